@@ -1,0 +1,85 @@
+import type { Scope } from './app.ts'
+import type { FailureReport } from './failure.ts'
+import type { Receipt } from './receipt.ts'
+import type { EndState, RolloutPhase } from './rollout.ts'
+import type { Step } from './step.ts'
+
+/** A station of the path, as the user sees it pass. */
+export type Station = 'source' | 'build' | 'push' | 'release' | 'prepare' | 'migrate' | 'rollout'
+
+/** Counts of one role on the way. */
+export interface RoleProgress {
+  readonly role: string
+  readonly replicas: number
+  readonly updated: number
+  readonly ready: number
+  readonly available: number
+  readonly old: number
+  readonly terminating: number
+}
+
+/** What happened, without where and when. */
+export type Happening =
+  | { readonly kind: 'station'; readonly station: Station; readonly state: 'started'; readonly note: string }
+  | {
+      readonly kind: 'station'
+      readonly station: Station
+      readonly state: 'finished'
+      readonly note: string
+      readonly tookMs: number
+    }
+  /** One instruction of the Dockerfile. */
+  | {
+      readonly kind: 'build'
+      readonly stage: string
+      readonly step: number
+      readonly steps: number
+      readonly instruction: string
+      readonly cached: boolean
+      readonly tookMs: number
+    }
+  /** A layer or manifest on its way to the registry. `sentBytes` 0: it was there. */
+  | { readonly kind: 'push'; readonly digest: string; readonly sentBytes: number; readonly size: number }
+  /** A line of a host command, of migrate, or of a failing replica's log. Secrets are redacted before. */
+  | { readonly kind: 'log'; readonly from: string; readonly line: string }
+  | { readonly kind: 'step'; readonly step: Step; readonly state: 'done'; readonly tookMs: number }
+  | {
+      readonly kind: 'replica'
+      readonly replica: string
+      readonly role: string
+      readonly revision: number
+      readonly change: string
+    }
+  | {
+      readonly kind: 'progress'
+      readonly phase: RolloutPhase
+      readonly to: number
+      readonly from: number | null
+      readonly roles: readonly RoleProgress[]
+    }
+  /** Something a person should know that stops nothing: uncommitted changes, memory not limited here. */
+  | { readonly kind: 'note'; readonly message: string }
+  | { readonly kind: 'failure'; readonly failure: FailureReport }
+  /** The last event of an operation. `revision` null: no release was made. */
+  | {
+      readonly kind: 'end'
+      readonly revision: number | null
+      readonly endState: EndState | null
+      readonly exit: number
+      readonly digest: string | null
+      readonly receipt: Receipt | null
+    }
+
+/** One event of the one typed stream that the terminal, `--output json` and the receipt read. */
+export type Event = Scope &
+  Happening & {
+    /** Counts up within the operation; resume a stream after it (Last-Event-ID). */
+    readonly id: number
+    readonly atMs: number
+    /** The operation (one deploy, build, rollback …) that it belongs to. */
+    readonly operation: string
+    readonly rollout: number | null
+  }
+
+/** Where code that makes things happen tells them. */
+export type Report = (happening: Happening) => void

@@ -1,0 +1,40 @@
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../model/descriptor.ts'
+
+/**
+ * A place with blobs, manifests and tags: the store on disk, or any registry through the client. One store covers many
+ * repositories. Digests are verified on the way in and out. Throws DIGEST_MISMATCH, IMAGE_NOT_FOUND, STORE_CORRUPT,
+ * REGISTRY_*, DISK_FULL.
+ */
+export interface ContentStore {
+  /** Size of a blob that the repository has, or null. */
+  statBlob(repository: string, digest: string, signal: AbortSignal): Promise<number | null>
+  /** The blob's bytes; the stream fails with DIGEST_MISMATCH (or STORE_CORRUPT) before its end when they are wrong. */
+  readBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable>
+  /** Stores a blob; nothing is kept when the bytes are not `expected`. Answers how many bytes were sent: 0 when it was there. */
+  writeBlob(
+    repository: string,
+    expected: { readonly digest: string; readonly size: number },
+    open: () => Readable,
+    signal: AbortSignal,
+  ): Promise<number>
+  /** Makes a blob of another repository of this store one of this repository, without sending it. False: not there. */
+  mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean>
+  /** A manifest by tag or digest, with its exact bytes; null: not there. */
+  readManifest(
+    repository: string,
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | null>
+  /** Stores a manifest under its digest, and under each tag. What it names must be there. Answers its descriptor. */
+  writeManifest(
+    repository: string,
+    manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
+    tags: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Descriptor>
+  /** All tags, sorted. An unknown repository has none. */
+  tags(repository: string, signal: AbortSignal): Promise<readonly string[]>
+  /** Deletes a tag, or a manifest with all its tags. False: was not there. */
+  deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean>
+}
