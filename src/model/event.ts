@@ -1,5 +1,6 @@
 import type { Scope } from './app.ts'
 import type { FailureReport } from './failure.ts'
+import type { TargetCounts } from './observed.ts'
 import type { Receipt } from './receipt.ts'
 import type { EndState, RolloutPhase } from './rollout.ts'
 import type { Step } from './step.ts'
@@ -42,13 +43,29 @@ export type Happening =
   | { readonly kind: 'push'; readonly digest: string; readonly sentBytes: number; readonly size: number }
   /** A line of a host command, of migrate, or of a failing replica's log. Secrets are redacted before. */
   | { readonly kind: 'log'; readonly from: string; readonly line: string }
-  | { readonly kind: 'step'; readonly step: Step; readonly state: 'done'; readonly tookMs: number }
+  /** `inFlight`: of a stop step, what was under way when the signal was sent. */
+  | {
+      readonly kind: 'step'
+      readonly step: Step
+      readonly state: 'done'
+      readonly tookMs: number
+      readonly inFlight: number | null
+    }
+  /** The router's own counts, by replica: at the rollout's start, before a target is forgotten, and at the end. */
+  | {
+      readonly kind: 'router'
+      readonly at: 'start' | 'remove' | 'end'
+      readonly reading: 'bytes' | 'queues' | 'requests'
+      readonly counts: Readonly<Record<string, TargetCounts>>
+    }
   | {
       readonly kind: 'replica'
       readonly replica: string
       readonly role: string
       readonly revision: number
       readonly change: string
+      /** Connections cut at SIGKILL, where it exited so. */
+      readonly cut: number
     }
   | {
       readonly kind: 'progress'

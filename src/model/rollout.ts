@@ -49,6 +49,8 @@ export type RolloutPhase = 'Preparing' | 'Progressing' | 'Paused' | 'RollingBack
 export interface Rollout extends Scope {
   /** Counts up within the scope: r-12 of history. */
   readonly id: number
+  /** The operation whose event stream tells it. */
+  readonly operation: string
   readonly kind: RolloutKind
   /** Revision to move to. */
   readonly to: number
