@@ -66,6 +66,8 @@ export type Happening =
       readonly change: string
       /** Connections cut at SIGKILL, where it exited so. */
       readonly cut: number
+      /** Connections cut at SIGKILL, where it exited so. */
+      readonly cut: number
     }
   | {
       readonly kind: 'progress'
