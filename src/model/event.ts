@@ -66,8 +66,6 @@ export type Happening =
       readonly change: string
       /** Connections cut at SIGKILL, where it exited so. */
       readonly cut: number
-      /** Connections cut at SIGKILL, where it exited so. */
-      readonly cut: number
     }
   | {
       readonly kind: 'progress'
