@@ -1,0 +1,82 @@
+import { expect, it } from 'vitest'
+import type { FailureReport } from '../model/failure.ts'
+import type { Rollout } from '../model/rollout.ts'
+import { steerRollout } from './steer-rollout.ts'
+
+const cause: FailureReport = { code: 'REPLICA_CRASHED', message: 'exited with 1', hint: 'see the log', detail: {} }
+const rollout = (more: Partial<Rollout>): Rollout => ({
+  app: 'shop',
+  environment: 'local',
+  id: 1,
+  operation: 'op',
+  kind: 'deploy',
+  to: 2,
+  from: 1,
+  phase: 'Progressing',
+  startedAtMs: 0,
+  startedBy: 'kim',
+  endedAtMs: null,
+  endState: null,
+  failure: null,
+  supersededBy: null,
+  migrated: false,
+  progressedAtMs: 0,
+  progressReason: 'started',
+  abortedBy: null,
+  ...more,
+})
+
+const AT_DEADLINE = 10_000
+const PAST = 10_001
+const FAILED = { firstCause: cause }
+const BACK = { phase: 'RollingBack', failure: cause } as const
+
+it.each([
+  // name                                              rollout                   round                     onFailure   now          verdict
+  ['goes on before the deadline', {}, {}, 'rollback', AT_DEADLINE, 'go-on'],
+  ['ends when it is complete', {}, { complete: true }, 'rollback', 0, 'complete'],
+  ['ends when it is complete past the deadline', {}, { complete: true }, 'rollback', PAST, 'complete'],
+  ['rolls back at the first cause', {}, FAILED, 'rollback', 0, 'roll-back'],
+  ['holds at the first cause', {}, FAILED, 'hold', 0, 'hold'],
+  ['continues after the first cause', {}, FAILED, 'continue', 0, 'go-on'],
+  ['gives up a continued failure at the deadline', {}, FAILED, 'continue', PAST, 'give-up'],
+  ['rolls back past the deadline', {}, {}, 'rollback', PAST, 'roll-back'],
+  ['holds past the deadline', {}, {}, 'hold', PAST, 'hold'],
+  ['has no deadline while paused', {}, { paused: true }, 'rollback', PAST, 'go-on'],
+  ['fails at a first cause while paused', {}, { paused: true, ...FAILED }, 'rollback', 0, 'roll-back'],
+  ['rolls back when aborted, whatever is set', { abortedBy: 'kim' }, {}, 'hold', 0, 'roll-back'],
+  ['rolls back when aborted while paused', { abortedBy: 'kim' }, { paused: true }, 'continue', 0, 'roll-back'],
+  ['goes on going back after an abort', { ...BACK, abortedBy: 'kim' }, {}, 'rollback', 0, 'go-on'],
+  ['goes on going back, whatever a replica says', BACK, FAILED, 'rollback', 0, 'go-on'],
+  ['gives up going back past the deadline', BACK, {}, 'hold', PAST, 'give-up'],
+  ['ends going back when it is complete', BACK, { complete: true }, 'rollback', 0, 'complete'],
+] as const)('%s', (_name, more, round, onFailure, now, expected) => {
+  const settings = { onFailure, progressDeadlineSeconds: 10 }
+  const verdict = steerRollout(
+    { rollout: rollout(more), settings, complete: false, firstCause: null, paused: false, ...round },
+    now,
+  )
+  expect(verdict.kind).toBe(expected)
+})
+
+it('looks again just after the deadline', () => {
+  const settings = { onFailure: 'rollback', progressDeadlineSeconds: 10 } as const
+  expect(
+    steerRollout(
+      { rollout: rollout({ progressedAtMs: 5 }), settings, complete: false, firstCause: null, paused: false },
+      6,
+    ),
+  ).toEqual({
+    kind: 'go-on',
+    untilMs: 10_006,
+  })
+})
+
+it('keeps the cause of a rollback that is given up', () => {
+  const settings = { onFailure: 'rollback', progressDeadlineSeconds: 10 } as const
+  const verdict = steerRollout(
+    { rollout: rollout(BACK), settings, complete: false, firstCause: null, paused: false },
+    PAST,
+  )
+  expect(verdict).toEqual({ kind: 'give-up', failure: cause })
+})
