@@ -11,6 +11,22 @@ export type ToRouter =
   | { readonly kind: 'listen'; readonly host: string; readonly port: number; readonly error: string | null }
   /** A process is gone: its target must leave the map now, without the server. */
   | { readonly kind: 'exited'; readonly scope: string; readonly replica: string }
+  /**
+   * End. `remove`: also take the kernel's rules and the socket file away. Otherwise rules and state stay for a successor;
+   * it stops to accept at once, lets open connections finish for up to `lingerMs`, then exits with 0.
+   */
+  | { readonly kind: 'shutdown'; readonly remove: boolean; readonly lingerMs: number }
+
+/**
+ * A keeper that is not the router's parent (its predecessor was killed) says `exited` and `shutdown` as requests over
+ * `router.sock` (os/line-socket, same version); `{ kind: 'who' }` is answered with this.
+ */
+export interface RouterWho {
+  readonly pid: number
+  readonly instanceId: string
+  /** Whether a keeper holds its listening sockets. */
+  readonly hasParent: boolean
+}
 
 /** Child to parent. */
 export type FromRouter =
