@@ -10,15 +10,33 @@ export interface ProcessIdentity {
   readonly startTicks: number
 }
 
+/** One row of /proc/PID/stat (proc(5)). */
+export interface ProcessStat {
+  readonly pid: number
+  readonly state: string
+  readonly parent: number
+  readonly group: number
+  readonly session: number
+  readonly startTicks: number
+}
+
+let boot: string | undefined
 /** The boot id of this kernel. */
-export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return boot
+}
 
 /** The identity of a live process, or null when there is none: a zombie counts as dead (reference/libraries.md 8a). */
 export function identify(pid: number): ProcessIdentity | null {
   const stat = readStat(pid)
-  return stat === null || stat.state === 'Z' || stat.state === 'X'
-    ? null
-    : { bootId: bootId(), pid, startTicks: stat.startTicks }
+  return stat === null || isDead(stat) ? null : { bootId: bootId(), pid, startTicks: stat.startTicks }
+}
+
+/** The identity of a child that was started just now and is not reaped yet: it has one even when it has ended already. */
+export function identifyChild(pid: number): ProcessIdentity | null {
+  const stat = readStat(pid)
+  return stat === null ? null : { bootId: bootId(), pid, startTicks: stat.startTicks }
 }
 
 /** Whether exactly this process still runs. */
@@ -39,7 +57,11 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals,
   }
 }
 
-function readStat(pid: number): { state: string; startTicks: number } | null {
+/** A zombie or a process that is just going away. */
+export const isDead = (stat: ProcessStat): boolean => stat.state === 'Z' || stat.state === 'X'
+
+/** What the kernel says about a pid now, or null when there is no such process. */
+export function readStat(pid: number): ProcessStat | null {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -48,5 +70,12 @@ function readStat(pid: number): { state: string; startTicks: number } | null {
   }
   // The name stands in parentheses and may hold anything, also spaces and parentheses: fields are counted after the last one (proc(5)).
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? 'X', startTicks: Number(fields[19]) }
+  return {
+    pid,
+    state: fields[0] ?? 'X',
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    startTicks: Number(fields[19]),
+  }
 }
