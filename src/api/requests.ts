@@ -1,0 +1,77 @@
+import { z } from 'zod'
+
+/** Where the source is and which revision of it is meant. */
+const source = z.object({
+  repository: z
+    .string()
+    .nullable()
+    .describe('Absolute path of the repository that the caller stands in; null: naru.yaml names one.'),
+  folder: z.string().describe("The app's folder inside the repository; empty: its root."),
+  ref: z.string().nullable().describe('Branch, tag or commit; null: what naru.yaml says, else what is checked out.'),
+})
+
+const naruYaml = z.object({ text: z.string().max(1_048_576), name: z.string() })
+
+/** What every request that resolves an app carries. */
+const appFields = {
+  file: naruYaml.nullable().describe('naru.yaml in front of the caller; null: there is none.'),
+  folderName: z
+    .string()
+    .describe('Name of the folder in front of the caller: the app is named after it when there is no file.'),
+  environment: z.string().nullable().describe('The environment that was asked for; null: the only one.'),
+  source,
+  variables: z.record(z.string(), z.string()).describe("The caller's variables that the file names."),
+  by: z.string().max(200).describe('Who asks, for the history.'),
+}
+
+export const deployRequest = z
+  .object({
+    ...appFields,
+    image: z.string().nullable().describe('Deploy this image instead of building.'),
+    revision: z.number().int().positive().nullable().describe('Deploy this existing revision again.'),
+    plan: z
+      .object({ inputs: z.string(), observed: z.string() })
+      .nullable()
+      .describe('Fingerprints of a saved plan: refused when either differs.'),
+  })
+  .describe('From a commit to a rollout.')
+
+export const planRequest = z.object({
+  ...appFields,
+  image: z.string().nullable(),
+  revision: z.number().int().positive().nullable(),
+})
+
+export const buildRequest = z
+  .object({
+    ...appFields,
+    dockerfile: z.string().nullable(),
+    args: z.record(z.string(), z.string()),
+    target: z.string().nullable(),
+    tags: z
+      .array(z.string())
+      .describe('References to put the image under besides the app’s own; with a registry they are pushed there.'),
+    output: z.string().nullable().describe('oci:FOLDER (on the server’s machine) in addition to the registry.'),
+  })
+  .describe('Build without deploying.')
+
+export const rollbackRequest = z.object({ revision: z.number().int().positive().nullable(), by: z.string() })
+export const scaleRequest = z.object({
+  replicas: z.record(z.string(), z.number().int().min(0).max(1000)),
+  by: z.string(),
+})
+export const byRequest = z.object({ by: z.string() })
+export const secretRequest = z.object({ value: z.string().max(65_536), by: z.string() })
+export const baseImageRequest = z.object({
+  program: z.string().describe('Absolute path of a program on the server’s machine.'),
+  repository: z.string(),
+  tag: z.string(),
+})
+
+export type DeployRequest = z.infer<typeof deployRequest>
+export type PlanRequest = z.infer<typeof planRequest>
+export type BuildRequestBody = z.infer<typeof buildRequest>
+export type RollbackRequest = z.infer<typeof rollbackRequest>
+export type ScaleRequest = z.infer<typeof scaleRequest>
+export type SecretRequest = z.infer<typeof secretRequest>
+export type BaseImageRequest = z.infer<typeof baseImageRequest>

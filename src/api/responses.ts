@@ -1,0 +1,140 @@
+import { z } from 'zod'
+
+/** Our error shape: the distribution specification's, with a hint. */
+export const errorBody = z.object({
+  errors: z.array(
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      hint: z.string(),
+      detail: z.record(z.string(), z.union([z.string(), z.number()])),
+    }),
+  ),
+})
+
+/** An operation that has begun: follow its events. */
+export const operationBody = z.object({ operation: z.string(), app: z.string(), environment: z.string() })
+
+const address = z.object({ host: z.string(), port: z.number() }).nullable()
+
+const replica = z.object({
+  id: z.string(),
+  role: z.string(),
+  revision: z.number(),
+  phase: z.enum(['Pending', 'Running', 'Terminating', 'Exited']),
+  ready: z.boolean(),
+  restarts: z.number(),
+  startedAtMs: z.number(),
+  pid: z.number().nullable(),
+  address,
+  target: z.enum(['Active', 'Draining', 'Down', 'none']),
+  inFlight: z.number(),
+  open: z.number(),
+  problem: z.string().nullable().describe('First cause, when it cannot become ready.'),
+})
+
+const role = z.object({
+  role: z.string(),
+  replicas: z.number(),
+  updated: z.number(),
+  ready: z.number(),
+  available: z.number(),
+  old: z.number(),
+  terminating: z.number(),
+})
+
+export const rolloutBody = z.object({
+  id: z.number(),
+  operation: z.string(),
+  kind: z.enum(['deploy', 'rollback', 'scale', 'stop', 'resume']),
+  to: z.number(),
+  from: z.number().nullable(),
+  phase: z.enum(['Preparing', 'Progressing', 'Paused', 'RollingBack', 'Held', 'Done']),
+  startedAtMs: z.number(),
+  startedBy: z.string(),
+  endedAtMs: z.number().nullable(),
+  endState: z.enum(['all-new', 'all-old', 'mixed']).nullable(),
+  failure: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  supersededBy: z.number().nullable(),
+})
+
+export const statusBody = z.object({
+  app: z.string(),
+  environment: z.string(),
+  engine: z.string(),
+  router: z.string(),
+  revision: z.number().nullable(),
+  commit: z.string().nullable(),
+  subject: z.string().nullable(),
+  digest: z.string().nullable(),
+  paused: z.boolean(),
+  rollout: rolloutBody.nullable(),
+  lastRollout: rolloutBody.nullable(),
+  routes: z.array(z.object({ role: z.string(), url: z.string() })),
+  roles: z.array(role),
+  replicas: z.array(replica),
+  notes: z.array(z.string()),
+})
+
+/** One line of the history: a rollout with what it moved to. */
+export const historyBody = z.object({
+  rollouts: z.array(
+    rolloutBody.extend({
+      commit: z.string().nullable(),
+      subject: z.string().nullable(),
+      digest: z.string().nullable(),
+      lost: z.number().nullable().describe('Of the receipt; null: not measured.'),
+      sent: z.number().nullable(),
+    }),
+  ),
+})
+
+export const appsBody = z.object({
+  apps: z.array(z.object({ app: z.string(), environment: z.string(), revision: z.number().nullable() })),
+})
+
+/** What a deploy would do. */
+export const planBody = z.object({
+  app: z.string(),
+  environment: z.string(),
+  changes: z.array(z.object({ path: z.string(), from: z.string().nullable(), to: z.string().nullable() })),
+  commit: z.string().nullable(),
+  subject: z.string().nullable(),
+  from: z.number().nullable(),
+  to: z.number().describe('The revision number that the deploy would get.'),
+  steps: z.array(z.object({ step: z.string(), cause: z.string() })),
+  fewestAvailable: z.number(),
+  replicas: z.number(),
+  notes: z.array(z.string()),
+  fingerprint: z.object({ inputs: z.string(), observed: z.string() }),
+  /** What `--plan` must repeat. */
+  fixed: z.object({ ref: z.string().nullable(), image: z.string().nullable(), revision: z.number().nullable() }),
+})
+
+export const secretsBody = z.object({
+  secrets: z.array(z.object({ name: z.string(), version: z.number(), setAtMs: z.number(), setBy: z.string() })),
+})
+export const secretBody = z.object({ name: z.string(), version: z.number() })
+export const imagesBody = z.object({ images: z.array(z.object({ repository: z.string(), tags: z.array(z.string()) })) })
+export const baseImageBody = z.object({ reference: z.string(), digest: z.string(), size: z.number() })
+export const serverBody = z.object({
+  version: z.string(),
+  node: z.string(),
+  engine: z.string(),
+  isolation: z.string(),
+  router: z.string(),
+  folder: z.string(),
+  notes: z.array(z.string()),
+})
+
+export type ErrorBody = z.infer<typeof errorBody>
+export type OperationBody = z.infer<typeof operationBody>
+export type RolloutBody = z.infer<typeof rolloutBody>
+export type StatusBody = z.infer<typeof statusBody>
+export type HistoryBody = z.infer<typeof historyBody>
+export type AppsBody = z.infer<typeof appsBody>
+export type PlanBody = z.infer<typeof planBody>
+export type SecretsBody = z.infer<typeof secretsBody>
+export type ImagesBody = z.infer<typeof imagesBody>
+export type BaseImageBody = z.infer<typeof baseImageBody>
+export type ServerBody = z.infer<typeof serverBody>
