@@ -1,0 +1,139 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolder, syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { bootId, identify, isAlive } from '../os/process-identity.ts'
+
+export type ObjectFormat = 'sha1' | 'sha256'
+
+/**
+ * What is kept of one repository between deploys: a bare repository that only ever gets whole packs, and one marker per
+ * commit that is complete in it. Nothing in it is ever changed in place, so that fetches at once and a kill -9 at any
+ * instruction need no lock: each fetch works in a scratch repository of its own, and then moves its packs here.
+ */
+export interface Mirror {
+  readonly folder: string
+  readonly gitDir: string
+  readonly commits: string
+  readonly format: ObjectFormat
+}
+
+/** A repository for one fetch, with the mirror's objects behind it. */
+export interface Scratch extends AsyncDisposable {
+  readonly gitDir: string
+}
+
+/** Attributes of the commit must change no byte (filters, line ends, $Id$); this file is stronger than any of the commit's. */
+const NO_ATTRIBUTES = '* -text -ident !eol !crlf !filter !working-tree-encoding\n'
+/** A scratch folder whose process is gone is swept after this; git may outlive the process that started it. */
+const SWEEP_AFTER_MS = 10 * 60_000
+/** How many kept commits are told to the other side; more only make the conversation longer. */
+const MOST_HAVES = 16
+
+export const formatOf = (commit: string): ObjectFormat => (commit.length === 64 ? 'sha256' : 'sha1')
+
+/** Where the mirror of a URL is; whether it is there is another question. */
+export function mirrorOf(cacheFolder: string, url: string, format: ObjectFormat): Mirror {
+  const key = createHash('sha256').update(url).digest('hex').slice(0, 32)
+  const folder = join(cacheFolder, format === 'sha1' ? key : `${key}-${format}`)
+  return { folder, gitDir: join(folder, 'repo'), commits: join(folder, 'commits'), format }
+}
+
+/** Makes what is missing of a mirror. `alternates`: object folders of a local repository, which are read in place. */
+export async function makeMirror(mirror: Mirror, alternates: readonly string[]): Promise<void> {
+  await makeFolder(mirror.commits, 0o700)
+  await makeRepository(mirror.gitDir, mirror.format, alternates)
+}
+
+/** Whether the commit with all its files is in the mirror. */
+export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean> {
+  return stat(join(mirror.commits, commit)).then(
+    () => true,
+    () => false,
+  )
+}
+
+/**
+ * A scratch repository; it is deleted when it is disposed. With `withHaves` it knows the newest kept commits (each was fetched
+ * without history, so each is a shallow boundary), and only what differs from them travels.
+ */
+export async function makeScratch(mirror: Mirror, withHaves: boolean): Promise<Scratch> {
+  await sweep(mirror)
+  const owner = identify(process.pid)
+  const folder = join(
+    mirror.folder,
+    `scratch.${process.pid}.${owner?.startTicks ?? 0}.${randomBytes(6).toString('hex')}`,
+  )
+  const gitDir = join(folder, 'repo')
+  await makeRepository(gitDir, mirror.format, [join(mirror.gitDir, 'objects')])
+  const haves = withHaves ? (await newestCommits(mirror)).sort() : []
+  if (haves.length > 0) {
+    await writeFileAtomic(join(gitDir, 'shallow'), haves.map((commit) => `${commit}\n`).join(''))
+    const refs = haves.map((commit) => `${commit} refs/naru/${commit}\n`).join('')
+    await writeFileAtomic(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
+  }
+  return { gitDir, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+}
+
+/** Moves what a fetch brought into the mirror, durable, and then says that the commit is there. */
+export async function keepCommit(scratch: Scratch, mirror: Mirror, commit: string): Promise<void> {
+  const from = join(scratch.gitDir, 'objects/pack')
+  const to = join(mirror.gitDir, 'objects/pack')
+  // A pack counts from the moment its index is there: the index goes last.
+  const files = (await readdir(from)).filter((name) => /^pack-[0-9a-f]+\.(pack|rev|idx)$/.test(name))
+  const rank = (name: string) => (name.endsWith('.idx') ? 1 : 0)
+  for (const name of files.sort((a, b) => rank(a) - rank(b))) await rename(join(from, name), join(to, name))
+  await syncFolder(to)
+  await writeFileAtomic(join(mirror.commits, commit), '')
+}
+
+/** Forgets a mirror that turned out to be damaged: the next fetch makes it anew. */
+export async function dropMirror(mirror: Mirror): Promise<void> {
+  const aside = `${mirror.folder}.broken.${randomBytes(6).toString('hex')}`
+  await rename(mirror.folder, aside).catch(() => {})
+  await rm(aside, { recursive: true, force: true })
+}
+
+async function makeRepository(gitDir: string, format: ObjectFormat, alternates: readonly string[]): Promise<void> {
+  for (const folder of ['objects/pack', 'objects/info', 'refs/heads', 'info'])
+    await makeFolder(join(gitDir, folder), 0o700)
+  const config =
+    format === 'sha1'
+      ? '[core]\n\trepositoryformatversion = 0\n'
+      : '[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n'
+  await keepContent(join(gitDir, 'config'), config)
+  await keepContent(join(gitDir, 'info/attributes'), NO_ATTRIBUTES)
+  if (alternates.length > 0) {
+    await keepContent(join(gitDir, 'objects/info/alternates'), alternates.map((path) => `${path}\n`).join(''))
+  }
+  // Last, since git takes a folder for a repository when this is there.
+  await keepContent(join(gitDir, 'HEAD'), 'ref: refs/heads/none\n')
+}
+
+async function keepContent(path: string, content: string): Promise<void> {
+  const there = await readFile(path, 'utf8').catch(() => null)
+  if (there !== content) await writeFileAtomic(path, content)
+}
+
+async function newestCommits(mirror: Mirror): Promise<string[]> {
+  const names = (await readdir(mirror.commits)).filter((name) => !name.startsWith('.'))
+  const dated = await Promise.all(
+    names.map(async (name) => ({ name, ms: (await stat(join(mirror.commits, name)).catch(() => null))?.mtimeMs ?? 0 })),
+  )
+  return dated
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, MOST_HAVES)
+    .map(({ name }) => name)
+}
+
+/** Deletes scratch folders that a killed process left. */
+async function sweep(mirror: Mirror): Promise<void> {
+  const boot = bootId()
+  for (const name of await readdir(mirror.folder)) {
+    const [, pid, ticks] = /^scratch\.(\d+)\.(\d+)\./.exec(name) ?? []
+    if (pid === undefined || isAlive({ bootId: boot, pid: Number(pid), startTicks: Number(ticks) })) continue
+    const path = join(mirror.folder, name)
+    const changedMs = (await stat(path).catch(() => null))?.mtimeMs ?? Date.now()
+    if (Date.now() - changedMs > SWEEP_AFTER_MS) await rm(path, { recursive: true, force: true }).catch(() => {})
+  }
+}

@@ -1,0 +1,164 @@
+import { DeployError } from '../model/failure.ts'
+import { checkOut } from './git-checkout.ts'
+import { readLocal } from './git-local.ts'
+import { formatOf, hasCommit, makeMirror, makeScratch, type Mirror, mirrorOf } from './git-mirror.ts'
+import { GitProgram } from './git-program.ts'
+import { checkRef, type GitRef, isCommitId, meaningOf, refNotFound } from './git-ref.ts'
+import { commitByPrefix, fetchCommit, findByPrefix, type Remote, type RemotePlace, remoteRefs } from './git-remote.ts'
+import { type GitPlace, parseGitUrl } from './git-url.ts'
+import { remoteSettings } from './git-user-settings.ts'
+import { readBlob } from './git-blob.ts'
+import { checkOutSubmodules } from './git-submodules.ts'
+import type { ResolvedSource, Source } from './source.ts'
+
+export interface GitSourceOptions {
+  /** Where mirrors are kept between deploys; made when it is missing, for this user only. */
+  readonly cacheFolder: string
+  /** The caller's environment; what git, ssh and curl need is taken from it (git-program.ts), nothing else. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Longest time of one fetch. Default 10 minutes. */
+  readonly fetchTimeoutMs?: number
+}
+
+/** The port `Source` by the git program: https, ssh, `user@host:path`, or an absolute path. */
+export function gitSource(options: GitSourceOptions): Source {
+  return new GitSource(options)
+}
+
+class GitSource implements Source {
+  readonly #options: GitSourceOptions
+  readonly #git: GitProgram
+
+  constructor(options: GitSourceOptions) {
+    this.#options = options
+    this.#git = new GitProgram(options.env)
+  }
+
+  async resolve(settings: Parameters<Source['resolve']>[0], signal: AbortSignal): Promise<ResolvedSource> {
+    const place = parseGitUrl(settings.url)
+    const ref = settings.ref === null ? null : checkRef(settings.ref)
+    const { mirror, commit } =
+      place.kind === 'local'
+        ? await this.#findLocal(place.path, ref, signal)
+        : await this.#findRemote(place, ref, signal)
+    return this.#describe(mirror, commit, ref, place, signal)
+  }
+
+  async readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null> {
+    return readBlob(this.#git, await this.#mirrorWith(source), source, path, signal)
+  }
+
+  async checkout(
+    source: ResolvedSource,
+    into: string,
+    options: { readonly submodules: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#checkoutNested(source, into, options.submodules ? [] : null, signal)
+  }
+
+  /** `parents`: URLs of the repositories around this one; null: submodules stay empty folders. */
+  async #checkoutNested(
+    source: ResolvedSource,
+    into: string,
+    parents: readonly string[] | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const mirror = await this.#mirrorWith(source)
+    await using scratch = await makeScratch(mirror, false)
+    const links = await checkOut(this.#git, mirror, scratch, source, into, signal)
+    if (parents === null || links.length === 0) return
+    const modules = (await this.readFile(source, '.gitmodules', signal)) ?? ''
+    await checkOutSubmodules(
+      { git: this.#git, source, into, links, modules, parents },
+      signal,
+      async (url, commit, folder) => {
+        const settings = { kind: 'git', url, ref: commit, folder: '', submodules: true } as const
+        const nested = await this.resolve(settings, signal)
+        await this.#checkoutNested(nested, folder, [...parents, source.url], signal)
+      },
+    )
+  }
+
+  async #findLocal(path: string, ref: string | null, signal: AbortSignal): Promise<{ mirror: Mirror; commit: string }> {
+    const local = await readLocal(this.#git, path, signal)
+    const mirror = mirrorOf(this.#options.cacheFolder, path, local.format)
+    await makeMirror(mirror, [local.objects])
+    const meaning = meaningOf(ref, local.refs)
+    if (meaning.kind === 'unknown') throw refNotFound(ref, path, local.refs)
+    if (meaning.kind === 'commit' && ref === null) return { mirror, commit: meaning.commit }
+    const start = meaning.kind === 'commit' ? meaning.commit : meaning.prefix
+    const commit = await commitByPrefix(this.#git, mirror.gitDir, start, path, signal)
+    if (commit === null) throw refNotFound(ref, path, local.refs)
+    return { mirror, commit }
+  }
+
+  async #findRemote(
+    place: RemotePlace,
+    ref: string | null,
+    signal: AbortSignal,
+  ): Promise<{ mirror: Mirror; commit: string }> {
+    const remote: Remote = {
+      git: this.#git,
+      place,
+      settings: await remoteSettings(this.#options.env, place, signal),
+      fetchTimeoutMs: this.#options.fetchTimeoutMs ?? 10 * 60_000,
+    }
+    const mirrorFor = (id: string) => mirrorOf(this.#options.cacheFolder, place.url, formatOf(id))
+    const refs = ref !== null && isCommitId(ref.toLowerCase()) ? [] : await remoteRefs(remote, ref, signal)
+    const commit = await this.#commitOf(remote, ref, refs, mirrorFor, signal)
+    const mirror = mirrorFor(commit)
+    await fetchCommit(remote, mirror, commit, signal)
+    return { mirror, commit }
+  }
+
+  async #commitOf(
+    remote: Remote,
+    ref: string | null,
+    refs: readonly GitRef[],
+    mirrorFor: (id: string) => Mirror,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const meaning = meaningOf(ref, refs)
+    if (meaning.kind === 'commit') return meaning.commit
+    const all = await remoteRefs(remote, 'all', signal)
+    const mirror = mirrorFor(all[0]?.commit ?? '')
+    const found = meaning.kind === 'short' ? await findByPrefix(remote, mirror, meaning.prefix, signal) : null
+    if (found === null) throw refNotFound(ref, remote.place.url, all)
+    return found
+  }
+
+  /** Reads the commit itself; a tag's id leads to its commit. */
+  async #describe(
+    mirror: Mirror,
+    id: string,
+    ref: string | null,
+    place: GitPlace,
+    signal: AbortSignal,
+  ): Promise<ResolvedSource> {
+    const format = '--format=%H%x00%ct%x00%s'
+    const text = await this.#git.call(
+      ['log', '--no-walk', '-s', '--no-show-signature', '--encoding=UTF-8', format, '--end-of-options', id],
+      { url: place.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
+      signal,
+    )
+    const [commit = '', seconds, subject = ''] = text.replace(/\n$/, '').split('\0')
+    if (!isCommitId(commit)) throw refNotFound(ref ?? id, place.url, [])
+    const shown = subject.replace(/\p{Cc}/gu, ' ').slice(0, 200)
+    return { commit, ref, subject: shown, url: place.url, committedAtMs: Number(seconds) * 1000 }
+  }
+
+  async #mirrorWith(source: ResolvedSource): Promise<Mirror> {
+    const place = parseGitUrl(source.url)
+    const mirror = mirrorOf(this.#options.cacheFolder, place.url, formatOf(source.commit))
+    const there = place.kind === 'local' || (await hasCommit(mirror, source.commit))
+    if (there) return mirror
+    throw new DeployError(
+      'SOURCE_FETCH_FAILED',
+      `${source.commit.slice(0, 12)} of ${source.url} is no longer in the cache`,
+      {
+        hint: 'Run the same command again: it is fetched anew.',
+      },
+    )
+  }
+}
