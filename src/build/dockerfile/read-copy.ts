@@ -1,0 +1,39 @@
+import { jsonList } from './command-form.ts'
+import { heredocOf } from './heredoc.ts'
+import type { CopyInstruction } from './instruction.ts'
+import type { RawInstruction } from './parse-dockerfile.ts'
+import { syntaxError } from './place.ts'
+import { type FlagKind, readFlags } from './read-flags.ts'
+
+const BOTH: Readonly<Record<string, FlagKind>> = { chown: 'text', chmod: 'text', link: 'switch', exclude: 'text' }
+const FLAGS: Readonly<Record<'copy' | 'add', Readonly<Record<string, FlagKind>>>> = {
+  copy: { ...BOTH, from: 'text', parents: 'switch' },
+  add: { ...BOTH, 'keep-git-dir': 'switch', checksum: 'text', unpack: 'switch' },
+}
+const CARRIED_OUT = new Set(['from', 'chown', 'chmod', 'link'])
+
+/** COPY and ADD: flags, sources (paths and here-documents), destination. */
+export function readCopy(raw: RawInstruction, kind: 'copy' | 'add'): CopyInstruction {
+  const flags = readFlags(raw, FLAGS[kind], new Set(['exclude']))
+  const list = jsonList(raw.rest, raw.place)
+  const words = list ?? raw.rest.split(/\s+/).filter((word) => word !== '')
+  const destination = words.at(-1)
+  if (destination === undefined || words.length < 2) {
+    const hint = `Write ${raw.keyword} SOURCE… DESTINATION; a name with blanks needs the list form ["a b", "/to/"].`
+    throw syntaxError(raw.place, `${raw.keyword} needs a source and a destination`, hint)
+  }
+  const isFile = (word: string) => list === null && heredocOf(word) !== null
+  return {
+    kind,
+    sources: words.slice(0, -1).filter((word) => !isFile(word)),
+    files: raw.heredocs,
+    destination,
+    from: flags.get('from') ?? null,
+    chown: flags.get('chown') ?? null,
+    chmod: flags.get('chmod') ?? null,
+    link: flags.get('link') === 'true',
+    others: [...flags]
+      .filter(([name, value]) => !CARRIED_OUT.has(name) && value !== 'false')
+      .map(([name]) => `--${name}`),
+  }
+}
