@@ -1,0 +1,87 @@
+import type { Stats } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { DeployError } from '../../model/failure.ts'
+import { verified } from '../verified.ts'
+import { ignoreMissing, type StoreFolder } from './store-folder.ts'
+
+/** Bytes are read in pieces of this many. */
+const PIECE = 256 * 1024
+
+/** The bytes of a blob, verified while they are read: damaged ones end in STORE_CORRUPT before their end, and are set aside. */
+export async function* readBlobFile(folder: StoreFolder, digest: string): AsyncGenerator<Uint8Array, void> {
+  const path = folder.blobPath(digest)
+  const handle = await open(path, 'r').catch(ignoreMissing)
+  if (handle === null) throw notThere(digest)
+  try {
+    const opened = await handle.stat()
+    const damaged: { error: DeployError | null } = { error: null }
+    const pieces = verified(piecesOf(handle, 0, opened.size), { digest, size: opened.size }, (got) => {
+      damaged.error = corrupt(digest, got)
+      return damaged.error
+    })
+    try {
+      yield* pieces
+    } finally {
+      if (damaged.error !== null) await setAside(folder, path, opened)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A part of a blob, `start` to `end` inclusive; the whole is verified before the first byte is given. */
+export async function* readBlobPart(
+  folder: StoreFolder,
+  digest: string,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const _piece of readBlobFile(folder, digest)) {
+    // Only the verdict counts here.
+  }
+  const handle = await open(folder.blobPath(digest), 'r').catch(ignoreMissing)
+  if (handle === null) throw notThere(digest)
+  try {
+    yield* piecesOf(handle, start, end + 1)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A small blob as a whole, at most `maxBytes`; null when it is not there. */
+export async function readSmallBlob(folder: StoreFolder, digest: string, maxBytes: number): Promise<Uint8Array | null> {
+  const found = await stat(folder.blobPath(digest)).catch(ignoreMissing)
+  if (found === null) return null
+  if (found.size > maxBytes) throw new Error(`${digest} has ${found.size} bytes: too many to be read at once`)
+  const pieces: Uint8Array[] = []
+  for await (const piece of readBlobFile(folder, digest)) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+async function* piecesOf(handle: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array, void> {
+  for (let position = start; position < end; ) {
+    const piece = Buffer.allocUnsafe(Math.min(PIECE, end - position))
+    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
+    if (bytesRead === 0) return
+    yield piece.subarray(0, bytesRead)
+    position += bytesRead
+  }
+}
+
+/** Sets the damaged file aside, unless a good one has taken its place meanwhile. */
+async function setAside(folder: StoreFolder, path: string, opened: Stats): Promise<void> {
+  const now = await stat(path).catch(ignoreMissing)
+  if (now?.ino === opened.ino) await folder.quarantine(path)
+}
+
+const corrupt = (digest: string, got: string) =>
+  new DeployError('STORE_CORRUPT', `the stored bytes of ${digest} are damaged: they are now ${got}`, {
+    hint: 'They were set aside in the quarantine folder of the store and never used. Build or push the image again to bring them back, and check the disk.',
+    detail: { digest },
+  })
+
+export const notThere = (digest: string): DeployError =>
+  new DeployError('IMAGE_NOT_FOUND', `${digest} is not in the store`, {
+    hint: 'Build or push the image again.',
+    detail: { digest },
+  })

@@ -1,0 +1,4 @@
+import { describeContentStore } from '../content-store.contract.ts'
+import { aDiskStore } from '../testing.ts'
+
+describeContentStore('the store on disk', aDiskStore)

@@ -1,0 +1,245 @@
+import { addAbortSignal, Readable } from 'node:stream'
+import type { Clock } from '../../lib/clock.ts'
+import type { Descriptor } from '../../model/descriptor.ts'
+import { diskFull } from '../../model/disk-full.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { ContentStore } from '../content-store.ts'
+import { algorithmOf, digestOf } from '../digest.ts'
+import { isForeign, MAX_MANIFEST_BYTES, type ParsedManifest, parseManifest } from '../parse-manifest.ts'
+import { notThere, readBlobFile, readBlobPart, readSmallBlob } from './blob-files.ts'
+import { collectGarbage, type Garbage, type GarbageRequest } from './collect-garbage.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import { RepositoryFiles, repositoryNames } from './repository-files.ts'
+import { StoreFolder } from './store-folder.ts'
+import { mismatch, Upload } from './upload.ts'
+import { UploadTable } from './upload-table.ts'
+
+/**
+ * The content-addressed store on disk: what the embedded registry serves, and where the builder of the same machine puts
+ * layers without HTTP. What was answered is durable; what is read was verified (reference/reliability-security.md 4).
+ * One process per folder writes.
+ */
+export class DiskStore implements ContentStore {
+  readonly uploads: UploadTable
+  readonly #folder: StoreFolder
+  readonly #clock: Clock
+  readonly #locks = new KeyedLock()
+
+  private constructor(folder: StoreFolder, clock: Clock) {
+    this.#folder = folder
+    this.#clock = clock
+    this.uploads = new UploadTable(folder, clock)
+  }
+
+  /** Opens the store in `root`, makes it if it is not there, and removes what a killed process left half-written. Throws DISK_FULL. */
+  static async open(root: string, clock: Clock): Promise<DiskStore> {
+    return new DiskStore(await saving(`opening the store ${root}`, StoreFolder.open(root)), clock)
+  }
+
+  async statBlob(repository: string, digest: string, signal: AbortSignal): Promise<number | null> {
+    signal.throwIfAborted()
+    return this.#files(repository).statBlob(digest, this.#clock.now())
+  }
+
+  async readBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable> {
+    if ((await this.statBlob(repository, digest, signal)) === null) throw notThere(digest)
+    return readable(readBlobFile(this.#folder, digest), signal)
+  }
+
+  /** Bytes `start` to `end` inclusive of a blob; the whole blob is verified first. */
+  async readBlobPart(repository: string, digest: string, start: number, end: number, signal: AbortSignal) {
+    if ((await this.statBlob(repository, digest, signal)) === null) throw notThere(digest)
+    return readable(readBlobPart(this.#folder, digest, start, end), signal)
+  }
+
+  async writeBlob(
+    repository: string,
+    expected: { readonly digest: string; readonly size: number },
+    open: () => Readable,
+    signal: AbortSignal,
+  ): Promise<number> {
+    if ((await this.statBlob(repository, expected.digest, signal)) !== null) return 0
+    const upload = await Upload.begin(this.#folder.temporaryPath(), algorithmOf(expected.digest))
+    try {
+      const source = addAbortSignal(signal, open())
+      try {
+        await upload.append(source, expected.size)
+      } finally {
+        source.destroy()
+      }
+      if (upload.offset !== expected.size) {
+        throw mismatch(expected.digest, `${upload.offset} bytes instead of ${expected.size}`)
+      }
+      await this.finishUpload(repository, upload, expected.digest)
+    } finally {
+      await upload.discard()
+    }
+    return expected.size
+  }
+
+  /** Makes a complete upload a blob of the repository. Throws DIGEST_MISMATCH, DISK_FULL; no bytes are left then. */
+  async finishUpload(repository: string, upload: Upload, digest: string): Promise<void> {
+    const place = this.#folder.blobPath(digest)
+    await upload.finish(digest, async (path) => {
+      await this.#files(repository).addBlob(digest)
+      await this.#folder.place(path, place)
+    })
+  }
+
+  async mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean> {
+    if ((await this.statBlob(from, digest, signal)) === null) return false
+    await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
+    return true
+  }
+
+  /** Removes a blob from a repository. False: was not there. Its bytes go with the next collection of garbage. */
+  async deleteBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted()
+    return this.#files(repository).removeBlob(digest)
+  }
+
+  async readManifest(
+    repository: string,
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | null> {
+    signal.throwIfAborted()
+    const files = this.#files(repository)
+    const digest = isDigestReference(reference) ? reference : await files.tag(reference)
+    const mediaType = digest === null ? null : await files.manifestType(digest)
+    if (digest === null || mediaType === null) return null
+    const bytes = await readSmallBlob(this.#folder, digest, MAX_MANIFEST_BYTES)
+    if (bytes === null) return null
+    const { artifactType, annotations } = parseManifest(mediaType, bytes)
+    const more = {
+      ...(artifactType === null ? {} : { artifactType }),
+      ...(annotations === null ? {} : { annotations }),
+    }
+    return { descriptor: { mediaType, digest, size: bytes.length, ...more }, bytes }
+  }
+
+  async writeManifest(
+    repository: string,
+    manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
+    tags: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Descriptor> {
+    return this.putManifest(repository, { ...manifest, digest: digestOf(manifest.bytes) }, tags, signal)
+  }
+
+  /** As `writeManifest`, under a digest that the sender chose (sha512 as well). */
+  async putManifest(
+    repository: string,
+    manifest: { readonly mediaType: string; readonly bytes: Uint8Array; readonly digest: string },
+    tags: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Descriptor> {
+    signal.throwIfAborted()
+    const { mediaType, bytes, digest } = manifest
+    const parsed = parseManifest(mediaType, bytes)
+    const paths = tags.map((tag) => this.#folder.tagPath(repository, tag))
+    const got = digestOf(bytes, algorithmOf(digest))
+    if (got !== digest) throw mismatch(digest, `${got} of ${bytes.length} bytes`)
+    const files = this.#files(repository)
+    const write = async () => {
+      await this.#checkChildren(files, parsed)
+      await this.#folder.put(this.#folder.blobPath(digest), bytes)
+      await files.addManifest(digest, mediaType, parsed.subject?.digest ?? null)
+      for (const path of paths) await this.#folder.put(path, digest)
+    }
+    await this.#locks.run(repository, () => saving(`writing the manifest ${digest}`, write()))
+    return { mediaType, digest, size: bytes.length }
+  }
+
+  async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
+    signal.throwIfAborted()
+    return this.#files(repository).tags()
+  }
+
+  async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted()
+    const files = this.#files(repository)
+    return this.#locks.run(repository, async () => {
+      if (!isDigestReference(reference)) return files.removeTag(reference)
+      const subject = await this.#subjectOf(repository, reference, signal)
+      for (const tag of await files.tags()) if ((await files.tag(tag)) === reference) await files.removeTag(tag)
+      if (subject !== null) await files.removeReferrer(subject, reference)
+      return files.removeManifest(reference)
+    })
+  }
+
+  /** Descriptors of the manifests whose subject is `digest`, as the referrers list of the distribution specification wants them. */
+  async referrers(repository: string, digest: string, signal: AbortSignal): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = []
+    for (const referrer of await this.#files(repository).referrers(digest)) {
+      const manifest = await this.readManifest(repository, referrer, signal)
+      if (manifest === null) continue
+      const parsed = parseManifest(manifest.descriptor.mediaType, manifest.bytes)
+      const artifactType = parsed.artifactType ?? (parsed.kind === 'image' ? parsed.config.mediaType : null)
+      found.push(artifactType === null ? manifest.descriptor : { ...manifest.descriptor, artifactType })
+    }
+    return found
+  }
+
+  /** Names of all repositories, sorted. */
+  repositories(): Promise<readonly string[]> {
+    return repositoryNames(this.#folder)
+  }
+
+  /** Deletes what neither a tag nor `keep` leads to; call it when releases were deleted. Safe beside pushes and pulls. */
+  async collectGarbage(request: GarbageRequest, signal: AbortSignal): Promise<Garbage> {
+    await this.uploads.expire()
+    return collectGarbage(this.#folder, this.#locks, request, this.#clock.now(), signal)
+  }
+
+  /** Ends all uploads. Nothing else is held open. */
+  async close(): Promise<void> {
+    await this.uploads.close()
+    await this.#folder.close()
+  }
+
+  #files(repository: string): RepositoryFiles {
+    return new RepositoryFiles(this.#folder, repository)
+  }
+
+  /** What a manifest names must be there, foreign layers excepted; its subject may come later (distribution specification, "Pushing Manifests with Subject"). */
+  async #checkChildren(files: RepositoryFiles, parsed: ParsedManifest): Promise<void> {
+    const now = this.#clock.now()
+    const children = parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers]
+    for (const child of children) {
+      if (parsed.kind === 'image' && isForeign(child)) continue
+      const size = await (parsed.kind === 'index'
+        ? files.statManifest(child.digest, now)
+        : files.statBlob(child.digest, now))
+      if (size === null) throw notThere(child.digest)
+      if (size !== child.size) throw mismatch(child.digest, `${size} bytes instead of the ${child.size} that it names`)
+    }
+  }
+
+  async #subjectOf(repository: string, digest: string, signal: AbortSignal): Promise<string | null> {
+    try {
+      const manifest = await this.readManifest(repository, digest, signal)
+      if (manifest === null) return null
+      return parseManifest(manifest.descriptor.mediaType, manifest.bytes).subject?.digest ?? null
+    } catch (failed) {
+      // A damaged manifest can still be deleted; the mark at its subject then leads nowhere, which readers pass over.
+      if (failed instanceof DeployError) return null
+      throw failed
+    }
+  }
+}
+
+/** A reference with a colon can only be a digest; whether it is one is checked where it becomes a path. */
+const isDigestReference = (reference: string): boolean => reference.includes(':')
+
+const readable = (pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Readable =>
+  addAbortSignal(signal, Readable.from(pieces, { objectMode: false, highWaterMark: 256 * 1024 }))
+
+/** The result, or DISK_FULL when that is why it failed. */
+async function saving<T>(doing: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (failed) {
+    throw diskFull(failed, doing)
+  }
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../lib/clock.ts'
+import type { DigestAlgorithm } from '../digest.ts'
+import type { StoreFolder } from './store-folder.ts'
+import { Upload } from './upload.ts'
+
+/** Uploads that a client may have open at a time, and how long one may be idle: what a client that goes away can cost (A14). */
+export const UPLOAD_LIMITS = { open: 256, idleMs: 30 * 60_000 } as const
+
+interface Session {
+  readonly repository: string
+  readonly upload: Upload
+  usedAtMs: number
+}
+
+/** Uploads over HTTP, which take several requests each. They survive no restart: a client begins again. */
+export class UploadTable {
+  readonly #folder: StoreFolder
+  readonly #clock: Clock
+  readonly #sessions = new Map<string, Session>()
+
+  constructor(folder: StoreFolder, clock: Clock) {
+    this.#folder = folder
+    this.#clock = clock
+  }
+
+  /** Begins an upload and answers its id; null when too many are open. */
+  async begin(repository: string, algorithm: DigestAlgorithm): Promise<string | null> {
+    await this.expire()
+    if (this.#sessions.size >= UPLOAD_LIMITS.open) return null
+    const upload = await Upload.begin(this.#folder.temporaryPath(), algorithm)
+    const id = randomUUID()
+    this.#sessions.set(id, { repository, upload, usedAtMs: this.#clock.monotonic() })
+    return id
+  }
+
+  /** The upload of that id in that repository, or null. It counts as used now. */
+  get(repository: string, id: string): Upload | null {
+    const session = this.#sessions.get(id)
+    if (session === undefined || session.repository !== repository) return null
+    session.usedAtMs = this.#clock.monotonic()
+    return session.upload
+  }
+
+  /** Forgets an upload and removes its bytes. */
+  async end(id: string): Promise<void> {
+    const session = this.#sessions.get(id)
+    this.#sessions.delete(id)
+    await session?.upload.discard()
+  }
+
+  /** Ends what has been idle for too long. */
+  async expire(): Promise<void> {
+    const oldest = this.#clock.monotonic() - UPLOAD_LIMITS.idleMs
+    for (const [id, session] of this.#sessions) {
+      if (session.usedAtMs < oldest && !session.upload.appending) await this.end(id)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const id of this.#sessions.keys()) await this.end(id)
+  }
+}

@@ -1,0 +1,122 @@
+import { createHash, type Hash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import { diskFull } from '../../model/disk-full.ts'
+import { DeployError } from '../../model/failure.ts'
+import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
+
+/**
+ * A blob on its way into the store: bytes are hashed while they are appended, and moved to their place only when the
+ * digest is right and they are on the disk. Memory does not grow with the blob.
+ */
+export class Upload {
+  readonly path: string
+  readonly #handle: FileHandle
+  readonly #algorithm: DigestAlgorithm
+  readonly #hash: Hash
+  #offset = 0
+  #state: 'open' | 'appending' | 'ended' = 'open'
+
+  private constructor(path: string, handle: FileHandle, algorithm: DigestAlgorithm) {
+    this.path = path
+    this.#handle = handle
+    this.#algorithm = algorithm
+    this.#hash = createHash(algorithm)
+  }
+
+  static async begin(path: string, algorithm: DigestAlgorithm = 'sha256'): Promise<Upload> {
+    try {
+      return new Upload(path, await open(path, 'wx', 0o600), algorithm)
+    } catch (failed) {
+      throw diskFull(failed, `beginning an upload at ${path}`)
+    }
+  }
+
+  /** How many bytes have arrived. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Whether bytes are being appended right now: one at a time. */
+  get appending(): boolean {
+    return this.#state === 'appending'
+  }
+
+  /**
+   * Appends all of `source`, at most up to `maxBytes` in all. When the source fails, what came before stays and the upload
+   * can go on; when writing fails, the upload is over and its bytes are gone.
+   */
+  async append(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
+    if (this.#state !== 'open') throw new Error('this upload is busy or over')
+    this.#state = 'appending'
+    try {
+      for await (const chunk of source) {
+        if (this.#offset + chunk.length > maxBytes) throw tooLong(maxBytes)
+        await this.#write(chunk)
+      }
+    } finally {
+      if (this.#state === 'appending') this.#state = 'open'
+    }
+  }
+
+  /**
+   * Ends the upload: checks the digest, makes the bytes durable and hands the file to `place`, which moves it. Whatever
+   * happens, no file of the upload is left.
+   */
+  async finish(digest: string, place: (path: string) => Promise<void>): Promise<void> {
+    try {
+      const got = await this.#digest(digest)
+      if (got !== digest) throw mismatch(digest, `${got} of ${this.#offset} bytes`)
+      await this.#handle.datasync()
+      await this.#handle.close()
+      await place(this.path)
+    } catch (failed) {
+      throw diskFull(failed, `storing ${digest}`)
+    } finally {
+      await this.discard()
+    }
+  }
+
+  /** Ends the upload and removes its bytes. Does nothing when it has ended. */
+  async discard(): Promise<void> {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    await this.#handle.close().catch(() => {})
+    await rm(this.path, { force: true })
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
+    try {
+      await this.#handle.appendFile(chunk)
+    } catch (failed) {
+      const ended = this.#state === 'ended'
+      await this.discard()
+      throw ended ? new Error('this upload was cancelled', { cause: failed }) : diskFull(failed, 'receiving a blob')
+    }
+    this.#hash.update(chunk)
+    this.#offset += chunk.length
+  }
+
+  /** The digest of what has arrived. Only where another algorithm is asked for than was expected, the file is read again. */
+  async #digest(expected: string): Promise<string> {
+    const algorithm = algorithmOf(expected)
+    if (algorithm === this.#algorithm) return `${algorithm}:${this.#hash.digest('hex')}`
+    const hash = hashLike(expected)
+    for await (const chunk of createReadStream(this.path)) hash.update(chunk as Uint8Array)
+    return `${algorithm}:${hash.digest('hex')}`
+  }
+}
+
+/** The error for bytes that are not what their digest says. */
+export const mismatch = (digest: string, got: string, cause?: unknown): DeployError =>
+  new DeployError('DIGEST_MISMATCH', `expected ${digest}, got ${got}`, {
+    hint: 'Nothing was stored. The sender or the network changed the bytes: run the same command again; if it fails again, build or push the image anew.',
+    detail: { digest },
+    cause,
+  })
+
+const tooLong = (maxBytes: number) =>
+  new DeployError('IMAGE_INVALID', `the blob is longer than the ${maxBytes} bytes that it may have`, {
+    hint: 'Nothing was stored. Check the size that the manifest names.',
+    detail: { maxBytes },
+  })

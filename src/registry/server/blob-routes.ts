@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { answering, RegistryError } from './registry-error.ts'
+import type { Exchange } from './exchange.ts'
+
+type BlobTarget = { readonly repository: string; readonly digest: string }
+
+/** HEAD and GET of a blob, whole or in part (RFC 9110, "Range Requests"). */
+export async function readBlob({ request, reply, store, signal }: Exchange, { repository, digest }: BlobTarget) {
+  const size = await store.statBlob(repository, digest, signal)
+  if (size === null) throw blobUnknown(repository, digest)
+  reply.header('Docker-Content-Digest', digest).header('Content-Type', 'application/octet-stream')
+  reply.header('Accept-Ranges', 'bytes').header('ETag', `"${digest}"`)
+  if (request.method === 'HEAD') return reply.header('Content-Length', size).send()
+  const range = parseRange(request.headers.range, size)
+  if (range === 'outside') {
+    const headers = { 'Content-Range': `bytes */${size}` }
+    throw new RegistryError('SIZE_INVALID', `the blob has ${size} bytes`, { status: 416, headers })
+  }
+  if (range === null) {
+    return reply.header('Content-Length', size).send(await begun(await store.readBlob(repository, digest, signal)))
+  }
+  const { start, end } = range
+  reply
+    .status(206)
+    .header('Content-Range', `bytes ${start}-${end}/${size}`)
+    .header('Content-Length', end - start + 1)
+  return reply.send(await begun(await store.readBlobPart(repository, digest, start, end, signal)))
+}
+
+/** DELETE of a blob. */
+export async function deleteBlob({ reply, store, signal }: Exchange, { repository, digest }: BlobTarget) {
+  if (!(await store.deleteBlob(repository, digest, signal))) throw blobUnknown(repository, digest)
+  return reply.status(202).header('Content-Length', 0).send()
+}
+
+/**
+ * One range of bytes, `null` for the whole (no header, or one that we need not honour: several ranges, other units), or
+ * `outside`.
+ */
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | null | 'outside' {
+  const match = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header ?? '')
+  if (match === null) return null
+  const [, first = '', last = ''] = match
+  if (first === '' && last === '') return null
+  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
+  const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
+  if (first !== '' && last !== '' && Number(last) < start) return null
+  return start > end ? 'outside' : { start, end }
+}
+
+/** Waits for the first bytes: a small blob that is damaged is answered with an error, and not with a torn connection. */
+async function begun(stream: Readable): Promise<Readable> {
+  await answering('STORE_CORRUPT', 'BLOB_UNKNOWN', once(stream, 'readable'))
+  return stream
+}
+
+const blobUnknown = (repository: string, digest: string) =>
+  new RegistryError('BLOB_UNKNOWN', `${repository} has no blob ${digest}`)

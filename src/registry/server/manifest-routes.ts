@@ -1,0 +1,69 @@
+import { setTimeout as after } from 'node:timers'
+import { mediaTypeOf, MAX_MANIFEST_BYTES, parseManifest } from '../parse-manifest.ts'
+import { digestOf } from '../digest.ts'
+import { isTag } from '../../model/reference.ts'
+import type { Exchange } from './exchange.ts'
+import { answering, RegistryError } from './registry-error.ts'
+
+type ManifestTarget = { readonly repository: string; readonly reference: string }
+
+/** HEAD and GET of a manifest. */
+export async function readManifest(exchange: Exchange, { repository, reference }: ManifestTarget) {
+  const { request, reply, store, signal } = exchange
+  const found = await answering('STORE_CORRUPT', 'MANIFEST_UNKNOWN', store.readManifest(repository, reference, signal))
+  if (found === null) throw manifestUnknown(repository, reference)
+  const { mediaType, digest, size } = found.descriptor
+  reply.header('Content-Type', mediaType).header('Docker-Content-Digest', digest).header('ETag', `"${digest}"`)
+  if (request.headers['if-none-match'] === `"${digest}"`) return reply.status(304).send()
+  reply.header('Content-Length', size)
+  return request.method === 'HEAD' ? reply.send() : reply.send(found.bytes)
+}
+
+/** PUT of a manifest, under a tag or its digest; `?tag=` adds tags. */
+export async function writeManifest(exchange: Exchange, { repository, reference }: ManifestTarget) {
+  const { request, reply, store, query, signal } = exchange
+  const tags = query.getAll('tag')
+  for (const tag of tags) if (!isTag(tag)) throw new RegistryError('MANIFEST_INVALID', 'tag= names no tag')
+  const bytes = await readBody(exchange)
+  const mediaType = request.headers['content-type']?.split(';')[0]?.trim() ?? mediaTypeOf(bytes)
+  const byDigest = reference.includes(':')
+  const digest = byDigest ? reference : digestOf(bytes)
+  const manifest = { mediaType, bytes, digest }
+  const allTags = byDigest ? tags : [reference, ...tags]
+  await answering('IMAGE_NOT_FOUND', 'MANIFEST_BLOB_UNKNOWN', store.putManifest(repository, manifest, allTags, signal))
+  reply.status(201).header('Location', `/v2/${repository}/manifests/${digest}`).header('Docker-Content-Digest', digest)
+  const { subject } = parseManifest(mediaType, bytes)
+  if (subject !== null) reply.header('OCI-Subject', subject.digest)
+  for (const tag of tags) reply.header('OCI-Tag', tag)
+  return reply.header('Content-Length', 0).send()
+}
+
+/** DELETE of a manifest by digest, or of a tag. */
+export async function deleteManifest({ reply, store, signal }: Exchange, { repository, reference }: ManifestTarget) {
+  if (!(await store.deleteManifest(repository, reference, signal))) throw manifestUnknown(repository, reference)
+  return reply.status(202).header('Content-Length', 0).send()
+}
+
+/** The body as a whole, at most MAX_MANIFEST_BYTES and within the time that a manifest may take. */
+async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_MANIFEST_BYTES) throw tooLarge()
+  const timer = after(() => request.raw.destroy(), limits.manifestMs)
+  const pieces: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const piece of request.raw as AsyncIterable<Uint8Array>) {
+      size += piece.length
+      if (size > MAX_MANIFEST_BYTES) throw tooLarge()
+      pieces.push(piece)
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+  return Buffer.concat(pieces)
+}
+
+const tooLarge = () =>
+  new RegistryError('MANIFEST_INVALID', `a manifest may have ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })
+
+const manifestUnknown = (repository: string, reference: string) =>
+  new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`)

@@ -1,0 +1,111 @@
+import { isRepository } from '../../model/reference.ts'
+import type { DigestAlgorithm } from '../digest.ts'
+import type { Upload } from '../disk/upload.ts'
+import type { Exchange } from './exchange.ts'
+import { checkDigest } from './parse-target.ts'
+import { answering, RegistryError } from './registry-error.ts'
+
+type UploadTarget = { readonly repository: string; readonly id: string }
+
+/** POST to uploads: mounts a blob, takes a whole one, or begins an upload. */
+export async function beginUpload(exchange: Exchange, { repository }: { readonly repository: string }) {
+  const { reply, store, query, signal } = exchange
+  const mount = query.get('mount')
+  if (mount !== null) {
+    const digest = checkDigest(mount)
+    const from = query.get('from')
+    const mounted =
+      from !== null && isRepository(from) ? await store.mountBlob(repository, digest, from, signal) : false
+    if (mounted) return created(exchange, repository, digest)
+  }
+  const whole = query.get('digest')
+  const algorithm = algorithmWanted(whole ?? query.get('digest-algorithm'))
+  if (whole !== null) checkDigest(whole)
+  const id = await store.uploads.begin(repository, algorithm)
+  if (id === null)
+    throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are open', { headers: { 'Retry-After': '5' } })
+  const upload = openUpload(exchange, { repository, id })
+  if (whole !== null) return finish(exchange, { repository, id }, upload, whole)
+  return progress(reply.status(202), { repository, id }, upload)
+}
+
+/** PATCH: the next bytes. */
+export async function appendToUpload(exchange: Exchange, target: UploadTarget) {
+  const upload = openUpload(exchange, target)
+  await receive(exchange, target, upload)
+  return progress(exchange.reply.status(202), target, upload)
+}
+
+/** PUT: the last bytes, if any, and the digest of all. */
+export async function finishUpload(exchange: Exchange, target: UploadTarget) {
+  const upload = openUpload(exchange, target)
+  return finish(exchange, target, upload, checkDigest(exchange.query.get('digest')))
+}
+
+/** GET: how far the upload is. */
+export async function readUpload(exchange: Exchange, target: UploadTarget) {
+  return progress(exchange.reply.status(204), target, openUpload(exchange, target))
+}
+
+/** DELETE: forget the upload. */
+export async function cancelUpload(exchange: Exchange, target: UploadTarget) {
+  openUpload(exchange, target)
+  await exchange.store.uploads.end(target.id)
+  return exchange.reply.status(204).send()
+}
+
+async function finish(exchange: Exchange, target: UploadTarget, upload: Upload, digest: string) {
+  await receive(exchange, target, upload)
+  try {
+    await exchange.store.finishUpload(target.repository, upload, digest)
+  } finally {
+    await exchange.store.uploads.end(target.id)
+  }
+  return created(exchange, target.repository, digest)
+}
+
+/** Takes the body of the request. A broken connection leaves what had come, so that the client can go on from there. */
+async function receive({ request, limits }: Exchange, target: UploadTarget, upload: Upload): Promise<void> {
+  if (upload.appending) {
+    throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is sending to this upload', { status: 409 })
+  }
+  const range = request.headers['content-range']
+  const expected = Number(request.headers['content-length'] ?? Number.NaN)
+  if (range !== undefined) checkContentRange(range, expected, target, upload)
+  if (upload.offset + (expected || 0) > limits.maxBlobBytes) {
+    throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
+  }
+  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request.raw, limits.maxBlobBytes))
+}
+
+/** `START-END` of a chunk (distribution specification, "Pushing a blob in chunks"): chunks come in order. */
+function checkContentRange(header: string, length: number, target: UploadTarget, upload: Upload): void {
+  const match = /^(?:bytes )?([0-9]{1,15})-([0-9]{1,15})(?:\/.*)?$/.exec(header)
+  const [start, end] = [Number(match?.[1]), Number(match?.[2])]
+  if (match === null || start !== upload.offset || (!Number.isNaN(length) && end - start + 1 !== length)) {
+    throw new RegistryError('BLOB_UPLOAD_INVALID', `the next chunk begins at ${upload.offset}`, {
+      status: 416,
+      headers: { Location: location(target), Range: rangeOf(upload) },
+    })
+  }
+}
+
+function openUpload({ store }: Exchange, { repository, id }: UploadTarget): Upload {
+  const upload = store.uploads.get(repository, id)
+  if (upload === null) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'there is no such upload: begin again')
+  return upload
+}
+
+function progress(reply: Exchange['reply'], target: UploadTarget, upload: Upload) {
+  reply.header('Location', location(target)).header('Range', rangeOf(upload)).header('Docker-Upload-UUID', target.id)
+  return reply.statusCode === 204 ? reply.send() : reply.header('Content-Length', 0).send()
+}
+
+function created({ reply }: Exchange, repository: string, digest: string) {
+  reply.status(201).header('Location', `/v2/${repository}/blobs/${digest}`).header('Docker-Content-Digest', digest)
+  return reply.header('Content-Length', 0).send()
+}
+
+const location = ({ repository, id }: UploadTarget) => `/v2/${repository}/blobs/uploads/${id}`
+const rangeOf = (upload: Upload) => `0-${Math.max(0, upload.offset - 1)}`
+const algorithmWanted = (text: string | null): DigestAlgorithm => (text?.startsWith('sha512') ? 'sha512' : 'sha256')
