@@ -1,0 +1,73 @@
+import type { App, BuildSettings, SecretUse, SourceSettings } from '../../model/app.ts'
+import type { Problem } from '../problem.ts'
+import { nearestNode } from '../tree/placed-tree.ts'
+import { commandAt, type Resolving, resolveEnv } from './roles.ts'
+import { isWithin, joinPath } from './repository-path.ts'
+
+const MIGRATE_SECONDS = 600
+
+/** Where the code is. `folder`: of the repository, in which naru.yaml stands ('' is its root). */
+export function resolveSource({ file, settings }: Resolving, folder: string): SourceSettings {
+  const { git, ref, folder: written, submodules } = file.source ?? {}
+  return {
+    kind: 'git',
+    url: settings.take(['source', 'git'], git, null),
+    ref: settings.take(['source', 'ref'], ref === undefined ? undefined : String(ref), null),
+    folder: joinPath('', settings.take(['source', 'folder'], written, folder)),
+    submodules: settings.take(['source', 'submodules'], submodules, false),
+  }
+}
+
+/**
+ * How it is built; null where only `image` is written. `context` and `dockerfile` are written relative to naru.yaml and
+ * resolved relative to the repository's root, so that an app of a monorepo may take `../..` as its context.
+ */
+export function resolveBuild(from: Resolving, folder: string): BuildSettings | null {
+  const { file, settings } = from
+  if (file.build === undefined && file.image !== undefined) return null
+  const build = file.build ?? {}
+  const path = (key: 'context' | 'dockerfile', fallback: string) =>
+    joinPath(folder, settings.take(['build', key], build[key], fallback)) || '.'
+  return {
+    context: path('context', '.'),
+    dockerfile: path('dockerfile', 'Dockerfile'),
+    target: settings.take(['build', 'target'], build.target, null),
+    args: resolveEnv(from, ['build', 'args']),
+    secrets: settings.take(['build', 'secrets'], build.secrets, []),
+    run: commandAt(from, ['build', 'run']),
+    runEnv: settings.take(['build', 'runEnv'], build.runEnv, []),
+    artifact: settings.take(['build', 'artifact'], build.artifact, null),
+    watch: settings.take(['build', 'watch'], build.watch, []),
+  }
+}
+
+/** Paths of `build` that leave the repository. */
+export function buildProblems({ file, root }: Resolving, folder: string): readonly Problem[] {
+  return (['context', 'dockerfile'] as const).flatMap((key) => {
+    const written = file.build?.[key]
+    if (written === undefined || isWithin(folder, written)) return []
+    return [
+      {
+        place: nearestNode(root, ['build', key]).place,
+        message: `build.${key}: leaves the repository`,
+        hint: 'Choose a folder of the repository; what is outside cannot be built from a commit.',
+      },
+    ]
+  })
+}
+
+export function resolveMigrate(from: Resolving): App['migrate'] {
+  if (from.file.migrate === undefined) return null
+  const run = commandAt(from, ['migrate', 'run']) ?? []
+  const { timeoutSeconds } = from.file.migrate
+  return { run, timeoutSeconds: from.settings.take(['migrate', 'timeoutSeconds'], timeoutSeconds, MIGRATE_SECONDS) }
+}
+
+export function resolveSecrets({ file, settings }: Resolving): readonly SecretUse[] {
+  return (file.secrets ?? []).map((secret, index) => {
+    const use =
+      typeof secret === 'string' ? { name: secret, file: null } : { name: secret.name, file: secret.file ?? null }
+    settings.note(['secrets', index], use.file === null ? use.name : `${use.name} → ${use.file}`)
+    return use
+  })
+}

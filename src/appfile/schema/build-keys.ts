@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { command, flag, relativePath, scalar, text, variableName, whole, word } from './values.ts'
+
+/** `source:` where the code comes from. Default: the repository one stands in. */
+export const sourceSchema = z
+  .strictObject({
+    git: word('a URL or path of a git repository').optional().describe('URL or path of a git repository'),
+    svn: word('a URL of a Subversion repository').optional().describe('URL of a Subversion repository'),
+    ref: z
+      .union([word('a branch, tag or commit'), whole(1, Number.MAX_SAFE_INTEGER, 'a revision')], {
+        error: 'a branch, tag or commit',
+      })
+      .optional()
+      .describe('Branch, tag or commit; default: the default branch'),
+    folder: relativePath.optional().describe('Folder of the repository that holds the app'),
+    submodules: flag.optional().describe('Whether submodules are fetched; default false'),
+  })
+  .describe('Where the code comes from')
+
+/** `build:` how it becomes an image. */
+export const buildSchema = z
+  .strictObject({
+    context: relativePath.optional().describe('Any folder of the repository; default .'),
+    dockerfile: relativePath.optional().describe('Default Dockerfile'),
+    target: word('the name of a stage').optional().describe('Stage of the Dockerfile; default the last'),
+    args: z.record(variableName, scalar).optional().describe('Values for ARG'),
+    secrets: z.array(variableName).optional().describe('Secrets that the build may read'),
+    run: command.optional().describe('On the host, in the clean tree, before the image'),
+    runEnv: z.array(variableName).optional().describe('Variables of the caller that `run` may see'),
+    artifact: relativePath.optional().describe('What the engine tomcat ships'),
+    watch: z.array(text('a pattern')).optional().describe('What makes this app change (monorepos)'),
+  })
+  .describe('How the code becomes an image')

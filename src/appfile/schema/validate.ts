@@ -1,0 +1,57 @@
+import type { z } from 'zod'
+import type { Problem } from '../problem.ts'
+import { type MapNode, mapScalars, nodeAt, pathText, plainOf, type ScalarNode } from '../tree/placed-tree.ts'
+import { flatIssues, type Issue } from './issues.ts'
+import { problemOf } from './messages.ts'
+
+export type Validated<T> =
+  | { readonly value: T; readonly root: MapNode; readonly problems: readonly [] }
+  | { readonly value: null; readonly root: MapNode; readonly problems: readonly Problem[] }
+
+/**
+ * Checks a tree against a schema. A value that a variable made is a text; where only a number or a boolean may stand and the
+ * text is one, it is read as one. A text that was written in quotes is not.
+ */
+export function validate<S extends z.ZodType>(root: MapNode, schema: S): Validated<z.output<S>> {
+  const first = schema.safeParse(plainOf(root))
+  if (first.success) return { value: first.data, root, problems: [] }
+  const issues = flatIssues(first.error.issues)
+  const read = readAsMeant(root, issues)
+  if (read === null) return { value: null, root, problems: issues.map((issue) => problemOf(issue, root, schema)) }
+  return validate(read, schema)
+}
+
+/** The problems of a tree whose variables are not replaced yet: what depends on one is left for later. */
+export function problemsAsWritten(root: MapNode, schema: z.ZodType): readonly Problem[] {
+  const parsed = schema.safeParse(plainOf(root))
+  if (parsed.success) return []
+  return flatIssues(parsed.error.issues)
+    .filter((issue) => !isOpen(root, issue))
+    .map((issue) => problemOf(issue, root, schema))
+}
+
+function isOpen(root: MapNode, issue: Issue): boolean {
+  const node = nodeAt(root, issue.path)
+  if (issue.kind !== 'wrong-value' || node?.kind !== 'scalar') return false
+  return node.value === null || (typeof node.value === 'string' && node.value.includes('$'))
+}
+
+/** The tree with texts from variables read as the numbers and booleans that are expected; null when there is nothing to read. */
+function readAsMeant(root: MapNode, issues: readonly Issue[]): MapNode | null {
+  const types = new Map(issues.map((issue) => [pathText(issue.path), issue.type]))
+  let changed = false
+  const tree = mapScalars(root, (scalar, path) => {
+    const value = asType(scalar, types.get(pathText(path)) ?? null)
+    if (value === null) return scalar
+    changed = true
+    return { ...scalar, value }
+  })
+  return changed && tree.kind === 'map' ? tree : null
+}
+
+function asType(scalar: ScalarNode, type: Issue['type']): number | boolean | null {
+  if (scalar.variables.length === 0 || typeof scalar.value !== 'string') return null
+  if (type === 'number' && /^-?\d{1,15}(\.\d{1,9})?$/.test(scalar.value)) return Number(scalar.value)
+  if (type === 'boolean' && /^(true|false)$/.test(scalar.value)) return scalar.value === 'true'
+  return null
+}
