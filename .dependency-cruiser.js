@@ -51,7 +51,12 @@ const configuration = {
       from: { path: '^src/', pathNot: '[.](test|contract)[.]ts$|/testing[.]ts$' },
       to: { path: '[.](test|contract)[.]ts$|/testing[.]ts$' },
     },
-    { name: 'no import of main', severity: 'error', from: { path: '^src/' }, to: { path: '^src/main[.]ts$' } },
+    {
+      name: 'no import of main',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/main([.]ts$|/)' },
+      to: { path: '^src/main([.]ts$|/)' },
+    },
     ...[
       ['commander', '^src/cli/|^src/main'],
       ['kysely', '^src/memory/'],

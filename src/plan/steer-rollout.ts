@@ -29,7 +29,7 @@ export interface RoundResult {
 export function steerRollout(result: RoundResult, nowMs: number): Verdict {
   const { rollout, settings, firstCause } = result
   const goingBack = rollout.phase === 'RollingBack'
-  if (rollout.abortedBy !== null && !goingBack) return { kind: 'roll-back', failure: aborted(rollout) }
+  if (rollout.abortedBy !== null && !goingBack) return { kind: 'roll-back', failure: abortFailure(rollout) }
   if (result.complete) return { kind: 'complete' }
   if (firstCause !== null && !goingBack && settings.onFailure !== 'continue') return onFailure(settings, firstCause)
   if (result.paused) return { kind: 'go-on', untilMs: null }
@@ -44,7 +44,8 @@ function onFailure({ onFailure }: RoundResult['settings'], failure: FailureRepor
   return { kind: onFailure === 'hold' ? 'hold' : 'roll-back', failure }
 }
 
-const aborted = (rollout: Rollout): FailureReport => ({
+/** Somebody asked to go back. */
+export const abortFailure = (rollout: Rollout): FailureReport => ({
   code: 'ROLLOUT_ABORTED',
   message: `the rollout to revision ${rollout.to} was aborted by ${rollout.abortedBy}`,
   hint: 'Deploy again when you are ready: naru deploy.',

@@ -1,0 +1,93 @@
+import type { App } from '../model/app.ts'
+import type { Descriptor } from '../model/descriptor.ts'
+import type { Report, Station } from '../model/event.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Found } from './find-source.ts'
+import type { Workshop } from './workshop.ts'
+
+export interface Artifact {
+  readonly repository: string
+  readonly artifact: Descriptor
+}
+
+/** What a build asks beyond the app's settings. */
+export interface BuildExtras {
+  readonly args: Readonly<Record<string, string>>
+  readonly tags: readonly string[]
+}
+
+/** Tells a station's beginning, its end and how long it took. */
+export async function atStation<T>(
+  clock: Clock,
+  report: Report,
+  station: Station,
+  note: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const began = clock.monotonic()
+  report({ kind: 'station', station, state: 'started', note })
+  const result = await work()
+  report({ kind: 'station', station, state: 'finished', note, tookMs: Math.round(clock.monotonic() - began) })
+  return result
+}
+
+/** Lays the commit into a clean tree, runs `build.run`, and builds the image into the embedded registry. Leaves no tree behind. */
+export async function buildArtifact(
+  workshop: Workshop,
+  clock: Clock,
+  operation: string,
+  found: Found,
+  extras: BuildExtras,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  const { app, source } = found
+  const { build } = app
+  if (build === null) throw new TypeError(`${app.app} is not built`)
+  const tree = await workshop.workTree(operation)
+  try {
+    const note = `${source.commit.slice(0, 7)} "${source.subject}"`
+    await atStation(clock, report, 'source', note, () =>
+      workshop.source.checkout(source, tree.path, { submodules: app.source.submodules }, signal),
+    )
+    return await atStation(clock, report, 'build', build.dockerfile, async () => {
+      if (build.run !== null) await workshop.hostCommand(inFolder(tree.path, found.folder), build, report, signal)
+      const result = await workshop.builder.build(
+        {
+          root: tree.path,
+          context: inFolder(found.folder, build.context),
+          dockerfile: inFolder(found.folder, build.dockerfile),
+          target: build.target,
+          args: { ...build.args, ...extras.args },
+          epochSeconds: Math.floor(source.committedAtMs / 1000),
+          bases: workshop.images,
+          destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
+        },
+        report,
+        signal,
+      )
+      if (app.image !== null) await workshop.exportImage(app.app, result.artifact, app.image, report, signal)
+      return { repository: app.app, artifact: result.artifact }
+    })
+  } finally {
+    await tree.remove()
+  }
+}
+
+/** An image that exists already, in the embedded registry. */
+export function importArtifact(
+  workshop: Workshop,
+  clock: Clock,
+  reference: string,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Artifact> {
+  return atStation(clock, report, 'push', reference, () => workshop.importImage(reference, report, signal))
+}
+
+/** A path below a folder of the repository; `.` and the empty one are the folder itself. */
+const inFolder = (folder: string, path: string): string =>
+  [folder, path].filter((part) => part !== '' && part !== '.').join('/') || '.'
+
+/** What the app's image is when nothing is built. */
+export const imageOf = (app: App): string | null => (app.build === null ? app.image : null)

@@ -1,0 +1,123 @@
+import type { Scope } from '../model/app.ts'
+import type { Report } from '../model/event.ts'
+import { DeployError, FAILURES, type FailureReport, failureReport } from '../model/failure.ts'
+import type { Observed, ObservedReplica, ObservedRouter } from '../model/observed.ts'
+import type { DesiredState, RolloutSpec } from '../model/rollout.ts'
+import type { Step } from '../model/step.ts'
+import type { Order } from '../engines/engine.ts'
+import { planRollout, type RolloutPlan } from '../plan/plan-rollout.ts'
+import { specsOf } from '../plan/rollout-spec.ts'
+import type { Release } from '../model/release.ts'
+import { applyStep } from './apply-step.ts'
+import type { Place } from './place.ts'
+import { replicaChanges } from './replica-changes.ts'
+
+/** Steps of one kind are independent of each other; kinds go in this order: nothing is stopped before its successor is admitted. */
+const ORDER = ['start', 'admit', 'drain', 'stop', 'remove'] as const
+
+export interface Seen {
+  readonly observed: Observed
+  readonly router: ObservedRouter
+}
+
+export interface RoundOutcome extends Seen {
+  readonly plan: RolloutPlan
+  /** What a step threw that waiting cannot mend. */
+  readonly stepFailure: FailureReport | null
+}
+
+/** Reads everything, chooses nothing. */
+export async function observe(place: Place, scope: Scope, signal: AbortSignal): Promise<Seen> {
+  const [observed, router] = await Promise.all([
+    place.engine.observe(scope, signal),
+    place.router.observe(scope, signal),
+  ])
+  return { observed, router }
+}
+
+/** What a round is about: what should be, the releases by revision, and how to make an order for one. */
+export interface RoundTask {
+  readonly scope: Scope
+  readonly desired: DesiredState
+  /** null: history has forgotten it. */
+  release(revision: number): Promise<Release | null>
+  orderFor(revision: number): Promise<Order>
+  save(desired: DesiredState): Promise<void>
+}
+
+/** One round: observe, plan, remember the sizes, carry the steps out. A failed step of a kind keeps the later kinds from being tried. */
+export async function carryOutRound(
+  place: Place,
+  task: RoundTask,
+  before: readonly ObservedReplica[],
+  report: Report,
+  signal: AbortSignal,
+): Promise<RoundOutcome> {
+  const { desired, scope } = task
+  const seen = await observe(place, scope, signal)
+  for (const change of replicaChanges(before, seen.observed.replicas)) report(change)
+  const specs = await specsByRevision(place, task, seen.observed)
+  const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
+  if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })
+  const stepFailure = await applyAll(place, task, plan.steps, seen.router, report, signal)
+  return { ...seen, plan, stepFailure }
+}
+
+/** The limits of every revision that is wanted, remembered or there; only the wanted one follows `naru scale`. */
+async function specsByRevision(
+  place: Place,
+  task: RoundTask,
+  observed: Observed,
+): Promise<Map<number, readonly RolloutSpec[]>> {
+  const { desired } = task
+  const there = [...observed.replicas, ...desired.sets].map(({ revision }) => revision)
+  const specs = new Map<number, readonly RolloutSpec[]>()
+  for (const revision of new Set(desired.revision === null ? there : [desired.revision, ...there])) {
+    const release = await task.release(revision)
+    const scale = revision === desired.revision ? desired.scale : {}
+    if (release !== null) specs.set(revision, specsOf(release.settings, scale, place.engine.traits))
+  }
+  return specs
+}
+
+async function applyAll(
+  place: Place,
+  task: RoundTask,
+  steps: readonly Step[],
+  router: ObservedRouter,
+  report: Report,
+  signal: AbortSignal,
+): Promise<FailureReport | null> {
+  for (const kind of ORDER) {
+    const same = steps.filter((step) => step.kind === kind)
+    if (kind === 'remove') reportCounts(same, router, report)
+    const results = await Promise.allSettled(
+      same.map(async (step) => {
+        if (!('revision' in step)) return
+        await applyStep(place, step, await task.orderFor(step.revision), report, signal)
+      }),
+    )
+    const thrown = results.find((result) => result.status === 'rejected')?.reason as unknown
+    if (thrown === undefined) continue
+    if (!mends(thrown)) return failureReport(thrown)
+    throw thrown
+  }
+  return null
+}
+
+/** A target's counts are gone with it: they are told before it is forgotten. */
+function reportCounts(removals: readonly Step[], router: ObservedRouter, report: Report): void {
+  const leaving = new Set(removals.flatMap((step) => ('replica' in step ? [step.replica] : [])))
+  const targets = router.targets.filter(({ replica }) => leaving.has(replica))
+  if (targets.length > 0) report({ ...readCounts({ ...router, targets }), at: 'remove' })
+}
+
+/** The router's counts as a happening, but for when. */
+export function readCounts(router: ObservedRouter) {
+  const counts = Object.fromEntries(router.targets.map((target) => [target.replica, target.counts]))
+  return { kind: 'router', reading: router.reading, counts } as const
+}
+
+/** Whether the same call may go through later: of infrastructure, not of the release. A bug is neither, and ends the rollout. */
+export const mends = (thrown: unknown): boolean =>
+  thrown instanceof DeployError && (FAILURES[thrown.code].retry || thrown.code === 'FENCED')

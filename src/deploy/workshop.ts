@@ -1,0 +1,61 @@
+import type { App, BuildSettings } from '../model/app.ts'
+import type { Descriptor, ImageConfig } from '../model/descriptor.ts'
+import type { Report } from '../model/event.ts'
+import type { Builder } from '../build/builder.ts'
+import type { ContentStore } from '../registry/content-store.ts'
+import type { Source } from '../source/source.ts'
+
+/** Everything between a commit and an artifact: source, build and registry, chosen by main.ts. */
+export interface Workshop {
+  readonly source: Source
+  readonly builder: Builder
+  /** The embedded registry's store. */
+  readonly images: ContentStore
+  /** Runs `build.run` in the clean work tree. */
+  hostCommand(tree: string, build: BuildSettings, report: Report, signal: AbortSignal): Promise<void>
+  /** An empty folder for one operation's work tree; whoever takes it removes it. */
+  workTree(operation: string): Promise<{ readonly path: string; remove(): Promise<void> }>
+  /** Copies an image into the embedded registry, when it is not of it. Answers where it is there. */
+  importImage(
+    reference: string,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<{ readonly repository: string; readonly artifact: Descriptor }>
+  /** Copies an image of the embedded registry to another one: `image` of naru.yaml beside a build. */
+  exportImage(
+    repository: string,
+    artifact: Descriptor,
+    reference: string,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Writes an image of the embedded registry as an OCI image layout into a folder. */
+  exportLayout(
+    repository: string,
+    artifact: Descriptor,
+    folder: string,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<void>
+  readConfig(repository: string, artifact: Descriptor, signal: AbortSignal): Promise<ImageConfig>
+}
+
+/** How an app is read from files: appfile, with the files and variables of one request bound to it. */
+export interface AppReading {
+  readonly app: App
+  readonly notes: readonly string[]
+  readonly file: 'commit' | 'front' | 'none'
+  /** Names of the variables that were used. */
+  readonly variables: readonly string[]
+}
+
+export interface AppReader {
+  /** Path of naru.yaml inside the repository. */
+  readonly path: string
+  /** The app as naru.yaml in front of the user says: enough to find the source. */
+  front(): AppReading
+  /** The app of a commit; `text` null: the commit has no file. */
+  atCommit(text: string | null): AppReading
+  /** Settles what depends on the image: ports and readiness. */
+  settle(app: App, config: ImageConfig): App
+}

@@ -1,0 +1,38 @@
+import type { DeployRequest } from '../api/requests.ts'
+import { refuseKeys } from '../appfile/gate.ts'
+import { readAppFile } from '../appfile/read-app-file.ts'
+import { resolveApp } from '../appfile/resolve-app.ts'
+import { settleImage } from '../appfile/settle-image.ts'
+import type { AppReader, AppReading } from '../deploy/workshop.ts'
+import type { EngineTraits } from '../model/engine-traits.ts'
+
+/** What a request says of its app. */
+export type AppRequest = Pick<DeployRequest, 'file' | 'folderName' | 'environment' | 'source' | 'variables'>
+
+/** Reads naru.yaml for one request: in front of the user, then at the commit. Refuses what the engine cannot honour. */
+export function appReader(
+  request: AppRequest,
+  engine: { readonly name: string; readonly traits: EngineTraits },
+): AppReader {
+  const name = request.file?.name ?? 'naru.yaml'
+  const front = request.file === null ? null : readAppFile(request.file.text, name)
+  const read = (commit: ReturnType<typeof readAppFile> | null | undefined): AppReading => {
+    const resolved = resolveApp({
+      front,
+      commit,
+      environment: request.environment ?? undefined,
+      variables: request.variables,
+      folderName: request.folderName,
+      folder: request.source.folder,
+    })
+    const { app, notes, file, variables, written } = resolved
+    refuseKeys(written, engine.traits.refuses, `the engine ${engine.name}`)
+    return { app, notes, file, variables }
+  }
+  return {
+    path: 'naru.yaml',
+    front: () => read(undefined),
+    atCommit: (text) => read(text === null ? null : readAppFile(text, 'naru.yaml')),
+    settle: settleImage,
+  }
+}

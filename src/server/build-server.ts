@@ -1,0 +1,63 @@
+import swagger from '@fastify/swagger'
+import { fastify, type FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { requireToken } from './authorize.ts'
+import { buildRoutes } from './builds.ts'
+import { commandRoutes } from './commands.ts'
+import { deployRoutes } from './deploys.ts'
+import { environmentRoutes } from './environments.ts'
+import { sendError, sendNotFound } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { imageRoutes } from './images.ts'
+import { logRoutes } from './logs.ts'
+import { operationRoutes } from './operations.ts'
+import { planRoutes } from './plans.ts'
+import { rolloutRoutes } from './rollouts.ts'
+import { secretRoutes } from './secrets.ts'
+import type { ServerContext } from './server-context.ts'
+
+const OPEN = new Set(['/healthz'])
+
+/** The whole HTTP side: API, event streams, registry, metrics. The caller listens. */
+export async function buildServer(context: ServerContext): Promise<FastifyInstance> {
+  const server = fastify({
+    bodyLimit: 4 * 2 ** 20,
+    // A client that sends its headers or body a byte a minute must not hold a connection for ever (A14).
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: true,
+    logger: false,
+  })
+  server.setValidatorCompiler(validatorCompiler)
+  server.setSerializerCompiler(serializerCompiler)
+  server.setErrorHandler(sendError)
+  server.setNotFoundHandler(sendNotFound)
+  const { token } = context
+  server.addHook('onRequest', async (request) => {
+    // The registry has the distribution specification's own challenge and error shape.
+    if (token === null || OPEN.has(request.url) || request.url.startsWith('/v2')) return
+    requireToken(request, token)
+  })
+  await server.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'Naru', version: context.version } },
+    transform: jsonSchemaTransform,
+  })
+  const resources = [
+    healthRoutes,
+    deployRoutes,
+    buildRoutes,
+    planRoutes,
+    operationRoutes,
+    environmentRoutes,
+    rolloutRoutes,
+    commandRoutes,
+    logRoutes,
+    secretRoutes,
+    imageRoutes,
+  ]
+  for (const routes of resources) await server.register(routes(context))
+  await server.register(context.registry)
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
+  return server
+}

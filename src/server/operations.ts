@@ -1,0 +1,34 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { DeployError } from '../model/failure.ts'
+import type { ServerContext } from './server-context.ts'
+import { sendStream } from './sse.ts'
+
+/** The event streams of operations. */
+export const operationRoutes =
+  ({ control, signal: stop }: ServerContext): FastifyPluginAsyncZod =>
+  async (server) => {
+    server.get(
+      '/v1/operations/:operation/events',
+      {
+        schema: {
+          summary: 'Events of one operation; ends after its end event',
+          params: z.object({ operation: z.string().max(64) }),
+          querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
+        },
+      },
+      async (request, reply) => {
+        const { operation } = request.params
+        const stream = await control.stream(operation)
+        if (stream === null) {
+          throw new DeployError('ROLLOUT_NOT_FOUND', `there is no operation ${operation}`, {
+            hint: 'See what there was with: naru history.',
+          })
+        }
+        const after = request.query.after ?? (Number(request.headers['last-event-id']) || 0)
+        await sendStream(request, reply, stop, async function* (signal) {
+          for await (const event of stream.follow(after, signal)) yield { id: event.id, event: event.kind, data: event }
+        })
+      },
+    )
+  }

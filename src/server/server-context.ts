@@ -1,0 +1,23 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { BaseImageBody, ServerBody } from '../api/responses.ts'
+import type { BaseImageRequest } from '../api/requests.ts'
+import type { Control } from '../deploy/control.ts'
+import type { Workshop } from '../deploy/workshop.ts'
+import type { ContentStore } from '../registry/content-store.ts'
+
+/** What the routes of the server are made of; main.ts picks the parts. */
+export interface ServerContext {
+  readonly control: Control
+  readonly workshop: Workshop
+  readonly images: ContentStore & { repositories(signal: AbortSignal): Promise<readonly string[]> }
+  /** `/v2/`. */
+  readonly registry: FastifyPluginAsync
+  /** Facts about this server, for doctor and version. */
+  describe(): Promise<ServerBody>
+  makeBaseImage(request: BaseImageRequest, signal: AbortSignal): Promise<BaseImageBody>
+  /** What a client on TCP must present; null: a unix socket that only its user can open, or loopback without a token. */
+  readonly token: string | null
+  readonly version: string
+  /** Ends with the server: streams to clients end with it. */
+  readonly signal: AbortSignal
+}
