@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
+import { mismatch } from '../failures.ts'
 import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
 
 /**
@@ -106,14 +107,6 @@ export class Upload {
     return `${algorithm}:${hash.digest('hex')}`
   }
 }
-
-/** The error for bytes that are not what their digest says. */
-export const mismatch = (digest: string, got: string, cause?: unknown): DeployError =>
-  new DeployError('DIGEST_MISMATCH', `expected ${digest}, got ${got}`, {
-    hint: 'Nothing was stored. The sender or the network changed the bytes: run the same command again; if it fails again, build or push the image anew.',
-    detail: { digest },
-    cause,
-  })
 
 const tooLong = (maxBytes: number) =>
   new DeployError('IMAGE_INVALID', `the blob is longer than the ${maxBytes} bytes that it may have`, {

@@ -1,0 +1,32 @@
+import { BlockList, isIPv6 } from 'node:net'
+
+/** How far an address reaches. `local`: link-local and other addresses that only this machine's surroundings answer, metadata services among them. */
+export type AddressClass = 'loopback' | 'local' | 'private' | 'public'
+
+const lists: readonly (readonly [AddressClass, BlockList])[] = [
+  ['loopback', listOf(['127.0.0.0', 8], ['::1', 128])],
+  ['local', listOf(['0.0.0.0', 8], ['169.254.0.0', 16], ['224.0.0.0', 3], ['::', 128], ['fe80::', 10], ['ff00::', 8])],
+  ['private', listOf(['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10], ['fc00::', 7])],
+]
+
+/** The class of an IP address (RFC 6890); addresses of IPv4 inside IPv6 count as what they hold. */
+export function addressClass(address: string): AddressClass {
+  const embedded = /^(?:::ffff:(?:0:)?|64:ff9b::)([0-9.]+)$/i.exec(address)?.[1] ?? address
+  const family = isIPv6(embedded) ? 'ipv6' : 'ipv4'
+  return lists.find(([, list]) => list.check(embedded, family))?.[0] ?? 'public'
+}
+
+/**
+ * Whether a registry may send us on to an address (A9): never to metadata services, and from a public registry never into
+ * our own network. A registry in a private network may name another place there.
+ */
+export function mayLeadTo(registry: AddressClass, other: AddressClass): boolean {
+  if (other === 'public' || other === registry) return true
+  return other === 'private' && registry === 'loopback'
+}
+
+function listOf(...ranges: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList()
+  for (const [network, prefix] of ranges) list.addSubnet(network, prefix, isIPv6(network) ? 'ipv6' : 'ipv4')
+  return list
+}

@@ -1,0 +1,127 @@
+import { lookup as systemLookup } from 'node:dns'
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+import type { Readable } from 'node:stream'
+import { type AddressClass, addressClass, mayLeadTo } from './address-class.ts'
+import { connectionFailure, refused } from './failures.ts'
+
+/** One request as it goes over the wire. */
+export interface WireRequest {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string | number>>
+  readonly body?: Readable | Uint8Array
+  readonly signal: AbortSignal
+}
+
+/** HTTP to one registry and to where it leads: kept connections, a limit for silence, no way into networks that it should not know. */
+export class Connection {
+  readonly origin: URL
+  readonly #stallMs: number
+  readonly #agents: { readonly http: http.Agent; readonly https: https.Agent }
+  /** Where the registry itself answered from; null: not yet. */
+  #reached: AddressClass | null = null
+
+  constructor(options: { origin: URL; stallMs: number; ca: string | null }) {
+    this.origin = options.origin
+    this.#stallMs = options.stallMs
+    const agent = { keepAlive: true, maxSockets: 16 }
+    this.#agents = {
+      http: new http.Agent(agent),
+      https: new https.Agent({ ...agent, ...(options.ca === null ? {} : { ca: options.ca }) }),
+    }
+  }
+
+  get host(): string {
+    return this.origin.host
+  }
+
+  /** The answer's head; its body is read by the caller. Throws Transient or a DeployError; what the body's source threw is thrown as it is. */
+  async send(request: WireRequest): Promise<IncomingMessage> {
+    request.signal.throwIfAborted()
+    const foreign = request.url.origin !== this.origin.origin
+    if (foreign) this.#checkForeign(request.url)
+    const answer = await this.#exchange(request, foreign)
+    if (!foreign) this.#reached = addressClass(answer.socket.remoteAddress ?? '')
+    return answer
+  }
+
+  close(): void {
+    this.#agents.http.destroy()
+    this.#agents.https.destroy()
+  }
+
+  #exchange(request: WireRequest, foreign: boolean): Promise<IncomingMessage> {
+    const { method, url, headers, body, signal } = request
+    const secure = url.protocol === 'https:'
+    return new Promise((resolve, reject) => {
+      const sent = (secure ? https : http).request(url, {
+        method,
+        headers,
+        signal,
+        agent: secure ? this.#agents.https : this.#agents.http,
+        timeout: this.#stallMs,
+        ...(foreign ? { lookup: this.#guardedLookup } : {}),
+      })
+      let sourceFailed: unknown = null
+      sent.on('timeout', () => sent.destroy(Object.assign(new Error('stalled'), { code: 'ESTALLED' })))
+      sent.on('error', (failed) => {
+        stopBody(body)
+        reject(sourceFailed ?? (signal.aborted ? signal.reason : this.#failure(url, failed)))
+      })
+      sent.on('response', (answer) => {
+        stopBody(body)
+        // An answer before the end of what we send: the rest will not follow, so the connection cannot be used again.
+        if (!sent.writableFinished) answer.once('end', () => sent.destroy())
+        resolve(answer)
+      })
+      if (body === undefined || body instanceof Uint8Array) sent.end(body)
+      else {
+        body.on('error', (failed) => {
+          sourceFailed = failed
+          sent.destroy(failed)
+        })
+        body.pipe(sent)
+      }
+    })
+  }
+
+  #failure(url: URL, failed: unknown): unknown {
+    if ((failed as { code?: unknown }).code === 'EFOREIGN') return refused(this.host, (failed as Error).message)
+    return connectionFailure(url.host, failed, this.#reached !== null)
+  }
+
+  /** Refuses another place before a connection is made: plain HTTP after TLS, or an address that the registry must not name. */
+  #checkForeign(url: URL): void {
+    if (url.protocol !== 'https:' && (url.protocol !== 'http:' || this.origin.protocol === 'https:')) {
+      throw refused(this.host, `leads to ${url.protocol}//${url.host}, which is not safe`)
+    }
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    if (isIP(host) !== 0 && !this.#allows(host)) throw refused(this.host, leadsTo(url.host))
+  }
+
+  #allows(address: string): boolean {
+    return mayLeadTo(this.#reached ?? 'public', addressClass(address))
+  }
+
+  /** Looks a name up and refuses it when any of its addresses is one that the registry must not name: checked on what is connected to. */
+  readonly #guardedLookup: LookupFunction = (name, options, callback) => {
+    systemLookup(name, { ...options, all: true }, (failed, addresses) => {
+      const first = addresses?.[0]
+      if (failed !== null || first === undefined) return callback(failed, options.all ? [] : '', 4)
+      if (!addresses.every(({ address }) => this.#allows(address))) {
+        return callback(Object.assign(new Error(leadsTo(name)), { code: 'EFOREIGN' }), options.all ? [] : '', 4)
+      }
+      if (options.all) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
+}
+
+/** The rest of a body that nobody wants: its file is closed. */
+function stopBody(body: WireRequest['body']): void {
+  if (body !== undefined && !(body instanceof Uint8Array)) body.destroy()
+}
+
+const leadsTo = (host: string) => `leads to ${host}, an address in a network that it should not know`

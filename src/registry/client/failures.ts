@@ -1,0 +1,92 @@
+import { DeployError } from '../../model/failure.ts'
+
+/** A failure that may go away by itself: tried again a few times, then thrown as `failure`. */
+export class Transient extends Error {
+  readonly failure: DeployError
+  /** How long the registry asked us to wait, or null. */
+  readonly retryAfterMs: number | null
+
+  constructor(failure: DeployError, retryAfterMs: number | null = null) {
+    super(failure.message, { cause: failure })
+    this.name = 'Transient'
+    this.failure = failure
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** Errors of a connection that may go away by themselves. */
+const PASSING = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'EAI_AGAIN', 'ECONNREFUSED', 'ESTALLED'])
+/** Of those, what a wrong name or a registry that is not there gives: told at once, unless it has answered before. */
+const ABSENT = new Set(['ECONNREFUSED', 'ETIMEDOUT'])
+
+/** What a failed connection means. `seen`: the registry has answered before. */
+export function connectionFailure(host: string, failed: unknown, seen: boolean): Transient | DeployError {
+  const code = errorCode(failed)
+  const failure = new DeployError(
+    'REGISTRY_UNREACHABLE',
+    `the registry ${host} cannot be reached: ${reason(code, failed)}`,
+    {
+      hint: hintFor(code, host),
+      detail: { host, reason: code },
+      cause: failed,
+    },
+  )
+  return PASSING.has(code) && (seen || !ABSENT.has(code)) ? new Transient(failure) : failure
+}
+
+/** What an answer that is no success means. `message`: what the registry said, cut and cleaned. */
+export function answerFailure(host: string, status: number, what: string, message: string): DeployError {
+  const said = message === '' ? '' : `: ${message}`
+  const detail = { host, status }
+  if (status === 401 || status === 403) {
+    return new DeployError('REGISTRY_AUTH_FAILED', `the registry ${host} does not let us ${what} (${status})${said}`, {
+      hint: `Log in with "docker login ${host}" as a user who may do this; a repository that does not exist may be answered the same way.`,
+      detail,
+    })
+  }
+  const busy = status === 429 || status >= 500
+  return new DeployError(
+    busy && status !== 429 && status !== 507 ? 'REGISTRY_UNREACHABLE' : 'REGISTRY_REFUSED',
+    `the registry ${host} answered ${status} when asked to ${what}${said}`,
+    {
+      hint: busy
+        ? `Nothing was changed. Run the same command again later, or ask who runs ${host}.`
+        : 'Check the name of the image, and what the registry says above.',
+      detail,
+    },
+  )
+}
+
+/** Whether an answer may be another one in a moment. 507 (no space) will not. */
+export const isPassingStatus = (status: number): boolean => [408, 425, 429, 500, 502, 503, 504].includes(status)
+
+/** A registry that breaks the protocol, or leads where we do not go. */
+export const refused = (host: string, message: string, cause?: unknown): DeployError =>
+  new DeployError('REGISTRY_REFUSED', `the registry ${host} ${message}`, {
+    hint: `Ask who runs ${host}; nothing was changed here.`,
+    detail: { host },
+    cause,
+  })
+
+function errorCode(failed: unknown): string {
+  const { code, errors } = (failed ?? {}) as { code?: unknown; errors?: readonly { code?: unknown }[] }
+  if (typeof code === 'string') return code
+  const inner = errors?.[0]?.code
+  return typeof inner === 'string' ? inner : 'unknown'
+}
+
+function reason(code: string, failed: unknown): string {
+  if (code === 'ECONNREFUSED') return 'nobody listens there'
+  if (code === 'ENOTFOUND') return 'its name is not known'
+  if (code === 'ESTALLED') return 'it stopped answering'
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'the connection broke'
+  return failed instanceof Error && failed.message !== '' ? failed.message : code
+}
+
+function hintFor(code: string, host: string): string {
+  if (code === 'EPROTO')
+    return `${host} does not speak TLS. Where plain HTTP is meant, say so in the settings of this registry.`
+  if (/CERT|ALTNAME|SIGNATURE|ERR_TLS/.test(code))
+    return `Its certificate is not trusted here: give the authority in NODE_EXTRA_CA_CERTS.`
+  return 'Check the host name and the network, then run the same command again: what was sent already is not sent again.'
+}

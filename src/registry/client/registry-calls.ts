@@ -1,0 +1,163 @@
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { backoff } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { Authorization } from './authorization.ts'
+import type { Connection } from './connection.ts'
+import { answerFailure, isPassingStatus, refused, Transient } from './failures.ts'
+import { readAll, readErrors } from './read-answer.ts'
+
+/** One call to the registry. */
+export interface RegistryCall {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** A path of the registry, or a place that it named. */
+  readonly at: string | URL
+  readonly scopes: readonly string[]
+  readonly headers?: Readonly<Record<string, string | number>>
+  /** Called for each try. */
+  readonly body?: () => Readable | Uint8Array
+  /** Statuses that are an answer; any other is a failure. */
+  readonly expect: readonly number[]
+  /** For people: "read the manifest v1 of shop". */
+  readonly what: string
+}
+
+/** Redirects that are followed for one call. */
+const MAX_REDIRECTS = 5
+/** The longest that a registry may make us wait by Retry-After. */
+const LONGEST_WAIT_MS = 30_000
+
+/** Calls of the distribution API: authorization, redirects, what a status means, and trying again. */
+export class RegistryCalls {
+  readonly #connection: Connection
+  readonly #authorization: Authorization
+  readonly #clock: Clock
+  readonly #tries: number
+
+  constructor(connection: Connection, authorization: Authorization, clock: Clock, tries: number) {
+    this.#connection = connection
+    this.#authorization = authorization
+    this.#clock = clock
+    this.#tries = tries
+  }
+
+  get host(): string {
+    return this.#connection.host
+  }
+
+  /** Makes the call, again where the failure may pass. Only for calls that can be made twice. */
+  call(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+    return this.trying(() => this.once(call, signal), signal)
+  }
+
+  /** As `call`, for an answer without a body that matters. */
+  async callForHead(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+    return this.trying(() => this.onceForHead(call, signal), signal)
+  }
+
+  /** Runs `work` until it ends in something that is not Transient, or often enough. */
+  async trying<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const delays = backoff(200, 5000)
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work()
+      } catch (failed) {
+        if (!(failed instanceof Transient)) throw failed
+        if (tries >= this.#tries) throw failed.failure
+        await this.wait(failed, delays.next().value, signal)
+      }
+    }
+  }
+
+  /** Waits before the next try, as long as the registry asks for or else `delayMs`. */
+  async wait(failed: Transient, delayMs: number, signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(Math.min(failed.retryAfterMs ?? delayMs, LONGEST_WAIT_MS), signal)
+  }
+
+  /** As `once`, for an answer without a body that matters. */
+  async onceForHead(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+    const answer = await this.once(call, signal)
+    await readAll(answer, 65_536).catch(() => {})
+    return answer
+  }
+
+  /** Makes the call one time; asks again only where the registry wants to know who asks. */
+  async once(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+    const first = await this.#follow(call, signal)
+    if (first.statusCode !== 401) return this.#expected(call, first)
+    const challenge = first.headers['www-authenticate']
+    if (!(await this.#authorization.learn(challenge, call.scopes, signal))) return this.#expected(call, first)
+    first.resume()
+    return this.#expected(call, await this.#follow(call, signal))
+  }
+
+  /** Where an answer of the registry points to. */
+  locationOf(answer: IncomingMessage, base: URL): URL {
+    const { origin } = this.#connection
+    const text = answer.headers.location
+    if (text === undefined || !URL.canParse(text, base.href)) throw refused(this.host, 'does not say where to go on')
+    const url = new URL(text, base)
+    // A registry behind a proxy that ends TLS often names itself by http: what began with TLS goes on with TLS.
+    const itself = url.hostname === origin.hostname && url.port === '' && origin.protocol === 'https:'
+    if (itself && url.protocol === 'http:') url.protocol = 'https:'
+    return url
+  }
+
+  /** The URL of a path of the registry. */
+  url(at: string | URL): URL {
+    return typeof at === 'string' ? new URL(at, this.#connection.origin) : at
+  }
+
+  async #follow(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+    let url = this.url(call.at)
+    for (let redirects = 0; ; redirects++) {
+      const answer = await this.#send(call, url, signal)
+      const follows = (call.method === 'GET' || call.method === 'HEAD') && isRedirect(answer.statusCode)
+      if (!follows || call.expect.includes(answer.statusCode ?? 0)) return answer
+      if (redirects >= MAX_REDIRECTS) throw refused(this.host, `sends from one place to another without end`)
+      url = this.locationOf(answer, url)
+      answer.resume()
+    }
+  }
+
+  async #send(call: RegistryCall, url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+    const own = url.origin === this.#connection.origin.origin
+    const authorization = own ? await this.#authorization.header(call.scopes, signal) : null
+    const body = call.body?.()
+    return this.#connection.send({
+      method: call.method,
+      url,
+      headers: {
+        'User-Agent': 'naru',
+        ...call.headers,
+        ...(authorization === null ? {} : { Authorization: authorization }),
+      },
+      ...(body === undefined ? {} : { body }),
+      signal,
+    })
+  }
+
+  async #expected(call: RegistryCall, answer: IncomingMessage): Promise<IncomingMessage> {
+    const status = answer.statusCode ?? 0
+    if (call.expect.includes(status)) return answer
+    const { codes, message } = await readErrors(answer)
+    if (codes.includes('DIGEST_INVALID')) throw digestRefused(this.host, call.what, message)
+    const failure = answerFailure(this.host, status, call.what, message)
+    throw isPassingStatus(status) ? new Transient(failure, retryAfter(answer)) : failure
+  }
+}
+
+const isRedirect = (status: number | undefined) => [301, 302, 303, 307, 308].includes(status ?? 0)
+
+/** Retry-After in seconds; a date is not honoured, the usual back-off is used then. */
+function retryAfter(answer: IncomingMessage): number | null {
+  const text = answer.headers['retry-after']
+  return text !== undefined && /^[0-9]{1,6}$/.test(text) ? Number(text) * 1000 : null
+}
+
+const digestRefused = (host: string, what: string, message: string) =>
+  new DeployError('DIGEST_MISMATCH', `the registry ${host} got other bytes when asked to ${what}: ${message}`, {
+    hint: 'Nothing was stored. The network changed the bytes: run the same command again.',
+    detail: { host },
+  })

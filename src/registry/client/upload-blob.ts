@@ -1,0 +1,145 @@
+import { Readable } from 'node:stream'
+import { mismatch } from '../failures.ts'
+import { type Expected, verified } from '../verified.ts'
+import type { RegistryCalls } from './registry-calls.ts'
+
+/** Blobs up to this size are sent whole in one request; longer ones so that an interrupted upload can go on. */
+const WHOLE_BYTES = 4 * 1024 * 1024
+
+interface Place {
+  readonly url: URL
+  readonly offset: number
+}
+
+/** Sends one blob. Its bytes are verified while they are sent: wrong ones never reach the registry to their end. */
+export class BlobUpload {
+  readonly #calls: RegistryCalls
+  readonly #repository: string
+  readonly #blob: { readonly digest: string; readonly size: number }
+  readonly #open: () => Readable
+  readonly #scopes: readonly string[]
+  #place: Place | null = null
+
+  constructor(
+    calls: RegistryCalls,
+    repository: string,
+    blob: { readonly digest: string; readonly size: number },
+    open: () => Readable,
+  ) {
+    this.#calls = calls
+    this.#repository = repository
+    this.#blob = blob
+    this.#open = open
+    this.#scopes = pushScopes(repository)
+  }
+
+  /** Sends all of it; goes on where it was interrupted. */
+  async send(signal: AbortSignal): Promise<void> {
+    await this.#calls.trying(
+      () => (this.#blob.size <= WHOLE_BYTES ? this.#sendWhole(signal) : this.#sendRest(signal)),
+      signal,
+    )
+  }
+
+  async #sendWhole(signal: AbortSignal): Promise<void> {
+    const { url } = await this.#begin(signal)
+    await this.#put(url, signal, { size: this.#blob.size, body: () => this.#bytesFrom(0) })
+  }
+
+  /** Sends what the registry does not have yet, then tells the digest. */
+  async #sendRest(signal: AbortSignal): Promise<void> {
+    let place = this.#place === null ? await this.#begin(signal) : await this.#resume(this.#place, signal)
+    this.#place = place
+    const { size } = this.#blob
+    if (place.offset < size) {
+      const range = place.offset === 0 ? {} : { 'Content-Range': `${place.offset}-${size - 1}` }
+      const { url, offset } = place
+      const answer = await this.#calls.onceForHead(
+        {
+          method: 'PATCH',
+          at: url,
+          scopes: this.#scopes,
+          headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': size - offset, ...range },
+          body: () => this.#bytesFrom(offset),
+          expect: [202],
+          what: this.#what,
+        },
+        signal,
+      )
+      place = { url: this.#calls.locationOf(answer, url), offset: size }
+      this.#place = place
+    }
+    await this.#put(place.url, signal)
+  }
+
+  async #begin(signal: AbortSignal): Promise<Place> {
+    const at = `/v2/${this.#repository}/blobs/uploads/`
+    const answer = await this.#calls.onceForHead(
+      { method: 'POST', at, scopes: this.#scopes, headers: { 'Content-Length': 0 }, expect: [202], what: this.#what },
+      signal,
+    )
+    return { url: this.#calls.locationOf(answer, this.#calls.url(at)), offset: 0 }
+  }
+
+  /** Asks how much has arrived; begins again where the registry does not know any more. */
+  async #resume(place: Place, signal: AbortSignal): Promise<Place> {
+    const answer = await this.#calls.onceForHead(
+      { method: 'GET', at: place.url, scopes: this.#scopes, expect: [204, 400, 404, 405], what: this.#what },
+      signal,
+    )
+    const arrived = /^(?:bytes=)?0-([0-9]+)$/.exec(answer.headers.range ?? '')?.[1]
+    if (answer.statusCode !== 204 || arrived === undefined) return this.#begin(signal)
+    const url = answer.headers.location === undefined ? place.url : this.#calls.locationOf(answer, place.url)
+    // `0-0` is said of nothing and of one byte: what is certain is nothing, and a place with one byte is not used again.
+    if (arrived === '0') return this.#begin(signal)
+    const offset = Number(arrived) + 1
+    return offset > this.#blob.size ? this.#begin(signal) : { url, offset }
+  }
+
+  async #put(place: URL, signal: AbortSignal, whole?: { size: number; body: () => Readable }): Promise<void> {
+    const at = new URL(place)
+    at.searchParams.set('digest', this.#blob.digest)
+    await this.#calls.onceForHead(
+      {
+        method: 'PUT',
+        at,
+        scopes: this.#scopes,
+        headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': whole?.size ?? 0 },
+        ...(whole === undefined ? {} : { body: whole.body }),
+        expect: [201],
+        what: this.#what,
+      },
+      signal,
+    )
+  }
+
+  get #what(): string {
+    return `store ${this.#blob.digest} in ${this.#repository}`
+  }
+
+  #bytesFrom(offset: number): Readable {
+    const expected: Expected = this.#blob
+    const source = this.#open()
+    const pieces = skipping(
+      verified(source, expected, (got) => mismatch(expected.digest, got)),
+      offset,
+    )
+    const stream = Readable.from(pieces, { objectMode: false })
+    stream.once('close', () => source.destroy())
+    return stream
+  }
+}
+
+/** Token scopes of a push. */
+export const pushScopes = (repository: string, from?: string): readonly string[] => [
+  `repository:${repository}:pull,push`,
+  ...(from === undefined ? [] : [`repository:${from}:pull`]),
+]
+
+async function* skipping(pieces: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array, void> {
+  let left = bytes
+  for await (const piece of pieces) {
+    if (piece.length > left) yield piece.subarray(left)
+    left = Math.max(0, left - piece.length)
+  }
+}

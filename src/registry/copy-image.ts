@@ -1,0 +1,109 @@
+import { Readable } from 'node:stream'
+import type { Descriptor, Platform } from '../model/descriptor.ts'
+import type { ContentStore } from './content-store.ts'
+import { findImage, findManifest, type FoundManifest, MAX_DEPTH } from './find-manifest.ts'
+import { invalid, isForeign } from './parse-manifest.ts'
+
+/** Blobs that travel at a time. */
+const PARALLEL = 4
+/** Manifests that one index may lead to (A7: nested indexes). */
+const MAX_MANIFESTS = 1000
+
+export interface CopyRequest {
+  readonly from: { readonly store: ContentStore; readonly repository: string; readonly reference: string }
+  readonly to: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
+  /** Of an index, only the image for this platform. null: the whole index with all that it names. */
+  readonly platform: Platform | null
+}
+
+export interface CopyResult {
+  /** Of what was tagged: the image, or the index. */
+  readonly descriptor: Descriptor
+  /** Bytes of blobs that were sent; 0 when all of them were there. */
+  readonly sentBytes: number
+}
+
+/** Copies an image between two stores; only what is missing travels, and a manifest goes when all that it names is there. */
+export async function copyImage(request: CopyRequest, signal: AbortSignal): Promise<CopyResult> {
+  const { from, to, platform } = request
+  const root =
+    platform === null
+      ? await findManifest(from.store, from.repository, from.reference, signal)
+      : await findImage(from.store, from.repository, from.reference, platform, signal)
+  const manifests = await below(request, root, signal)
+  const blobs = new Map<string, Descriptor>()
+  for (const { parsed } of manifests) {
+    if (parsed.kind === 'index') continue
+    for (const blob of [parsed.config, ...parsed.layers]) if (!isForeign(blob)) blobs.set(blob.digest, blob)
+  }
+  const sentBytes = await copyBlobs(request, [...blobs.values()], signal)
+  for (const manifest of manifests) {
+    const tags = manifest === root ? to.tags : []
+    const { descriptor, bytes } = manifest
+    await to.store.writeManifest(to.repository, { mediaType: descriptor.mediaType, bytes }, tags, signal)
+  }
+  return { descriptor: root.descriptor, sentBytes }
+}
+
+/** The root and every manifest that it leads to, each once, children before parents. */
+async function below(
+  { from }: CopyRequest,
+  root: FoundManifest,
+  signal: AbortSignal,
+): Promise<readonly FoundManifest[]> {
+  const seen = new Set<string>()
+  const ordered: FoundManifest[] = []
+  const visit = async (manifest: FoundManifest, depth: number): Promise<void> => {
+    seen.add(manifest.descriptor.digest)
+    if (seen.size > MAX_MANIFESTS) throw invalid(`the index leads to more than ${MAX_MANIFESTS} manifests`)
+    if (depth > MAX_DEPTH) throw invalid(`the indexes lie more than ${MAX_DEPTH} deep in one another`)
+    for (const child of manifest.parsed.kind === 'index' ? manifest.parsed.manifests : []) {
+      if (seen.has(child.digest)) continue
+      await visit(await findManifest(from.store, from.repository, child.digest, signal), depth + 1)
+    }
+    ordered.push(manifest)
+  }
+  await visit(root, 0)
+  return ordered
+}
+
+/** Copies blobs, several at a time; the first failure stops the others. */
+async function copyBlobs({ from, to }: CopyRequest, blobs: Descriptor[], signal: AbortSignal): Promise<number> {
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  let sent = 0
+  const waiting = blobs.values()
+  const worker = async () => {
+    for (const blob of waiting) {
+      const bytes = await copyBlob(from, to, blob, both)
+      sent += bytes
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: PARALLEL }, worker))
+  } catch (failed) {
+    stop.abort(failed)
+    throw failed
+  }
+  return sent
+}
+
+async function copyBlob(
+  from: CopyRequest['from'],
+  to: CopyRequest['to'],
+  blob: Descriptor,
+  signal: AbortSignal,
+): Promise<number> {
+  if ((await to.store.statBlob(to.repository, blob.digest, signal)) !== null) return 0
+  if (from.store === to.store && (await to.store.mountBlob(to.repository, blob.digest, from.repository, signal)))
+    return 0
+  return to.store.writeBlob(to.repository, blob, opener(from, blob.digest, signal), signal)
+}
+
+/** Opens a blob of a store only when its first byte is wanted. */
+const opener = (from: CopyRequest['from'], digest: string, signal: AbortSignal) => () =>
+  Readable.from(piecesOf(from, digest, signal), { objectMode: false })
+
+async function* piecesOf({ store, repository }: CopyRequest['from'], digest: string, signal: AbortSignal) {
+  yield* await store.readBlob(repository, digest, signal)
+}

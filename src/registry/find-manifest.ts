@@ -1,0 +1,59 @@
+import type { Descriptor, Platform } from '../model/descriptor.ts'
+import { DeployError } from '../model/failure.ts'
+import type { ContentStore } from './content-store.ts'
+import { invalid, type ParsedManifest, parseManifest } from './parse-manifest.ts'
+import { pickPlatform, platformText } from './pick-platform.ts'
+
+/** Indexes that may lie inside one another (A7). */
+export const MAX_DEPTH = 4
+
+export interface FoundManifest {
+  readonly descriptor: Descriptor
+  readonly bytes: Uint8Array
+  readonly parsed: ParsedManifest
+}
+
+/** A manifest by tag or digest, read and checked. Throws IMAGE_NOT_FOUND, IMAGE_INVALID. */
+export async function findManifest(
+  store: ContentStore,
+  repository: string,
+  reference: string,
+  signal: AbortSignal,
+): Promise<FoundManifest> {
+  const found = await store.readManifest(repository, reference, signal)
+  if (found !== null) return { ...found, parsed: parseManifest(found.descriptor.mediaType, found.bytes) }
+  const separator = reference.includes(':') ? '@' : ':'
+  throw new DeployError('IMAGE_NOT_FOUND', `there is no image ${repository}${separator}${reference}`, {
+    hint: 'Check the name and the tag; "naru image" lists what the embedded registry has.',
+    detail: { repository, reference },
+  })
+}
+
+/** As `findManifest`, and where it is an index, the image in it that fits the platform. */
+export async function findImage(
+  store: ContentStore,
+  repository: string,
+  reference: string,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<FoundManifest & { readonly parsed: ParsedManifest & { kind: 'image' } }> {
+  let wanted = reference
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const { parsed, ...found } = await findManifest(store, repository, wanted, signal)
+    if (parsed.kind === 'image') return { ...found, parsed }
+    const picked = pickPlatform(parsed.manifests, platform)
+    if (picked === null) throw notForPlatform(repository, reference, platform, parsed.manifests)
+    wanted = picked.digest
+  }
+  throw invalid(`the indexes of ${repository} lie more than ${MAX_DEPTH} deep in one another`)
+}
+
+function notForPlatform(repository: string, reference: string, platform: Platform, manifests: readonly Descriptor[]) {
+  const there = [
+    ...new Set(manifests.flatMap((manifest) => (manifest.platform ? [platformText(manifest.platform)] : []))),
+  ]
+  return new DeployError('IMAGE_NOT_FOUND', `${repository} ${reference} has no image for ${platformText(platform)}`, {
+    hint: `It has images for: ${there.slice(0, 20).join(', ') || 'no platform'}. Build it for ${platformText(platform)}.`,
+    detail: { repository, reference, platform: platformText(platform) },
+  })
+}
