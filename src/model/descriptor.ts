@@ -44,8 +44,10 @@ export interface ImageManifest {
 /** The settings of an image (OCI image-spec config.md). Members as the specification spells them. */
 export interface ImageConfig {
   readonly created?: string
+  readonly author?: string
   readonly architecture: string
   readonly os: string
+  readonly variant?: string
   readonly config?: {
     readonly User?: string
     readonly ExposedPorts?: Readonly<Record<string, object>>
@@ -56,7 +58,17 @@ export interface ImageConfig {
     readonly WorkingDir?: string
     readonly Labels?: Readonly<Record<string, string>>
     readonly StopSignal?: string
-    readonly Healthcheck?: { readonly Test?: readonly string[]; readonly Interval?: number; readonly Timeout?: number }
+    /** Durations in nanoseconds (Docker's image specification). */
+    readonly Healthcheck?: {
+      readonly Test?: readonly string[]
+      readonly Interval?: number
+      readonly Timeout?: number
+      readonly StartPeriod?: number
+      readonly StartInterval?: number
+      readonly Retries?: number
+    }
+    readonly Shell?: readonly string[]
+    readonly OnBuild?: readonly string[]
   }
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] }
   readonly history?: readonly {

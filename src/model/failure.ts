@@ -44,6 +44,7 @@ export const FAILURES = {
   BUILD_TARGET_NOT_FOUND: file,
   BUILD_COPY_SOURCE_MISSING: refused,
   BUILD_PATH_ESCAPES: refused,
+  BUILD_SOURCE_INVALID: refused,
   BUILD_RUN_FAILED: refused,
   BUILD_BASE_NOT_FOUND: missing,
   BUILD_PROGRAM_NOT_FOUND: missing,

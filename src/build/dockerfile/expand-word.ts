@@ -78,6 +78,20 @@ class Reader {
     if (stop !== '') throw new ExpansionFailed(`missing ${stop === '}' ? '"}"' : `"${stop}"`} in a substitution`)
   }
 
+  /** Expands a here-document: quotes are text, and a backslash is one unless a dollar or backslash follows. */
+  readText(out: Words): void {
+    while (!this.done) {
+      const char = this.#source.charAt(this.#at)
+      const next = this.#source.charAt(this.#at + 1)
+      if (char === '$') this.#dollar(out, true)
+      else if (char === '\\' && (next === '$' || next === '\\')) this.#escaped(out, false)
+      else {
+        out.quoted(char)
+        this.#at++
+      }
+    }
+  }
+
   #escaped(out: Words, keep: boolean): void {
     const next = this.#source.charAt(this.#at + 1)
     out.quoted(keep ? this.#scope.escapeChar + next : next)
@@ -187,4 +201,11 @@ export function expandWords(word: string, scope: Scope): string[] {
   new Reader(word, scope).read(out)
   out.end()
   return out.words
+}
+
+/** The text of a here-document with variables replaced, as a shell does it. Throws ExpansionFailed. */
+export function expandText(text: string, lookup: Scope['lookup']): string {
+  const out = new Words()
+  new Reader(text, { escapeChar: '\\', lookup }).readText(out)
+  return out.text
 }

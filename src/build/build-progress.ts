@@ -1,0 +1,46 @@
+import type { Report } from '../model/event.ts'
+import type { Instruction } from './dockerfile/instruction.ts'
+import type { Stage } from './dockerfile/stages.ts'
+import type { Record } from './evaluate-stage.ts'
+
+/** Tells each instruction of the needed stages once, those of the target as their layers arrive. */
+export class BuildProgress {
+  readonly #report: Report
+  readonly #numbered = new Map<Instruction, { readonly stage: string; readonly step: number }>()
+  readonly #startedMs = performance.now()
+  #layers: readonly Instruction[] = []
+
+  constructor(stages: readonly Stage[], report: Report) {
+    this.#report = report
+    for (const { from, index, instructions } of stages) {
+      const stage = from.name ?? String(index)
+      for (const instruction of instructions) this.#numbered.set(instruction, { stage, step: this.#numbered.size + 1 })
+    }
+  }
+
+  /** All stages are decided: what makes no layer of the target is done. */
+  evaluated(records: readonly Record[]): void {
+    this.#layers = records.flatMap(({ instruction, layer }) => (layer === null ? [] : instruction))
+    const later = new Set(this.#layers)
+    for (const instruction of this.#numbered.keys()) if (!later.has(instruction)) this.#tell(instruction, true)
+  }
+
+  /** The layer of that index of the target is packed, or was found. */
+  layerDone(index: number, cached: boolean): void {
+    const instruction = this.#layers[index]
+    if (instruction !== undefined) this.#tell(instruction, cached)
+  }
+
+  #tell(instruction: Instruction, cached: boolean): void {
+    const numbered = this.#numbered.get(instruction)
+    if (numbered === undefined) return
+    this.#report({
+      kind: 'build',
+      ...numbered,
+      steps: this.#numbered.size,
+      instruction: instruction.text,
+      cached,
+      tookMs: Math.round(performance.now() - this.#startedMs),
+    })
+  }
+}

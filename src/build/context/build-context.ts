@@ -1,0 +1,137 @@
+import { closeSync, readFileSync } from 'node:fs'
+import { DeployError } from '../../model/failure.ts'
+import { DiskContent } from '../image/content.ts'
+import type { FileEntry, Files } from '../image/file-entry.ts'
+import { EARLIEST } from '../image/file-time.ts'
+import { joinPath, parentOf } from '../image/file-tree.ts'
+import { resolvePath } from '../image/resolve-path.ts'
+import { Beneath } from './beneath.ts'
+import { type Ignore, readIgnore } from './ignore.ts'
+
+/** Of a Dockerfile or .dockerignore: larger ones are no such files. */
+const MOST_TEXT_BYTES = 2 ** 20
+
+/** A folder of this machine as files of an image: everything belongs to root, and of the permissions only "executable" counts, as in git. */
+export class DiskFiles implements Files {
+  readonly #beneath: Beneath
+  readonly #base: string
+  readonly #ignore: Ignore
+  readonly #seen = new Map<string, FileEntry | null>()
+
+  /** `base`: the folder beneath that is the root of these files; a real path. */
+  constructor(beneath: Beneath, base: string, ignore: Ignore) {
+    this.#beneath = beneath
+    this.#base = base
+    this.#ignore = ignore
+  }
+
+  at(path: string): FileEntry | null {
+    const seen = this.#seen.get(path)
+    if (seen !== undefined) return seen
+    const entry = this.#look(path)
+    this.#seen.set(path, entry)
+    return entry
+  }
+
+  names(path: string): readonly string[] {
+    return this.#beneath.names(joinPath(this.#base, path)).filter((name) => this.at(joinPath(path, name)) !== null)
+  }
+
+  #look(path: string): FileEntry | null {
+    const real = joinPath(this.#base, path).replace(/\/$/, '')
+    const stat = this.#beneath.stat(real)
+    if (stat === null) return null
+    if (path !== '' && this.#ignore.ignores(path) && !this.#comesBack(path, stat.isDirectory())) return null
+    if (path.includes('\uFFFD')) throw notUtf8(path)
+    const owner = { uid: 0, gid: 0, mtime: EARLIEST }
+    if (stat.isDirectory()) return { ...owner, type: 'directory', mode: 0o755 }
+    if (stat.isSymbolicLink()) return { ...owner, type: 'symlink', mode: 0o777, target: this.#beneath.readLink(real) }
+    if (!stat.isFile()) return { ...owner, type: 'special', mode: 0o644 }
+    const content = new DiskContent(path, stat.size, () => this.#beneath.open(real))
+    return { ...owner, type: 'file', mode: (stat.mode & 0o100) === 0 ? 0o644 : 0o755, mtime: 'content', content }
+  }
+
+  #comesBack(path: string, isFolder: boolean): boolean {
+    return isFolder && this.#ignore.exceptions && this.names(path).length > 0
+  }
+}
+
+function notUtf8(path: string): DeployError {
+  return new DeployError('BUILD_SOURCE_INVALID', `the name ${JSON.stringify(path)} is not UTF-8`, {
+    hint: 'Rename the file, or leave it out by .dockerignore.',
+  })
+}
+
+/** The Dockerfile and the files that it may copy. */
+export interface BuildContext {
+  readonly files: Files
+  readonly dockerfile: string
+  close(): void
+}
+
+/**
+ * Opens the context and reads the Dockerfile. Both are relative to the root, and links in their paths may not leave it.
+ * `NAME.dockerignore` beside the Dockerfile goes before `.dockerignore` in the context. Throws DOCKERFILE_NOT_FOUND,
+ * BUILD_PATH_ESCAPES.
+ */
+export function openContext(root: string, context: string, dockerfile: string): BuildContext {
+  const beneath = new Beneath(root)
+  try {
+    const all = new DiskFiles(beneath, '', readIgnore(null))
+    const base = realPath(all, context, 'build context')
+    if (all.at(base)?.type !== 'directory') {
+      throw new DeployError('BUILD_COPY_SOURCE_MISSING', `the build context ${context} is no folder`, {
+        hint: 'Set build.context to a folder of the repository.',
+      })
+    }
+    const text = readText(beneath, all, realPath(all, dockerfile, 'Dockerfile'))
+    if (text === null) throw noDockerfile(dockerfile)
+    const ignored =
+      readText(beneath, all, realPath(all, `${dockerfile}.dockerignore`, '.dockerignore')) ??
+      readText(beneath, all, joinPath(base, '.dockerignore'))
+    return {
+      files: new DiskFiles(beneath, base, readIgnore(ignored)),
+      dockerfile: text,
+      close: () => beneath.close(),
+    }
+  } catch (failed) {
+    beneath.close()
+    throw failed
+  }
+}
+
+function noDockerfile(path: string): DeployError {
+  return new DeployError('DOCKERFILE_NOT_FOUND', `there is no file ${path} in the tree that is built`, {
+    hint: 'Is it committed? Set build.dockerfile to its path from the root of the repository, or write one with: naru init',
+    detail: { dockerfile: path },
+  })
+}
+
+function realPath(files: Files, path: string, what: string): string {
+  const found = resolvePath(files, path)
+  if (found !== null && !found.escaped && !path.startsWith('/')) return found.path
+  throw new DeployError('BUILD_PATH_ESCAPES', `the ${what} ${path} leads out of the tree that is built`, {
+    hint: 'Use a path inside the repository; links may not lead out of it.',
+    detail: { path, parent: parentOf(path) },
+  })
+}
+
+function readText(beneath: Beneath, files: Files, path: string): string | null {
+  const entry = files.at(path)
+  if (entry?.type !== 'file') return null
+  if (entry.content.size > MOST_TEXT_BYTES) {
+    throw new DeployError(
+      'BUILD_SOURCE_INVALID',
+      `${path} has ${entry.content.size} bytes; at most ${MOST_TEXT_BYTES} are read`,
+      {
+        hint: 'Is that the right file?',
+      },
+    )
+  }
+  const fd = beneath.open(path)
+  try {
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,129 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageConfig } from '../model/descriptor.ts'
+import type { Report } from '../model/event.ts'
+import type { Builder, BuildRequest, BuildResult } from './builder.ts'
+import { type BuildContext, openContext } from './context/build-context.ts'
+import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
+import type { StageImage } from './evaluate-stage.ts'
+import { LayerCache } from './image/layer-cache.ts'
+import { SpooledContents } from './image/layer-content.ts'
+import { type PlannedImage, publishImage } from './image/publish-image.ts'
+import { BuildProgress } from './build-progress.ts'
+import { neededStages, refuseUnsupported } from './needed-stages.ts'
+import { hostPlatform } from './platform.ts'
+import { StageBuilder, temporaryFolder } from './stage-builder.ts'
+import { BuildArgs, expander, globalVariables } from './variables.ts'
+
+/** What a killed build left in the temporary folder is removed after a day: no build takes that long. */
+const STALE_MS = 24 * 3600 * 1000
+
+/**
+ * Builds images from Dockerfiles in this process: no daemon, no container, no tar on disk. `cacheFolder` (absolute, made
+ * when needed) remembers what became of equal inputs; losing it costs time only. Several builds may share it.
+ */
+export function dockerfileBuilder(options: { readonly cacheFolder: string }): Builder {
+  const { cacheFolder } = options
+  return {
+    async build(request, report, signal) {
+      await sweep(temporaryFolder(cacheFolder))
+      const context = openContext(request.root, request.context, request.dockerfile)
+      const contents = new SpooledContents(temporaryFolder(cacheFolder))
+      try {
+        return await buildImage({ request, cacheFolder, context, contents, report }, signal)
+      } finally {
+        context.close()
+        await contents.discard()
+      }
+    },
+  }
+}
+
+interface Build {
+  readonly request: BuildRequest
+  readonly cacheFolder: string
+  readonly context: BuildContext
+  readonly contents: SpooledContents
+  readonly report: Report
+}
+
+/** Reads, refuses, decides; only then packs and sends. */
+async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResult> {
+  const { request, cacheFolder, context, contents, report } = build
+  const dockerfile = readDockerfile(context.dockerfile, request.dockerfile)
+  const target = targetStage(dockerfile, request.target)
+  const platform = hostPlatform()
+  const args = new BuildArgs(request.args)
+  const globals = globalVariables(dockerfile, args, platform, request.target)
+  const expand = expander(dockerfile.directives.escapeChar, (name) => globals.get(name))
+  const stages = neededStages(dockerfile, target, expand)
+  for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
+  const progress = new BuildProgress(stages, report)
+  const builder = new StageBuilder(
+    { dockerfile, context: context.files, args, globals, platform, bases: request.bases, cacheFolder, contents },
+    signal,
+  )
+  const image = await evaluateAll(stages, builder, progress)
+  const unused = args.unused
+  if (unused.length > 0) report({ kind: 'note', message: `no ARG takes the build arguments ${unused.join(', ')}` })
+  return publishImage(
+    plannedImage(image, request.epochSeconds),
+    {
+      destination: request.destination,
+      cache: new LayerCache(cacheFolder),
+      contents,
+      temporary: temporaryFolder(cacheFolder),
+      report,
+      layerDone: (index, cached) => progress.layerDone(index, cached),
+    },
+    signal,
+  )
+}
+
+async function evaluateAll(
+  stages: readonly Stage[],
+  builder: StageBuilder,
+  progress: BuildProgress,
+): Promise<StageImage> {
+  const [first, ...others] = stages
+  if (first === undefined) throw new Error('a target is always needed')
+  let image = await builder.evaluate(first)
+  for (const stage of others) {
+    image = await builder.evaluate(stage)
+  }
+  progress.evaluated(image.records)
+  return image
+}
+
+/** Everything of the image but the digests of its layers. */
+function plannedImage(image: StageImage, epochSeconds: number): PlannedImage {
+  const created = new Date(epochSeconds * 1000).toISOString().replace('.000Z', 'Z')
+  const { os, architecture, variant } = image.platform
+  const config: Omit<ImageConfig, 'rootfs'> = {
+    created,
+    ...(image.author === null ? {} : { author: image.author }),
+    architecture,
+    os,
+    ...(variant === undefined ? {} : { variant }),
+    config: image.settings,
+    history: [
+      ...image.baseHistory,
+      ...image.records.map(({ instruction, layer }) => ({
+        created,
+        created_by: instruction.text,
+        comment: 'naru',
+        ...(layer === null ? { empty_layer: true } : {}),
+      })),
+    ],
+  }
+  return { base: image.base, layers: image.records.flatMap(({ layer }) => layer ?? []), config }
+}
+
+/** Removes what builds left that were killed. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name)
+    const found = await stat(path).catch(() => null)
+    if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { recursive: true, force: true })
+  }
+}

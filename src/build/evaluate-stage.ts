@@ -1,0 +1,176 @@
+import type { ImageConfig, Platform } from '../model/descriptor.ts'
+import { CONTEXT, type Copy, copyFiles, findSources, makeParents } from './copy-files.ts'
+import { refuseArchive, refuseRemote } from './add-rules.ts'
+import { failureAt, type Place } from './dockerfile/place.ts'
+import type { CopyInstruction, Instruction } from './dockerfile/instruction.ts'
+import { bytesContent } from './image/content.ts'
+import type { Added, FileEntry, Files } from './image/file-entry.ts'
+import { FileTree, FOLDER } from './image/file-tree.ts'
+import type { LayerSource } from './image/read-layer.ts'
+import { resolvePath } from './image/resolve-path.ts'
+import { applySetting, type Settings, workingDir } from './image-settings.ts'
+import { readMode, readOwner } from './owner.ts'
+import { declareArgs, type BuildArgs, type Expand, expander } from './variables.ts'
+import type { Escape } from './dockerfile/directives.ts'
+
+/** What an instruction did: its layer, or null for a setting. */
+export interface Record {
+  readonly instruction: Instruction
+  readonly layer: Added | null
+}
+
+/** An image as far as a stage has come: what it stands on, and what its instructions add. Nothing of it is packed yet. */
+export interface StageImage {
+  readonly platform: Platform
+  readonly base: readonly LayerSource[]
+  readonly baseHistory: NonNullable<ImageConfig['history']>
+  readonly author: string | null
+  readonly settings: Settings
+  readonly records: readonly Record[]
+  /** The file system; read from the base when somebody asks. The caller may not change it. */
+  readonly tree: () => Promise<FileTree>
+}
+
+/** What the instructions of a stage may ask for. */
+export interface Surroundings {
+  readonly escapeChar: Escape
+  readonly args: BuildArgs
+  readonly globals: ReadonlyMap<string, string>
+  readonly context: Files
+  /** The files that `--from` names. */
+  readonly filesOf: (from: string, instruction: Instruction) => Promise<Files>
+  /** The text of a small file of an image; null: it is not there. */
+  readonly readText: (tree: FileTree, path: string) => Promise<string | null>
+}
+
+/** Carries out the instructions of one stage upon what it starts from. Throws DOCKERFILE_*, BUILD_*. */
+export async function evaluateStage(
+  start: StageImage,
+  instructions: readonly Instruction[],
+  around: Surroundings,
+): Promise<StageImage> {
+  const stage = new Evaluation(start, around)
+  for (const instruction of instructions) await stage.apply(instruction)
+  return stage.image()
+}
+
+class Evaluation {
+  readonly #start: StageImage
+  readonly #around: Surroundings
+  readonly #args = new Map<string, string>()
+  readonly #records: Record[] = []
+  #settings: Settings
+  #author: string | null
+  #ownCommand = false
+  #tree: FileTree | null = null
+
+  constructor(start: StageImage, around: Surroundings) {
+    this.#start = start
+    this.#around = around
+    this.#settings = start.settings
+    this.#author = start.author
+  }
+
+  image(): StageImage {
+    const tree = this.#tree
+    return {
+      ...this.#start,
+      author: this.#author,
+      settings: this.#settings,
+      records: [...this.#start.records, ...this.#records],
+      tree: tree === null ? this.#start.tree : () => Promise.resolve(tree),
+    }
+  }
+
+  async apply(instruction: Instruction): Promise<void> {
+    const expand = this.#expand()
+    const { args, globals } = this.#around
+    if (instruction.kind === 'arg') declareArgs(instruction, this.#args, { args, expand, inherited: globals })
+    if (instruction.kind === 'maintainer') this.#author = expand.one(instruction.value, instruction.place)
+    if (instruction.kind === 'cmd') this.#ownCommand = true
+    const layer = await this.#layer(instruction, expand)
+    this.#settings = applySetting(instruction, { settings: this.#settings, expand, ownCommand: this.#ownCommand })
+    this.#records.push({ instruction, layer })
+  }
+
+  #layer(instruction: Instruction, expand: Expand): Promise<Added | null> {
+    if (instruction.kind === 'copy' || instruction.kind === 'add') return this.#copy(instruction, expand)
+    if (instruction.kind === 'workdir') return this.#makeWorkingDir(instruction.value, instruction.place, expand)
+    return Promise.resolve(null)
+  }
+
+  /** Variables of the image go before arguments of the same name. */
+  #expand(): Expand {
+    const env = new Map(
+      (this.#settings.Env ?? []).map((line) => {
+        const equals = line.indexOf('=')
+        return [line.slice(0, equals), line.slice(equals + 1)] as const
+      }),
+    )
+    return expander(this.#around.escapeChar, (name) => env.get(name) ?? this.#args.get(name))
+  }
+
+  async #ownTree(): Promise<FileTree> {
+    this.#tree ??= new FileTree(await this.#start.tree())
+    return this.#tree
+  }
+
+  async #makeWorkingDir(word: string, place: Place, expand: Expand): Promise<Added | null> {
+    const value = expand.one(word, place)
+    if (value === '') throw failureAt('DOCKERFILE_SYNTAX', place, 'WORKDIR is empty', 'Write WORKDIR /path.')
+    const tree = await this.#ownTree()
+    const path = resolvePath(tree, workingDir(this.#settings, value))?.path
+    if (path === undefined || (tree.at(path)?.type ?? 'directory') !== 'directory') {
+      throw failureAt('BUILD_SOURCE_INVALID', place, `${value} is no folder in the image`, 'Choose another WORKDIR.')
+    }
+    if (tree.at(path) !== null) return null
+    const added: Added = new Map()
+    makeParents({ tree, added, place }, path, null)
+    tree.set(path, FOLDER)
+    return added.set(path, FOLDER)
+  }
+
+  async #copy(instruction: Instruction & CopyInstruction, expand: Expand): Promise<Added> {
+    const { place, from } = instruction
+    const tree = await this.#ownTree()
+    const sources = instruction.sources.map((source) => expand.one(source, place))
+    for (const source of sources) refuseRemote(instruction.kind, source, place)
+    const read = { read: (path: string) => this.#around.readText(tree, path) }
+    const chown = instruction.chown === null ? null : expand.one(instruction.chown, place)
+    const chmod = instruction.chmod === null ? null : expand.one(instruction.chmod, place)
+    const destination = expand.one(instruction.destination, place)
+    const copy: Copy = {
+      place,
+      from: {
+        files: from === null ? this.#around.context : await this.#around.filesOf(from, instruction),
+        name: from ?? CONTEXT,
+      },
+      sources,
+      texts: instruction.files.map((file) => ({
+        name: file.name,
+        entry: textEntry(file.expand ? expand.text(file.content, place) : file.content),
+      })),
+      destination: destination.startsWith('/') ? destination : `${this.#settings.WorkingDir ?? '/'}/${destination}`,
+      owner: chown === null ? null : await readOwner(chown, read, place),
+      mode: chmod === null ? null : readMode(chmod, place),
+    }
+    if (instruction.kind === 'add') refuseArchives(copy)
+    // With --link the layer stands on its own: links and folders of the image below do not matter to it.
+    const added = copyFiles(copy, instruction.link ? new FileTree() : tree)
+    if (instruction.link) for (const [path, entry] of added) tree.set(path, entry)
+    return added
+  }
+}
+
+/** Only a file that is named itself would be unpacked, not those in a folder. */
+function refuseArchives(copy: Copy): void {
+  for (const { path } of copy.sources.flatMap((source) => findSources(copy, source))) {
+    const entry = copy.from.files.at(path)
+    if (entry?.type === 'file') refuseArchive(entry.content, path, copy.place)
+  }
+}
+
+function textEntry(text: string): FileEntry {
+  const content = bytesContent(Buffer.from(text))
+  return { type: 'file', uid: 0, gid: 0, mode: 0o644, mtime: 'content', content }
+}

@@ -1,0 +1,35 @@
+/** The bytes of a file, wherever they are: the context, a layer of a base image, a here-document, this machine. */
+export interface Content {
+  readonly size: number
+  /** Names the bytes: equal ids are equal bytes. */
+  id(): Promise<string>
+  /** The bytes again, in parts of at most 1 MiB. Throws BUILD_SOURCE_INVALID when they are not `size` bytes with that id any more. */
+  chunks(): Iterable<Uint8Array>
+}
+
+interface Owned {
+  readonly uid: number
+  readonly gid: number
+  /** Permission bits, with set-id and sticky. */
+  readonly mode: number
+  /** Seconds since the epoch; 'content': made from the content's id (see file-time.ts). */
+  readonly mtime: number | 'content'
+}
+
+export type FileEntry =
+  | (Owned & { readonly type: 'file'; readonly content: Content })
+  | (Owned & { readonly type: 'directory' })
+  | (Owned & { readonly type: 'symlink'; readonly target: string })
+  /** Devices, pipes and sockets: they may be in a base image, and are never copied. */
+  | (Owned & { readonly type: 'special' })
+
+/** A tree of files that can be looked at: the build context, or the file system of a stage. Paths have no slash at either end; '' is the root. */
+export interface Files {
+  /** What is at a path, links not followed; null: nothing. */
+  at(path: string): FileEntry | null
+  /** The names in a folder, sorted. */
+  names(path: string): readonly string[]
+}
+
+/** What one layer puts where. */
+export type Added = Map<string, FileEntry>

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { PassThrough, type Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { createTarDecoder, type TarHeader } from 'modern-tar'
+import { type Descriptor, MEDIA_TYPES } from '../../model/descriptor.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { ContentStore } from '../../registry/content-store.ts'
+
+/** A layer of a base image, where it is and what its plain content must be. */
+export interface LayerSource {
+  readonly store: ContentStore
+  readonly repository: string
+  readonly layer: Descriptor
+  readonly diffId: string
+}
+
+/** A layer that is larger than this once unpacked, or has more entries, is refused: a bomb (A7). */
+const MOST_BYTES = 32 * 2 ** 30
+const MOST_ENTRIES = 2_000_000
+
+const GZIP = new Set<string>([MEDIA_TYPES.layerGzip, MEDIA_TYPES.dockerLayerGzip])
+
+/**
+ * Reads a layer once, entry by entry; `each` reads a file's content or leaves it. The plain content is checked against its
+ * diffId: a wrong one fails before this resolves. Throws IMAGE_INVALID, DIGEST_MISMATCH and what the store throws.
+ */
+export async function readLayer(
+  source: LayerSource,
+  each: (header: TarHeader, body: AsyncIterable<Uint8Array>) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { layer, store, repository, diffId } = source
+  const blob = await store.readBlob(repository, layer.digest, signal)
+  const hash = createHash('sha256')
+  const plain = new PassThrough({ highWaterMark: 2 ** 20 })
+  const unpacked = unpack(source, blob, counted(source, hash), plain, signal)
+  // The reader below fails as well when this does; its reason is the one to tell, so it is awaited after.
+  unpacked.catch(() => {})
+  try {
+    await readEntries(plain, source, each)
+  } catch (failed) {
+    plain.destroy()
+    await unpacked
+    if (failed instanceof DeployError || (failed as NodeJS.ErrnoException).code !== undefined) throw failed
+    throw invalid(source, `is no readable tar (${failed instanceof Error ? failed.message : String(failed)})`, failed)
+  }
+  await unpacked
+  const found = `sha256:${hash.digest('hex')}`
+  if (found === diffId) return
+  throw new DeployError('DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${found}, the image says ${diffId}`, {
+    hint: `The image in ${repository} is damaged: push it again.`,
+    detail: { repository, digest: layer.digest },
+  })
+}
+
+async function unpack(
+  source: LayerSource,
+  blob: Readable,
+  count: Transform,
+  plain: PassThrough,
+  signal: AbortSignal,
+): Promise<void> {
+  const { mediaType } = source.layer
+  try {
+    if (GZIP.has(mediaType)) await pipeline(blob, createGunzip({ chunkSize: 2 ** 18 }), count, plain, { signal })
+    else if (mediaType === MEDIA_TYPES.layer) await pipeline(blob, count, plain, { signal })
+    else {
+      blob.destroy()
+      throw invalid(source, `is of the type ${mediaType}, which cannot be unpacked here yet`)
+    }
+  } catch (failed) {
+    plain.destroy()
+    if (isZlibError(failed)) throw invalid(source, 'is no intact gzip stream', failed)
+    throw failed
+  }
+}
+
+const isZlibError = (failed: unknown): boolean => /^Z_/.test(String((failed as { code?: unknown } | null)?.code))
+
+function counted(source: LayerSource, hash: ReturnType<typeof createHash>): Transform {
+  let total = 0
+  return new Transform({
+    highWaterMark: 2 ** 20,
+    transform(part: Uint8Array, _encoding, done) {
+      total += part.length
+      hash.update(part)
+      done(total > MOST_BYTES ? invalid(source, `unpacks to more than ${MOST_BYTES} bytes`) : null, part)
+    },
+  })
+}
+
+async function readEntries(
+  plain: PassThrough,
+  source: LayerSource,
+  each: (header: TarHeader, body: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  const decoder = createTarDecoder({ strict: true })
+  const feeding = feed(plain, decoder.writable)
+  feeding.catch(() => {})
+  let count = 0
+  for await (const entry of decoder.readable) {
+    count += 1
+    if (count > MOST_ENTRIES) throw invalid(source, `has more than ${MOST_ENTRIES} entries`)
+    let used = false
+    const body = {
+      [Symbol.asyncIterator]() {
+        used = true
+        return entry.body[Symbol.asyncIterator]()
+      },
+    }
+    await each(entry.header, body)
+    if (!used) await entry.body.cancel()
+  }
+  await feeding
+}
+
+async function feed(plain: Readable, writable: WritableStream<Uint8Array>): Promise<void> {
+  const writer = writable.getWriter()
+  try {
+    for await (const part of plain) await writer.write(part as Uint8Array)
+    await writer.close()
+  } catch (failed) {
+    await writer.abort(failed).catch(() => {})
+    throw failed
+  }
+}
+
+function invalid({ layer, repository }: LayerSource, problem: string, cause?: unknown): DeployError {
+  return new DeployError('IMAGE_INVALID', `layer ${layer.digest} of ${repository} ${problem}`, {
+    hint: 'Push the base image again, with gzip layers.',
+    detail: { repository, digest: layer.digest },
+    cause,
+  })
+}

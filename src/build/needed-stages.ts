@@ -1,0 +1,72 @@
+import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
+import type { Instruction } from './dockerfile/instruction.ts'
+import { type Dockerfile, findStage, type Stage } from './dockerfile/stages.ts'
+import type { Expand } from './variables.ts'
+
+/** Where a stage or a COPY takes its files from. */
+export type Origin =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'stage'; readonly stage: Stage }
+  | { readonly kind: 'image'; readonly name: string }
+
+/** What FROM means: scratch, a stage above, or an image. `expand` knows the global ARGs. */
+export function stageOrigin({ stages }: Dockerfile, stage: Stage, expand: Expand): Origin {
+  const name = expand.one(stage.from.image, stage.from.place)
+  if (name === '') {
+    const hint = 'Give the ARG in it a default before the first FROM, or a value: --build-arg NAME=VALUE.'
+    throw syntaxError(stage.from.place, `the image ${stage.from.image} is empty`, hint)
+  }
+  if (name === 'scratch') return { kind: 'scratch' }
+  const above = stages.slice(0, stage.index).findLast(({ from }) => from.name === name.toLowerCase())
+  return above === undefined ? { kind: 'image', name } : { kind: 'stage', stage: above }
+}
+
+/** What `--from=` means: a stage above by name or number, or an image. Variables are not allowed in it (BuildKit's rule). */
+export function copyOrigin({ stages }: Dockerfile, below: number, from: string, place: Place): Origin {
+  if (from.includes('$')) {
+    const hint = 'Name a stage for it: ARG before the first FROM, then FROM $IMAGE AS name, then --from=name.'
+    throw syntaxError(place, `--from=${from} may not have a variable`, hint)
+  }
+  const stage = findStage(stages.slice(0, below), from)
+  if (stage !== undefined) return { kind: 'stage', stage }
+  if (!/^[0-9]+$/.test(from)) return { kind: 'image', name: from }
+  throw syntaxError(
+    place,
+    `there is no stage ${from} above`,
+    'Stages count from 0; only those above can be copied from.',
+  )
+}
+
+/** The stages that a target needs, itself last, in the order of the file. Others are not built, whatever is in them. */
+export function neededStages(dockerfile: Dockerfile, target: Stage, expand: Expand): readonly Stage[] {
+  const needed = new Set<Stage>()
+  const visit = (stage: Stage) => {
+    if (needed.has(stage)) return
+    needed.add(stage)
+    const origins = [stageOrigin(dockerfile, stage, expand), ...copiesOf(dockerfile, stage)]
+    for (const origin of origins) if (origin.kind === 'stage') visit(origin.stage)
+  }
+  visit(target)
+  return [...needed].sort((a, b) => a.index - b.index)
+}
+
+function copiesOf(dockerfile: Dockerfile, stage: Stage): readonly Origin[] {
+  return stage.instructions.flatMap((one) =>
+    one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, stage.index, one.from, one.place)] : [],
+  )
+}
+
+const OTHER_FLAGS_HINT = 'Leave the flag out, or build the image with another builder, push it and deploy it by image.'
+const RUN_HINT =
+  'Run it on the host before the image (build.run), or put it into a base image; or build the image elsewhere and deploy it by image.'
+
+/** Refuses what is read but not carried out yet, so that nothing is ever ignored. Throws DOCKERFILE_NOT_SUPPORTED at its place. */
+export function refuseUnsupported(instruction: Instruction): void {
+  const { place } = instruction
+  if (instruction.kind === 'run') throw notSupported(place, 'RUN is not carried out by this builder yet', RUN_HINT)
+  if (instruction.kind !== 'copy' && instruction.kind !== 'add') return
+  const [flag] = instruction.others
+  if (flag === undefined) return
+  const name = instruction.kind.toUpperCase()
+  throw notSupported(place, `${name} ${flag} is not carried out by this builder yet`, OTHER_FLAGS_HINT)
+}

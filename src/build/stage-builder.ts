@@ -1,0 +1,192 @@
+import { join } from 'node:path'
+import type { Platform } from '../model/descriptor.ts'
+import { DeployError } from '../model/failure.ts'
+import { parseReference } from '../model/reference.ts'
+import type { ContentStore } from '../registry/content-store.ts'
+import type { Instruction } from './dockerfile/instruction.ts'
+import { parseDockerfile } from './dockerfile/parse-dockerfile.ts'
+import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
+import { readInstruction } from './dockerfile/read-instruction.ts'
+import type { Dockerfile, Stage } from './dockerfile/stages.ts'
+import { evaluateStage, type StageImage, type Surroundings } from './evaluate-stage.ts'
+import { applyListing } from './image/apply-listing.ts'
+import type { Files } from './image/file-entry.ts'
+import { FileTree } from './image/file-tree.ts'
+import type { SpooledContents } from './image/layer-content.ts'
+import { listLayer } from './image/layer-listing.ts'
+import { type BaseImage, readBase } from './image/read-base.ts'
+import { resolvePath } from './image/resolve-path.ts'
+import { SCRATCH_SETTINGS } from './image-settings.ts'
+import { copyOrigin, refuseUnsupported, stageOrigin } from './needed-stages.ts'
+import { parsePlatform } from './platform.ts'
+import { type BuildArgs, type Expand, expander } from './variables.ts'
+
+/** What the stages of one build share. */
+export interface StageBuild {
+  readonly dockerfile: Dockerfile
+  readonly context: Files
+  readonly args: BuildArgs
+  readonly globals: ReadonlyMap<string, string>
+  readonly platform: Platform
+  readonly bases: ContentStore
+  readonly cacheFolder: string
+  readonly contents: SpooledContents
+}
+
+/** User databases are read whole; larger ones are none. */
+const MOST_TEXT_BYTES = 8 * 2 ** 20
+
+/** Evaluates stages one after the other; each may stand on, or copy from, those before it and images of the store. */
+export class StageBuilder {
+  readonly #build: StageBuild
+  readonly #signal: AbortSignal
+  readonly #expand: Expand
+  readonly #done = new Map<Stage, StageImage>()
+  readonly #trees = new Map<string, Promise<FileTree>>()
+
+  constructor(build: StageBuild, signal: AbortSignal) {
+    this.#build = build
+    this.#signal = signal
+    this.#expand = expander(build.dockerfile.directives.escapeChar, (name) => build.globals.get(name))
+  }
+
+  async evaluate(stage: Stage): Promise<StageImage> {
+    const { start, triggers } = await this.#start(stage)
+    for (const trigger of triggers) refuseUnsupported(trigger)
+    const image = await evaluateStage(start, [...triggers, ...stage.instructions], this.#surroundings(stage))
+    this.#done.set(stage, image)
+    return image
+  }
+
+  async #start(stage: Stage): Promise<{ start: StageImage; triggers: readonly Instruction[] }> {
+    const { dockerfile } = this.#build
+    const platform = this.#platform(stage)
+    const origin = stageOrigin(dockerfile, stage, this.#expand)
+    if (origin.kind === 'stage') return { start: this.#finished(origin.stage, stage.from.place), triggers: [] }
+    if (origin.kind === 'scratch') return { start: scratch(platform), triggers: [] }
+    const image = await this.#base(origin.name, platform, stage.from.place)
+    const { OnBuild = [], ...settings } = image.config.config ?? {}
+    const start: StageImage = {
+      platform: imagePlatform(image),
+      base: image.layers,
+      baseHistory: image.config.history ?? [],
+      author: image.config.author ?? null,
+      settings,
+      records: [],
+      tree: () => this.#tree(image),
+    }
+    return { start, triggers: OnBuild.map((text) => readTrigger(text, origin.name)) }
+  }
+
+  #platform(stage: Stage): Platform {
+    const { platform, place } = stage.from
+    const text = platform === null ? '' : this.#expand.one(platform, place)
+    if (text === '') return this.#build.platform
+    const found = parsePlatform(text)
+    if (found === null) throw syntaxError(place, `--platform=${text} is no platform`, 'Write --platform=linux/amd64.')
+    if (found.os === 'linux') return found
+    throw notSupported(
+      place,
+      `images for ${found.os} are not built here`,
+      'Write --platform=linux/amd64, or leave it out.',
+    )
+  }
+
+  async #base(name: string, platform: Platform, place: Place): Promise<BaseImage> {
+    try {
+      return await readBase(this.#build.bases, parseReference(name), platform, this.#signal)
+    } catch (failed) {
+      if (!(failed instanceof DeployError)) throw failed
+      const { file, line, column } = place
+      throw new DeployError(failed.code, `${file}:${line}:${column}: ${failed.message}`, {
+        hint: failed.hint,
+        detail: { ...failed.detail, file, line, column },
+        cause: failed,
+      })
+    }
+  }
+
+  /** The file system of an image; read once, however many stages use it. */
+  #tree(image: BaseImage): Promise<FileTree> {
+    const key = image.layers.map(({ diffId }) => diffId).join()
+    const known = this.#trees.get(key)
+    if (known !== undefined) return known
+    const tree = this.#readTree(image)
+    this.#trees.set(key, tree)
+    return tree
+  }
+
+  async #readTree(image: BaseImage): Promise<FileTree> {
+    const tree = new FileTree()
+    for (const source of image.layers) {
+      applyListing(tree, await listLayer(source, this.#build.cacheFolder, this.#signal), source)
+    }
+    return tree
+  }
+
+  #finished(stage: Stage, place: Place): StageImage {
+    const image = this.#done.get(stage)
+    if (image !== undefined) return image
+    const name = stage.from.name ?? String(stage.index)
+    throw notSupported(
+      place,
+      `a trigger of the base image uses the stage ${name}`,
+      'Copy from that stage in the target itself.',
+    )
+  }
+
+  #surroundings(stage: Stage): Surroundings {
+    const { dockerfile, args, globals, context } = this.#build
+    return {
+      escapeChar: dockerfile.directives.escapeChar,
+      args,
+      globals,
+      context,
+      filesOf: (from, { place }) => this.#filesOf(stage, from, place),
+      readText: (tree, path) => this.#readText(tree, path),
+    }
+  }
+
+  async #filesOf(stage: Stage, from: string, place: Place): Promise<Files> {
+    const origin = copyOrigin(this.#build.dockerfile, stage.index, from, place)
+    if (origin.kind === 'stage') return this.#finished(origin.stage, place).tree()
+    if (origin.kind === 'scratch') return new FileTree()
+    return this.#tree(await this.#base(origin.name, this.#build.platform, place))
+  }
+
+  async #readText(tree: FileTree, path: string): Promise<string | null> {
+    const entry = tree.at(resolvePath(tree, path)?.path ?? path)
+    if (entry?.type !== 'file' || entry.content.size > MOST_TEXT_BYTES) return null
+    await this.#build.contents.prepare([entry.content], this.#signal)
+    return Buffer.concat([...entry.content.chunks()]).toString('utf8')
+  }
+}
+
+function scratch(platform: Platform): StageImage {
+  return {
+    platform,
+    base: [],
+    baseHistory: [],
+    author: null,
+    settings: SCRATCH_SETTINGS,
+    records: [],
+    tree: () => Promise.resolve(new FileTree()),
+  }
+}
+
+function imagePlatform({ config: { os, architecture, variant } }: BaseImage): Platform {
+  return variant === undefined ? { os, architecture } : { os, architecture, variant }
+}
+
+/** An ONBUILD trigger of a base image; its place names the image. */
+function readTrigger(text: string, image: string): Instruction {
+  const file = `ONBUILD of ${image}`
+  const { instructions, directives } = parseDockerfile(text, file)
+  const [raw] = instructions
+  if (raw === undefined)
+    throw syntaxError({ file, line: 1, column: 1 }, 'the trigger is empty', 'Use another base image.')
+  return readInstruction(raw, directives.escapeChar)
+}
+
+/** Where temporary files go; what a killed build left there is swept by a later one. */
+export const temporaryFolder = (cacheFolder: string): string => join(cacheFolder, 'tmp')

@@ -1,0 +1,94 @@
+import type { Platform } from '../model/descriptor.ts'
+import { platformName } from './image/read-base.ts'
+import type { Escape } from './dockerfile/directives.ts'
+import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from './dockerfile/expand-word.ts'
+import type { Instruction } from './dockerfile/instruction.ts'
+import { type Place, syntaxError } from './dockerfile/place.ts'
+import type { Dockerfile } from './dockerfile/stages.ts'
+
+/** Replaces variables in the words of an instruction. Throws DOCKERFILE_SYNTAX at its place. */
+export interface Expand {
+  one(word: string, place: Place): string
+  /** Blanks outside quotes make several words. */
+  many(word: string, place: Place): readonly string[]
+  /** The text of a here-document: quotes stay, only `$NAME` and `\\$` are special. */
+  text(text: string, place: Place): string
+}
+
+export function expander(escapeChar: Escape, lookup: (name: string) => string | undefined): Expand {
+  const scope: Scope = { escapeChar, lookup }
+  return {
+    one: (word, place) => located(place, () => expandWord(word, scope)),
+    many: (word, place) => located(place, () => expandWords(word, scope)),
+    text: (text, place) => located(place, () => expandText(text, lookup)),
+  }
+}
+
+function located<Value>(place: Place, expand: () => Value): Value {
+  try {
+    return expand()
+  } catch (failed) {
+    if (!(failed instanceof ExpansionFailed)) throw failed
+    throw syntaxError(place, failed.message, 'Write $NAME, or the forms with braces, :-default, :+other and :?message.')
+  }
+}
+
+/** The arguments that a build is given, and which of them an ARG took. */
+export class BuildArgs {
+  readonly #given: Readonly<Record<string, string>>
+  readonly #taken = new Set<string>()
+
+  constructor(given: Readonly<Record<string, string>>) {
+    this.#given = given
+  }
+
+  take(name: string): string | undefined {
+    this.#taken.add(name)
+    return Object.hasOwn(this.#given, name) ? this.#given[name] : undefined
+  }
+
+  /** Names that were given and that nothing asked for. */
+  get unused(): readonly string[] {
+    return Object.keys(this.#given).filter((name) => !this.#taken.has(name) && !PROXIES.has(name.toUpperCase()))
+  }
+}
+
+/** Taken without an ARG; only RUN sees them. */
+const PROXIES = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'])
+
+/** The ARGs before the first FROM, and those that BuildKit sets: platforms and the target's name. */
+export function globalVariables(
+  dockerfile: Dockerfile,
+  args: BuildArgs,
+  platform: Platform,
+  target: string | null,
+): ReadonlyMap<string, string> {
+  const found = new Map<string, string>([...platformVariables(platform), ['TARGETSTAGE', target ?? 'default']])
+  const expand = expander(dockerfile.directives.escapeChar, (name) => found.get(name))
+  for (const instruction of dockerfile.globals) declareArgs(instruction, found, { args, expand, inherited: found })
+  return found
+}
+
+function platformVariables(platform: Platform): [string, string][] {
+  return ['TARGET', 'BUILD'].flatMap((side): [string, string][] => [
+    [`${side}PLATFORM`, platformName(platform)],
+    [`${side}OS`, platform.os],
+    [`${side}ARCH`, platform.architecture],
+    [`${side}VARIANT`, platform.variant ?? ''],
+  ])
+}
+
+/** Carries out an ARG: the given value, else its default, else the global one of that name. */
+export function declareArgs(
+  instruction: Instruction,
+  into: Map<string, string>,
+  from: { readonly args: BuildArgs; readonly expand: Expand; readonly inherited: ReadonlyMap<string, string> },
+): void {
+  if (instruction.kind !== 'arg') return
+  for (const { name, value } of instruction.args) {
+    const fallback = value === null ? from.inherited.get(name) : from.expand.one(value, instruction.place)
+    const settled = from.args.take(name) ?? fallback
+    if (settled === undefined) into.delete(name)
+    else into.set(name, settled)
+  }
+}
