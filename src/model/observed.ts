@@ -8,6 +8,8 @@ export type ProbeResult =
       /** What it saw, with the numbers: "answered 500", "connection refused on port 20002". */
       readonly message: string
       readonly status: number | null
+      /** When the unbroken run of this same reason and status began; missing: not known. One answer alone proves little. */
+      readonly sinceMs?: number
     }
 
 /** How a process ended. `known` false: its parent was gone, so the code could not be read. */
