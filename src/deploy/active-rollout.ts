@@ -122,7 +122,7 @@ export class ActiveRollout {
   /** After a round: tells the progress, measures, and does what the verdict says. */
   async steer(state: EnvironmentState, outcome: RoundOutcome): Promise<Steered> {
     await this.#tellProgress(state, outcome)
-    await this.probing.startWhenServing(outcome.router)
+    this.probing.startWhenServing(outcome.router)
     const { rollout } = this
     const firstCause =
       outcome.stepFailure ?? firstCauseOf(rollout.to, this.to.settings, outcome.observed, this.#place.clock.now())

@@ -36,8 +36,6 @@ export interface Prober {
 }
 
 export interface ProberRun {
-  /** Whether the route answered at all so far; why not. Resolves at the first finished request. */
-  firstAnswer(signal: AbortSignal): Promise<{ readonly reached: boolean; readonly why: string }>
   /** Requests sent and lost so far: for the live view. */
   counts(): { readonly sent: number; readonly lost: number }
   /** Stops sending, waits for what is under way (at most the time-out), reads the whole ledger, and sums up. */
