@@ -1,0 +1,174 @@
+import { spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import { backoff } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Scope } from '../../model/app.ts'
+import { DeployError, type FailureReport, failureError } from '../../model/failure.ts'
+import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
+import { logEnd, logTail, openLog } from './keeper/log-file.ts'
+import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest } from './keeper/protocol.ts'
+
+export interface KeeperClientOptions {
+  readonly folder: string
+  /** Program and arguments that start the keeper of this folder. */
+  readonly command: readonly string[]
+  readonly clock: Clock
+}
+
+const CONNECT_TIMEOUT_MS = 2000
+const START_TIMEOUT_MS = 15_000
+const ATTEMPTS = 3
+/** What the keeper, and so tools that it starts, see of our environment: no value in it is a secret. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'NODE_V8_COVERAGE'] as const
+
+/** The way to the keeper of a data folder: starts it when none runs, and finds its successor when it is gone. */
+export class KeeperClient {
+  readonly #options: KeeperClientOptions
+  readonly #changes: ((scope: Scope | null) => void)[] = []
+  #connection: Promise<LineClient> | null = null
+  #closed = false
+
+  constructor(options: KeeperClientOptions) {
+    this.#options = options
+  }
+
+  get #socket(): string {
+    return join(this.#options.folder, 'keeper.sock')
+  }
+
+  /** Called when something of a scope may have changed; null: of any (a connection is new). */
+  onChange(listener: (scope: Scope | null) => void): void {
+    this.#changes.push(listener)
+  }
+
+  /**
+   * One request. All of them can be made twice, so a connection that ends in the middle is made again. Throws what the keeper
+   * threw, ENGINE_UNREACHABLE, ENGINE_PROTOCOL, or the signal's reason.
+   */
+  async request<T>(message: KeeperRequest, signal: AbortSignal): Promise<T> {
+    let last: unknown
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      signal.throwIfAborted()
+      const client = await this.#connect(signal)
+      try {
+        return (await client.request(message, signal)) as T
+      } catch (failed) {
+        if (failed instanceof LineFailure) throw failureError(failed.failure as FailureReport)
+        signal.throwIfAborted()
+        last = failed
+      }
+    }
+    throw this.#unreachable('its connection ended again and again', last)
+  }
+
+  /** Ends the keeper with all that it keeps. It is not started again by this client. */
+  async shutdown(graceMs: number, signal: AbortSignal): Promise<void> {
+    this.#closed = true
+    await this.request({ kind: 'shutdown', graceMs }, signal)
+    await this.close()
+  }
+
+  /** Lets go of the keeper; it goes on. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const connection = await this.#connection?.catch(() => null)
+    connection?.close()
+  }
+
+  #connect(signal: AbortSignal): Promise<LineClient> {
+    this.#connection ??= this.#open(signal).catch((failed: unknown) => {
+      this.#connection = null
+      throw failed
+    })
+    return this.#connection
+  }
+
+  async #open(signal: AbortSignal): Promise<LineClient> {
+    if (Buffer.byteLength(this.#socket) > 107) throw tooLong(this.#socket)
+    const client = (await this.#tryConnect()) ?? (await this.#startKeeper(signal))
+    if (client.peerVersion !== KEEPER_PROTOCOL) throw await this.#otherVersion(client)
+    client.onPush((push) => this.#tell((push as ChangedPush).scope))
+    client.onClose(() => this.#lost())
+    // The keeper knows us from the first request on, and tells us of changes then.
+    await client.request({ kind: 'status' }, signal)
+    queueMicrotask(() => this.#tell(null))
+    return client
+  }
+
+  /** null: nobody listens there. */
+  async #tryConnect(): Promise<LineClient | null> {
+    try {
+      return await connectLines(this.#socket, KEEPER_PROTOCOL, CONNECT_TIMEOUT_MS)
+    } catch {
+      return null
+    }
+  }
+
+  /** Two servers at once may both start one: the lock lets one live, and both connect to it. */
+  async #startKeeper(signal: AbortSignal): Promise<LineClient> {
+    const { folder, command, clock } = this.#options
+    const [program = '', ...args] = command
+    const path = join(folder, 'logs', 'keeper.log')
+    const log = openLog(path)
+    const offset = logEnd(path)
+    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log], env: inherited(), cwd: '/' })
+    closeSync(log)
+    child.unref()
+    let failed = false
+    child.once('error', () => {
+      failed = true
+    })
+    child.once('exit', (code) => {
+      failed ||= code !== 0
+    })
+    const deadline = clock.monotonic() + START_TIMEOUT_MS
+    for (const delay of backoff(5, 100)) {
+      const client = await this.#tryConnect()
+      if (client !== null) return client
+      if (failed || clock.monotonic() > deadline) break
+      await clock.sleep(delay, signal)
+    }
+    throw this.#unreachable(`it did not start: ${logTail(path, offset, 5).join(' | ') || program}`)
+  }
+
+  #lost(): void {
+    this.#connection = null
+    if (this.#closed) return
+    this.#tell(null)
+    // At once, not at the next request: replicas of a killed keeper want a parent that restarts them.
+    this.#connect(AbortSignal.timeout(START_TIMEOUT_MS)).catch(() => {})
+  }
+
+  #tell(scope: Scope | null): void {
+    for (const listener of this.#changes) listener(scope)
+  }
+
+  async #otherVersion(client: LineClient): Promise<DeployError> {
+    client.close()
+    const { peerVersion } = client
+    return new DeployError(
+      'ENGINE_PROTOCOL',
+      `the keeper of ${this.#options.folder} speaks version ${peerVersion}, this naru version ${KEEPER_PROTOCOL}`,
+      {
+        hint: 'What runs goes on. Use the naru that started it, or stop the apps with it first.',
+        detail: { theirs: peerVersion, ours: KEEPER_PROTOCOL },
+      },
+    )
+  }
+
+  #unreachable(why: string, cause?: unknown): DeployError {
+    return new DeployError('ENGINE_UNREACHABLE', `the keeper of ${this.#options.folder} cannot be reached: ${why}`, {
+      hint: `What runs goes on. Look into ${join(this.#options.folder, 'logs', 'keeper.log')}, then try again.`,
+      cause,
+    })
+  }
+}
+
+const inherited = (): Record<string, string> =>
+  Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+
+const tooLong = (socket: string): DeployError =>
+  new DeployError('ENGINE_NOT_SUPPORTED', `the path of the data folder is too long for a unix socket: ${socket}`, {
+    hint: 'Nothing was started. Choose a data folder with a shorter path (a unix socket has at most 107 bytes).',
+  })

@@ -1,0 +1,164 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../../lib/clock.ts'
+import type { Scope } from '../../../model/app.ts'
+import { failureReport } from '../../../model/failure.ts'
+import { instanceId } from '../../../os/instance-id.ts'
+import { type LinePeer, serveLines } from '../../../os/line-socket.ts'
+import { systemClock } from '../../../os/system-clock.ts'
+import { ASSIGNED_PORTS, type PortRange } from './assigned-ports.ts'
+import { Keeper } from './keeper.ts'
+import type { Surroundings } from './kept-replica.ts'
+import { Ledger } from './ledger.ts'
+import { enterOwnCgroup } from './own-cgroup.ts'
+import { KEEPER_PROTOCOL, type KeeperRequest, type KeeperStatus } from './protocol.ts'
+import { RouterProcess } from './router-process.ts'
+
+export interface KeeperOptions {
+  /** The data folder: absolute, and short (a unix socket's path has 107 bytes). */
+  readonly folder: string
+  /** Program and arguments of the router; null: none is kept. */
+  readonly routerCommand: readonly string[] | null
+  readonly ports?: PortRange
+  /** Ends by itself after this long without replicas, routes and clients. Default 60 s; Infinity: never. */
+  readonly idleMs?: number
+  readonly clock?: Clock
+}
+
+const DEFAULT_IDLE_MS = 60_000
+const LOG_CHECK_MS = 1000
+
+/** Where servers find the keeper of a data folder. */
+export const keeperSocket = (folder: string): string => join(folder, 'keeper.sock')
+
+/**
+ * One tiny process per data folder: parent of its replicas and of the router, holder of the listening sockets. Resolves when it
+ * has nothing left to keep, was told to shut down, or got SIGTERM (then replicas and router go on, and the next keeper adopts
+ * them). `false`: another keeper holds the folder.
+ */
+export async function runKeeper(options: KeeperOptions): Promise<boolean> {
+  const { folder } = options
+  const ledger = Ledger.open(join(folder, 'keeper'))
+  if (ledger === null) return false
+  const leaveCgroup = enterOwnCgroup(await instanceId(folder))
+  const end = Promise.withResolvers<void>()
+  const running = new RunningKeeper(options, ledger, end.resolve)
+  for (const ignored of ['SIGINT', 'SIGHUP'] as const) process.on(ignored, () => {})
+  process.once('SIGTERM', () => end.resolve())
+  await running.begin()
+  await end.promise
+  await running.end()
+  ledger.close()
+  leaveCgroup()
+  return true
+}
+
+class RunningKeeper {
+  readonly #options: KeeperOptions
+  readonly #clock: Clock
+  readonly #keeper: Keeper
+  readonly #router: RouterProcess | null
+  readonly #peers = new Set<LinePeer>()
+  readonly #ending = new AbortController()
+  readonly #finish: () => void
+  readonly #startedAtMs: number
+  #idleSince: number
+  #server: { close(): Promise<void> } | null = null
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: KeeperOptions, ledger: Ledger, finish: () => void) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#finish = finish
+    this.#startedAtMs = this.#clock.now()
+    this.#idleSince = this.#clock.monotonic()
+    const around: Surroundings = {
+      folder: options.folder,
+      ledger,
+      clock: this.#clock,
+      changed: (scope) => this.#tell(scope),
+      exited: (scope, replica) => this.#router?.exited(scope, replica),
+      complain,
+      signal: this.#ending.signal,
+    }
+    this.#keeper = new Keeper(around, options.ports ?? ASSIGNED_PORTS)
+    this.#router = options.routerCommand === null ? null : new RouterProcess(options.routerCommand, around)
+  }
+
+  async begin(): Promise<void> {
+    this.#router?.begin()
+    await this.#keeper.adopt()
+    this.#server = await serveLines(
+      keeperSocket(this.#options.folder),
+      KEEPER_PROTOCOL,
+      (message, peer) => this.#answer(message as KeeperRequest, peer),
+      failureReport,
+    )
+    this.#timer = setInterval(() => void this.#look(), LOG_CHECK_MS)
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#ending.abort()
+    await this.#server?.close()
+    rmSync(keeperSocket(this.#options.folder), { force: true })
+  }
+
+  #answer(request: KeeperRequest, peer: LinePeer): Promise<unknown> {
+    this.#know(peer)
+    switch (request.kind) {
+      case 'status':
+        return Promise.resolve(this.#status())
+      case 'shutdown':
+        return this.#shutdown(request.graceMs, peer)
+      case 'handover':
+        return Promise.reject(new Error('handover comes later'))
+      default:
+        return this.#keeper.answer(request)
+    }
+  }
+
+  #status(): KeeperStatus {
+    return {
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      replicas: this.#keeper.size,
+      routerPid: this.#router?.pid ?? null,
+    }
+  }
+
+  /** The answer has to be on its way before the socket is closed: the peer hangs up when it has read it. */
+  async #shutdown(graceMs: number, peer: LinePeer): Promise<void> {
+    await this.#keeper.shutdown(graceMs)
+    await this.#router?.shutdown()
+    peer.onClose(this.#finish)
+    setTimeout(this.#finish, 1000)
+  }
+
+  #know(peer: LinePeer): void {
+    if (this.#peers.has(peer)) return
+    this.#peers.add(peer)
+    peer.onClose(() => this.#peers.delete(peer))
+  }
+
+  #tell(scope: Scope): void {
+    for (const peer of this.#peers) peer.push({ kind: 'changed', scope })
+  }
+
+  async #look(): Promise<void> {
+    const now = this.#clock.monotonic()
+    const isIdle = this.#keeper.isEmpty && this.#peers.size === 0 && (this.#router?.isUnused ?? true)
+    if (!isIdle) this.#idleSince = now
+    if (now - this.#idleSince >= (this.#options.idleMs ?? DEFAULT_IDLE_MS)) {
+      await this.#router?.shutdown()
+      this.#finish()
+    }
+    await this.#keeper.cutLogs()
+  }
+}
+
+/** The keeper's standard error is its log file. */
+function complain(thrown: unknown): void {
+  const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+  process.stderr.write(`${new Date().toISOString()} ${text}\n`)
+}

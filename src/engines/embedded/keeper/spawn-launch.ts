@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process'
+import { closeSync, constants, fchownSync, openSync, realpathSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DeployError } from '../../../model/failure.ts'
+import { inCgroups } from '../../../os/cgroup.ts'
+import { identifyChild } from '../../../os/process-identity.ts'
+import { ProgramNotStarted, type RunResult, run } from '../../../os/run.ts'
+import type { Launch } from '../launch.ts'
+import type { Ending, KeptProcess } from './kept-process.ts'
+import { MARK_NAME } from './process-tree.ts'
+import type { Secrets } from './protocol.ts'
+
+/** errno name: the program could not be started at all. */
+export interface NotStarted {
+  readonly startError: string
+}
+
+/** Starts a launch in a session of its own with its output straight into `log`. */
+export async function spawnLaunch(
+  launch: Launch,
+  secrets: Secrets,
+  nonce: string,
+  log: number,
+): Promise<KeptProcess | NotStarted> {
+  const env = { ...launch.env, ...secretEnvironment(launch, secrets), [MARK_NAME]: nonce }
+  // spawn returns after fork and exec: nothing else of ours is started while we are in these cgroups.
+  const child = inCgroups(launch.cgroups, () =>
+    spawn(launch.program, launch.args, {
+      cwd: launch.cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...(launch.uid === null ? {} : { uid: launch.uid }),
+      ...(launch.gid === null ? {} : { gid: launch.gid }),
+    }),
+  )
+  const identity = child.pid === undefined ? null : identifyChild(child.pid)
+  if (identity === null) {
+    const failed = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve))
+    return { startError: failed.code ?? 'EUNKNOWN' }
+  }
+  const ended = new Promise<Ending>((resolve) =>
+    child.once('exit', (code, signal) => resolve({ known: true, code, signal })),
+  )
+  return { identity, ended }
+}
+
+/** Values for `secretEnv`. A name without a value is left out: the server has checked that all are set. */
+export const secretEnvironment = (launch: Launch, secrets: Secrets): Record<string, string> =>
+  Object.fromEntries(launch.secretEnv.flatMap((name) => (secrets[name] === undefined ? [] : [[name, secrets[name]]])))
+
+/** Names of secrets without which this launch cannot start. */
+export const neededSecrets = (launch: Launch): string[] => [
+  ...launch.secretEnv,
+  ...launch.secretFiles.map(({ secret }) => secret),
+]
+
+/** Writes the secret files anew: 0600, the replica's own, and never through a link that an image put in the way. */
+export function writeSecretFiles(launch: Launch, secrets: Secrets): void {
+  for (const { secret, path } of launch.secretFiles) {
+    const value = secrets[secret]
+    if (value === undefined) continue
+    if (realpathSync(dirname(path)) !== dirname(path)) throw startFailed(`${dirname(path)} is behind a symbolic link`)
+    rmSync(path, { force: true })
+    const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+    try {
+      if (launch.uid !== null) fchownSync(file, launch.uid, launch.gid ?? launch.uid)
+      writeSync(file, value)
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+export function removeSecretFiles(launch: Launch): void {
+  for (const { path } of launch.secretFiles) rmSync(path, { force: true })
+}
+
+/** Runs argument lists one after the other (mounts and their undoing). Throws REPLICA_START_FAILED with what the failing one said. */
+export async function runLists(lists: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
+  for (const [program = '', ...args] of lists) {
+    const result = await runTool(program, args, signal)
+    if (result.code === 0) continue
+    const said = result.stderr.trim().slice(-500)
+    throw startFailed(`${program} ended with ${result.signal ?? result.code}${said === '' ? '' : `: ${said}`}`)
+  }
+}
+
+const TOOL_ENV = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+
+async function runTool(program: string, args: readonly string[], signal: AbortSignal): Promise<RunResult> {
+  try {
+    return await run(program, args, { env: TOOL_ENV, timeoutMs: 30_000, signal })
+  } catch (failed) {
+    throw failed instanceof ProgramNotStarted ? startFailed(failed.message) : failed
+  }
+}
+
+const startFailed = (message: string): DeployError =>
+  new DeployError('REPLICA_START_FAILED', message, {
+    hint: 'The machine could not make what the replica runs in. See what it can do with: naru doctor',
+  })

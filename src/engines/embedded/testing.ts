@@ -1,0 +1,107 @@
+import { mkdirSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Release } from '../../model/release.ts'
+import { systemClock } from '../../os/system-clock.ts'
+import { readinessProbe } from '../../probe/readiness-probe.ts'
+import type { EngineUnderTest } from '../engine.contract.ts'
+import { EmbeddedEngine } from './embedded-engine.ts'
+import type { Launch, ReplicaPlace, ReplicaRoots } from './launch.ts'
+
+const FIXTURES = resolve(import.meta.dirname, '../../../test/fixtures')
+const KEEPER = join(import.meta.dirname, 'keeper/testing-keeper.ts')
+
+/** Roots without images: every release is test/fixtures/contract-app.mjs, run by this Node. */
+export function hostRoots(folder: string): ReplicaRoots {
+  const launch = (place: ReplicaPlace, release: Release, command: readonly string[]): Launch => {
+    const { env, roles, secrets } = release.settings
+    const [program = '', ...args] = command
+    const secretFolder = join(folder, 'secrets')
+    mkdirSync(secretFolder, { recursive: true })
+    return {
+      program: program === 'node' ? process.execPath : program,
+      args,
+      env: {
+        PATH: '/usr/bin:/bin',
+        ...env,
+        ...roles.find((role) => role.name === place.role)?.env,
+        ...(place.port === null ? {} : { PORT: String(place.port) }),
+      },
+      cwd: FIXTURES,
+      uid: null,
+      gid: null,
+      stopSignal: 'SIGUSR1',
+      signalTo: 'child',
+      cgroups: [],
+      before: [],
+      after: [],
+      secretFiles: secrets.flatMap(({ name, file }) => (file === null ? [] : [{ secret: name, path: file }])),
+      secretEnv: secrets.flatMap(({ name, file }) => (file === null ? [name] : [])),
+    }
+  }
+  const roleCommand = (place: ReplicaPlace, release: Release) =>
+    release.settings.roles.find((role) => role.name === place.role)?.run ?? ['node', 'contract-app.mjs']
+  return {
+    isolation: 'none',
+    prepare: async () => {},
+    launch: async (place, release) => launch(place, release, roleCommand(place, release)),
+    launchOnce: async (place, release, command) => launch(place, release, command),
+    exec: async (place, release, command) => launch(place, release, command),
+    remove: async () => {},
+    prune: async () => {},
+  }
+}
+
+/** The embedded engine in a temporary folder, with a keeper process of its own. */
+export async function embeddedUnderTest(
+  roots: (folder: string) => ReplicaRoots = hostRoots,
+  more: Partial<Pick<EngineUnderTest, 'publish' | 'image' | 'secretFile'>> = {},
+): Promise<EngineUnderTest & { readonly folder: string; keeperPid(): Promise<number> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'naru-'))
+  mkdirSync(join(folder, 'secrets'))
+  let engine: EmbeddedEngine | null = null
+  const again = async () => {
+    await engine?.close()
+    engine = new EmbeddedEngine({
+      folder,
+      roots: roots(folder),
+      keeperCommand: [process.execPath, KEEPER, folder],
+      probe: readinessProbe(systemClock),
+      clock: systemClock,
+      limits: [],
+      openSecrets: null,
+    })
+    return engine
+  }
+  const keeperPid = async () => ((await engine?.status(AbortSignal.timeout(20_000))) ?? { pid: 0 }).pid
+  return {
+    folder,
+    again,
+    keeperPid,
+    publish: async (release) => release,
+    image: { uid: null, cwd: FIXTURES, stopSignal: 'SIGUSR1' },
+    secretFile: join(folder, 'secrets', 'key'),
+    killParent: async () => {
+      process.kill(await keeperPid(), 'SIGKILL')
+    },
+    written: () => everything(folder),
+    close: async () => {
+      await engine?.shutdown(0, AbortSignal.timeout(60_000))
+      await rm(folder, { recursive: true, force: true })
+    },
+    ...more,
+  }
+}
+
+/** All files under a folder, but secret files: these are where the values belong. */
+async function everything(folder: string): Promise<string> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true })
+  const texts = files
+    .filter((file) => file.isFile())
+    .map(async (file) => {
+      const text = await readFile(join(file.parentPath, file.name), 'latin1').catch(() => '')
+      return file.parentPath.endsWith('/secrets') ? text.replace('canary-env', '') : text
+    })
+  return (await Promise.all(texts)).join('\n')
+}
