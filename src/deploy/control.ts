@@ -1,7 +1,9 @@
 import { type Scope, scopeName } from '../model/app.ts'
 import { failureReport } from '../model/failure.ts'
 import { EnvironmentLoop } from './environment-loop.ts'
+import { EnvironmentState } from './environment-state.ts'
 import { EventStream } from './event-stream.ts'
+import type { Release } from '../model/release.ts'
 import { planRollback } from '../plan/plan-rollback.ts'
 import { HISTORY } from './new-rollout.ts'
 import type { Place } from './place.ts'
@@ -65,6 +67,11 @@ export class Control {
     const [first] = events
     if (first === undefined) return null
     return this.#remember(new EventStream(first, operation, this.place.memory, this.place.clock, events))
+  }
+
+  /** A remembered release. Throws RELEASE_NOT_FOUND. */
+  async release(scope: Scope, revision: number): Promise<Release> {
+    return (await EnvironmentState.load(this.place, scope)).release(revision)
   }
 
   /** The revision that `naru rollback [N]` means. Throws NOTHING_TO_ROLL_BACK, RELEASE_NOT_FOUND. */

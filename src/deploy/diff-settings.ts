@@ -1,13 +1,28 @@
 import type { App } from '../model/app.ts'
 
-/** How many settings are new or different, and how many are gone: leaves of the resolved settings, source and image aside (these have lines of their own). */
+/** One setting that differs; null: it is not there. Values as JSON. */
+export interface SettingChange {
+  readonly path: string
+  readonly from: string | null
+  readonly to: string | null
+}
+
+/** How many settings are new or different, and how many are gone. */
 export function diffSettings(from: App | null, to: App): { added: number; removed: number } {
   if (from === null) return { added: 0, removed: 0 }
-  const before = leaves(from)
+  const changes = changedSettings(from, to)
+  const removed = changes.filter((change) => change.to === null).length
+  return { added: changes.length - removed, removed }
+}
+
+/** The resolved settings that differ, sorted by path; source and image aside, which have lines of their own. */
+export function changedSettings(from: App | null, to: App): SettingChange[] {
+  const before = from === null ? new Map<string, string>() : leaves(from)
   const after = leaves(to)
-  const added = [...after].filter(([path, value]) => before.get(path) !== value).length
-  const removed = [...before.keys()].filter((path) => !after.has(path)).length
-  return { added, removed }
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .sort()
+    .map((path) => ({ path, from: before.get(path) ?? null, to: after.get(path) ?? null }))
+    .filter((change) => change.from !== change.to)
 }
 
 /** `rollout.maxSurge` → `"25%"`. Items of a list count by their place; roles by their name. */

@@ -56,7 +56,7 @@ export async function carryOutRound(
   const { desired, scope } = task
   const seen = await observe(place, scope, signal)
   for (const change of replicaChanges(before, seen.observed.replicas)) report(change)
-  const specs = await specsByRevision(place, task, seen.observed)
+  const specs = await releaseSpecs(place, desired, seen.observed, (revision) => task.release(revision))
   const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
   if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })
   const stepFailure = await applyAll(place, task, plan.steps, seen.router, report, signal)
@@ -64,16 +64,16 @@ export async function carryOutRound(
 }
 
 /** The limits of every revision that is wanted, remembered or there; only the wanted one follows `naru scale`. */
-async function specsByRevision(
+export async function releaseSpecs(
   place: Place,
-  task: RoundTask,
+  desired: DesiredState,
   observed: Observed,
+  find: (revision: number) => Promise<Release | null>,
 ): Promise<Map<number, readonly RolloutSpec[]>> {
-  const { desired } = task
   const there = [...observed.replicas, ...desired.sets].map(({ revision }) => revision)
   const specs = new Map<number, readonly RolloutSpec[]>()
   for (const revision of new Set(desired.revision === null ? there : [desired.revision, ...there])) {
-    const release = await task.release(revision)
+    const release = await find(revision)
     const scale = revision === desired.revision ? desired.scale : {}
     if (release !== null) specs.set(revision, specsOf(release.settings, scale, place.engine.traits))
   }

@@ -4,9 +4,9 @@ import type { FailureReport } from '../model/failure.ts'
 import type { Measured, NotMeasured, Receipt, TimelineEntry } from '../model/receipt.ts'
 import type { Release } from '../model/release.ts'
 import type { EndState, Rollout } from '../model/rollout.ts'
-import type { Step } from '../model/step.ts'
 import { diffSettings } from './diff-settings.ts'
 import { routerTotals } from './router-totals.ts'
+import { stepText } from './step-text.ts'
 
 /** What a receipt is made of. */
 export interface ReceiptFacts {
@@ -92,7 +92,7 @@ function timeline(events: readonly Event[]): TimelineEntry[] {
       return [{ atMs: event.atMs, step: event.station, cause: event.note, tookMs: event.tookMs }]
     }
     if (event.kind === 'step' && event.step.kind !== 'wait') {
-      return [{ atMs: event.atMs, step: stepName(event.step), cause: event.step.cause, tookMs: event.tookMs }]
+      return [{ atMs: event.atMs, step: stepText(event.step), cause: event.step.cause, tookMs: event.tookMs }]
     }
     if (event.kind === 'replica') return [{ atMs: event.atMs, step: event.replica, cause: event.change, tookMs: null }]
     if (event.kind === 'failure') {
@@ -100,12 +100,6 @@ function timeline(events: readonly Event[]): TimelineEntry[] {
     }
     return []
   })
-}
-
-/** `start web-42-1`, `prepare r42`. */
-function stepName(step: Step): string {
-  if ('replica' in step) return `${step.kind} ${step.replica}`
-  return 'revision' in step ? `${step.kind} r${step.revision}` : step.kind
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)

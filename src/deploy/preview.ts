@@ -1,0 +1,70 @@
+import type { App, Scope } from '../model/app.ts'
+import type { Release } from '../model/release.ts'
+import type { DesiredState } from '../model/rollout.ts'
+import type { Step } from '../model/step.ts'
+import { specsOf } from '../plan/rollout-spec.ts'
+import { simulate } from '../plan/simulate.ts'
+import { changedSettings, type SettingChange } from './diff-settings.ts'
+import { type Fingerprint, fingerprint } from './fingerprint.ts'
+import type { Place } from './place.ts'
+import { observe, releaseSpecs } from './round.ts'
+
+/** What a deploy is about to fix, before an artifact exists. */
+export interface Intended {
+  readonly settings: App
+  readonly commit: string | null
+  readonly image: string | null
+  /** An existing revision that is deployed again; null: a new release. */
+  readonly revision: number | null
+}
+
+export interface Preview {
+  readonly from: Release | null
+  /** The revision that would be rolled out. */
+  readonly to: number
+  readonly changes: readonly SettingChange[]
+  readonly steps: readonly Step[]
+  readonly fewestAvailable: number
+  readonly replicas: number
+  readonly fingerprint: Fingerprint
+}
+
+/** What a deploy would do: the planner run to its end from what is there now. Changes nothing. */
+export async function previewDeploy(
+  place: Place,
+  scope: Scope,
+  intended: Intended,
+  hash: (text: string) => string,
+  signal: AbortSignal,
+): Promise<Preview> {
+  const { memory, clock, engine } = place
+  const desired = await memory.desired(scope)
+  const seen = await observe(place, scope, signal)
+  const releases = await memory.releases(scope)
+  const from = desired.revision === null ? null : await memory.release(scope, desired.revision)
+  const to = intended.revision ?? Math.max(0, ...releases.map(({ revision }) => revision)) + 1
+  const specs = await releaseSpecs(place, desired, seen.observed, (revision) => memory.release(scope, revision))
+  specs.set(to, specsOf(intended.settings, {}, engine.traits))
+  const wanted: DesiredState = { ...desired, revision: to, scale: {}, paused: false }
+  const { steps, fewestAvailable, replicas } = simulate({ specs, desired: wanted, ...seen }, clock.now())
+  const secrets = Object.fromEntries((await memory.secrets(scope)).map(({ name, version }) => [name, version]))
+  const { settings: app, commit, image } = intended
+  return {
+    from,
+    to,
+    changes: changedSettings(from?.settings ?? null, app),
+    steps: [...preparation(app, to, intended.revision === null), ...steps],
+    fewestAvailable,
+    replicas,
+    fingerprint: fingerprint({ app, commit, image, secrets }, { desired, observed: seen.observed }, hash),
+  }
+}
+
+function preparation({ migrate }: App, revision: number, isNew: boolean): Step[] {
+  const prepare: Step = { kind: 'prepare', revision, cause: 'before anything is touched' }
+  if (migrate === null || !isNew) return [prepare]
+  return [
+    prepare,
+    { kind: 'migrate', revision, cause: `once, before any replica is replaced: ${migrate.run.join(' ')}` },
+  ]
+}

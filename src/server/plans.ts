@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { type PlanRequest, planRequest } from '../api/requests.ts'
+import { type PlanBody, planBody } from '../api/responses.ts'
+import { pinSecrets } from '../deploy/draft-release.ts'
+import { findSource } from '../deploy/find-source.ts'
+import { imageOf } from '../deploy/make-artifact.ts'
+import { type Intended, previewDeploy } from '../deploy/preview.ts'
+import type { AppReading } from '../deploy/workshop.ts'
+import { renderStepParts } from '../deploy/step-text.ts'
+import { DeployError } from '../model/failure.ts'
+import { appReader } from './app-reader.ts'
+import type { ServerContext } from './server-context.ts'
+
+/** What a deploy would do. */
+export const planRoutes =
+  (context: ServerContext): FastifyPluginAsyncZod =>
+  async (server) => {
+    server.post(
+      '/v1/plans',
+      { schema: { summary: 'What a deploy would do', body: planRequest, response: { 200: planBody } } },
+      (request) => planDeploy(context, request.body),
+    )
+  }
+
+/** Throws PLAN_STALE when the inputs of a saved plan, or what runs, are not what they were. */
+export async function checkFingerprint(
+  context: ServerContext,
+  request: PlanRequest,
+  saved: PlanBody['fingerprint'],
+): Promise<void> {
+  const { fingerprint } = await planDeploy(context, request)
+  const changed = [
+    ...(fingerprint.inputs === saved.inputs ? [] : ['what would be released']),
+    ...(fingerprint.observed === saved.observed ? [] : ['what runs']),
+  ]
+  if (changed.length === 0) return
+  throw new DeployError('PLAN_STALE', `${changed.join(' and ')} changed since the plan was made`, {
+    hint: 'Nothing was changed. Make a new one with: naru plan --save FILE.',
+  })
+}
+
+async function planDeploy(context: ServerContext, request: PlanRequest): Promise<PlanBody> {
+  const { control, signal } = context
+  const intended = await whatIsMeant(context, request)
+  const { settings: app } = intended
+  const preview = await previewDeploy(control.place, app, intended, hash, signal)
+  return {
+    app: app.app,
+    environment: app.environment,
+    changes: [...preview.changes],
+    commit: intended.commit,
+    subject: intended.subject,
+    from: preview.from?.revision ?? null,
+    to: preview.to,
+    steps: preview.steps.map(renderStepParts),
+    fewestAvailable: preview.fewestAvailable,
+    replicas: preview.replicas,
+    notes: [...intended.notes, ...(await control.place.engine.notes())],
+    fingerprint: preview.fingerprint,
+    fixed: { ref: intended.commit, image: request.image, revision: request.revision },
+  }
+}
+
+interface Meant extends Intended {
+  readonly subject: string | null
+  readonly notes: readonly string[]
+}
+
+async function whatIsMeant({ control, workshop, signal }: ServerContext, request: PlanRequest): Promise<Meant> {
+  const reader = appReader(request, control.place.engine)
+  const front = reader.front()
+  const { image, revision } = request
+  if (revision !== null) {
+    const release = await control.release(front.app, revision)
+    const { commit, subject } = release.source
+    return { settings: release.settings, commit, subject, image: null, revision, notes: [] }
+  }
+  const reading: AppReading = front
+  if (image !== null || imageOf(front.app) !== null) {
+    await pinSecrets(control.place.memory, reading.app)
+    return {
+      settings: reading.app,
+      commit: null,
+      subject: null,
+      image: image ?? imageOf(front.app),
+      revision,
+      notes: reading.notes,
+    }
+  }
+  const found = await findSource(workshop, reader, request.source, signal)
+  await pinSecrets(control.place.memory, found.app)
+  const { commit, subject } = found.source
+  return { settings: found.app, commit, subject, image: null, revision, notes: found.notes }
+}
+
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex')
