@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import fastify, { type FastifyRequest } from 'fastify'
 import { MEDIA_TYPES } from '../model/descriptor.ts'
 import { systemClock } from '../os/system-clock.ts'
@@ -73,7 +74,7 @@ export async function putBlob(store: ContentStore, repository: string, bytes: Ui
   return expected
 }
 
-/** An image of one or more layers of random bytes, in a store. */
+/** An image in a store; its layers are `layers` (random bytes by default), compressed. */
 export async function anImage(
   store: ContentStore,
   repository: string,
@@ -94,13 +95,13 @@ export async function anImage(
   const docker = options.docker ?? false
   const configBlob = await putBlob(store, repository, Buffer.from(JSON.stringify(config)))
   const layerBlobs = []
-  for (const layer of layers) layerBlobs.push(await putBlob(store, repository, layer))
+  for (const layer of layers) layerBlobs.push(await putBlob(store, repository, gzipSync(layer)))
   const manifest = {
     schemaVersion: 2,
     mediaType: docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.imageManifest,
     config: { mediaType: docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.imageConfig, ...configBlob },
     layers: layerBlobs.map((blob) => ({
-      mediaType: docker ? MEDIA_TYPES.dockerLayerGzip : MEDIA_TYPES.layer,
+      mediaType: docker ? MEDIA_TYPES.dockerLayerGzip : MEDIA_TYPES.layerGzip,
       ...blob,
     })),
   }

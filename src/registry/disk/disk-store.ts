@@ -11,7 +11,7 @@ import { notThere, readBlobFile, readBlobPart, readSmallBlob } from './blob-file
 import { collectGarbage, type Garbage, type GarbageRequest } from './collect-garbage.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { RepositoryFiles, repositoryNames } from './repository-files.ts'
-import { StoreFolder } from './store-folder.ts'
+import { StoreFolder, touch } from './store-folder.ts'
 import { Upload } from './upload.ts'
 import { UploadTable } from './upload-table.ts'
 
@@ -89,6 +89,14 @@ export class DiskStore implements ContentStore {
 
   async mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean> {
     if ((await this.statBlob(from, digest, signal)) === null) return false
+    await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
+    return true
+  }
+
+  /** As `mountBlob`, from whichever repository has it. */
+  async mountAnyBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted()
+    if ((await touch(this.#folder.blobPath(digest), this.#clock.now())) === null) return false
     await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
     return true
   }

@@ -48,7 +48,6 @@ export function parseRange(
   if (first === '' && last === '') return null
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (first !== '' && last !== '' && Number(last) < start) return null
   return start > end ? 'outside' : { start, end }
 }
 

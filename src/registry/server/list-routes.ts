@@ -33,8 +33,9 @@ export async function listReferrers(
   const all = await store.referrers(repository, digest, signal)
   const manifests = wanted === null ? all : all.filter((found) => found.artifactType === wanted)
   if (wanted !== null) reply.header('OCI-Filters-Applied', 'artifactType')
-  reply.header('Content-Type', MEDIA_TYPES.imageIndex)
-  return reply.send(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests }))
+  // As bytes: fastify would add a charset to the media type of a text.
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests })
+  return reply.header('Content-Type', MEDIA_TYPES.imageIndex).send(Buffer.from(index))
 }
 
 /** One page of sorted names after `last`, and the Link header to the next. */

@@ -9,13 +9,11 @@ type UploadTarget = { readonly repository: string; readonly id: string }
 
 /** POST to uploads: mounts a blob, takes a whole one, or begins an upload. */
 export async function beginUpload(exchange: Exchange, { repository }: { readonly repository: string }) {
-  const { reply, store, query, signal } = exchange
+  const { reply, store, query } = exchange
   const mount = query.get('mount')
   if (mount !== null) {
     const digest = checkDigest(mount)
-    const from = query.get('from')
-    const mounted =
-      from !== null && isRepository(from) ? await store.mountBlob(repository, digest, from, signal) : false
+    const mounted = await mountFrom(exchange, repository, digest, query.get('from'))
     if (mounted) return created(exchange, repository, digest)
   }
   const whole = query.get('digest')
@@ -27,6 +25,12 @@ export async function beginUpload(exchange: Exchange, { repository }: { readonly
   const upload = openUpload(exchange, { repository, id })
   if (whole !== null) return finish(exchange, { repository, id }, upload, whole)
   return progress(reply.status(202), { repository, id }, upload)
+}
+
+/** Without `from`, any repository will do (distribution specification, "Mounting a blob"): whoever may push here may read all. */
+async function mountFrom({ store, signal }: Exchange, repository: string, digest: string, from: string | null) {
+  if (from === null) return store.mountAnyBlob(repository, digest, signal)
+  return isRepository(from) ? store.mountBlob(repository, digest, from, signal) : false
 }
 
 /** PATCH: the next bytes. */
