@@ -9,8 +9,6 @@ export interface Issue {
   readonly kind: 'unknown-key' | 'wrong-key' | 'wrong-value'
   /** Completes "expected …". */
   readonly expected: string
-  /** For a number or a boolean: a variable's text may be read as one. */
-  readonly type: 'number' | 'boolean' | null
   readonly hint: string | null
 }
 
@@ -24,10 +22,10 @@ function flat(issue: ZodIssue, path: Path): readonly Issue[] {
   if (issue.code === 'invalid_union') return ofUnion(issue, path)
   const expected = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? 'another name') : issue.message
   const kind = issue.code === 'invalid_key' ? 'wrong-key' : 'wrong-value'
-  return [{ path, kind, expected: spoken(issue, expected), type: typeOf(issue), hint: hintOf(issue) }]
+  return [{ path, kind, expected: spoken(issue, expected), hint: hintOf(issue) }]
 }
 
-const unknownKey = (path: Path): Issue => ({ path, kind: 'unknown-key', expected: '', type: null, hint: null })
+const unknownKey = (path: Path): Issue => ({ path, kind: 'unknown-key', expected: '', hint: null })
 
 function ofUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path): readonly Issue[] {
   const fitting = issue.errors.filter((branch) => !branch.some(isOfAnotherKind))
@@ -36,17 +34,10 @@ function ofUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path): readonly Issu
     const unknown = best.filter(({ code }) => code === 'unrecognized_keys')
     return flatIssues(unknown.length > 0 ? unknown : best, path)
   }
-  const types = issue.errors.flatMap((branch) => branch.map(typeOf)).filter((type) => type !== null)
-  return [{ path, kind: 'wrong-value', expected: issue.message, type: types[0] ?? null, hint: null }]
+  return [{ path, kind: 'wrong-value', expected: issue.message, hint: null }]
 }
 
 const isOfAnotherKind = (issue: ZodIssue): boolean => issue.code === 'invalid_type' && issue.path.length === 0
-
-function typeOf(issue: ZodIssue): Issue['type'] {
-  if (issue.code !== 'invalid_type') return null
-  if (issue.expected === 'number' || issue.expected === 'int') return 'number'
-  return issue.expected === 'boolean' ? 'boolean' : null
-}
 
 /** The texts that the library makes by itself, where the schema has none of ours. */
 function spoken(issue: ZodIssue, message: string): string {

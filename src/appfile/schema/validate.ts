@@ -36,12 +36,12 @@ function isOpen(root: MapNode, issue: Issue): boolean {
   return node.value === null || (typeof node.value === 'string' && node.value.includes('$'))
 }
 
-/** The tree with texts from variables read as the numbers and booleans that are expected; null when there is nothing to read. */
+/** The tree with what variables made read as numbers and booleans, where a text is refused; null when there is nothing to read. */
 function readAsMeant(root: MapNode, issues: readonly Issue[]): MapNode | null {
-  const types = new Map(issues.map((issue) => [pathText(issue.path), issue.type]))
+  const refused = new Set(issues.map((issue) => pathText(issue.path)))
   let changed = false
   const tree = mapScalars(root, (scalar, path) => {
-    const value = asType(scalar, types.get(pathText(path)) ?? null)
+    const value = refused.has(pathText(path)) ? asNumberOrFlag(scalar) : null
     if (value === null) return scalar
     changed = true
     return { ...scalar, value }
@@ -49,9 +49,8 @@ function readAsMeant(root: MapNode, issues: readonly Issue[]): MapNode | null {
   return changed && tree.kind === 'map' ? tree : null
 }
 
-function asType(scalar: ScalarNode, type: Issue['type']): number | boolean | null {
-  if (scalar.variables.length === 0 || typeof scalar.value !== 'string') return null
-  if (type === 'number' && /^-?\d{1,15}(\.\d{1,9})?$/.test(scalar.value)) return Number(scalar.value)
-  if (type === 'boolean' && /^(true|false)$/.test(scalar.value)) return scalar.value === 'true'
-  return null
+function asNumberOrFlag({ value, variables }: ScalarNode): number | boolean | null {
+  if (variables.length === 0 || typeof value !== 'string') return null
+  if (/^-?\d{1,15}(\.\d{1,9})?$/.test(value)) return Number(value)
+  return value === 'true' || value === 'false' ? value === 'true' : null
 }

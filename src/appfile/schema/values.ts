@@ -59,11 +59,11 @@ export const command = z
   )
   .describe('A list, or a text that is split by quotes only: no shell runs it')
 
-export const percent = z
-  .string({ error: 'a percentage such as 25%' })
-  .regex(/^\d{1,3}%$/, { error: 'a percentage such as 25%' })
-export const countOrPercent = z.union([whole(0, 10_000, 'a number'), percent], {
-  error: 'a number or a percentage such as 25%',
+const percentage = (error: string) => z.string({ error }).regex(/^\d{1,3}%$/, { error })
+export const percent = percentage('a percentage such as 25%')
+const COUNT_OR_PERCENT = 'a number or a percentage such as 25%'
+export const countOrPercent = z.union([whole(0, 10_000, 'a number'), percentage(COUNT_OR_PERCENT)], {
+  error: COUNT_OR_PERCENT,
 })
 
 const pattern = (regex: RegExp, what: string) => text(what).regex(regex, { error: what })

@@ -23,7 +23,6 @@ export function readYaml(text: string, file: string): MapNode {
     uniqueKeys: false,
     merge: false,
     prettyErrors: false,
-    logLevel: 'silent',
     version: '1.2',
   })
   const placeAt = (offset: number): Place => {
