@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { DeployError } from '../../model/failure.ts'
+import { run } from '../../os/run.ts'
+import { NftSession, nftEnv } from './nft-session.ts'
+import { type HeldTable, holds, tableCommand, tableName, type WantedTable } from './nft-table.ts'
+
+/** A change of another tool comes as many events: look once after the first. */
+const LOOK_AFTER_MS = 20
+const RESTART_MONITOR_MS = 1000
+const ATTEMPTS = 3
+
+export interface KernelPathOptions {
+  readonly instanceId: string
+  /** Which start of the router this is; the table refuses a writer of an earlier one once this one has written. */
+  readonly generation: number
+  /** What the table should hold, asked anew for each round. */
+  readonly wanted: () => WantedTable
+  /** Told when another tool's change was undone, or could not be. */
+  readonly note: (message: string) => void
+  /** Default: `nft` of the PATH. */
+  readonly program?: string
+}
+
+/** The nftables table in front of the userland router: kept as it should be, proven by reading it back. */
+export class KernelPath {
+  readonly #options: KernelPathOptions
+  readonly #program: string
+  readonly #table: string
+  #session: NftSession
+  #monitor: ChildProcess | null = null
+  #held: HeldTable | null = null
+  /** Whether the table may differ from `#held`. */
+  #stale = true
+  #running: Promise<void> | null = null
+  #next: Promise<void> | null = null
+  #look: NodeJS.Timeout | null = null
+  #closed = false
+
+  private constructor(options: KernelPathOptions) {
+    this.#options = options
+    this.#program = options.program ?? 'nft'
+    this.#table = tableName(options.instanceId)
+    this.#session = new NftSession(this.#program, this.#table)
+  }
+
+  /** Takes the table over from a predecessor, or makes it. null, told by a note: not possible here (no nft, no root). */
+  static async open(options: KernelPathOptions): Promise<KernelPath | null> {
+    const path = new KernelPath(options)
+    try {
+      await path.sync()
+      path.#watch()
+      return path
+    } catch (failed) {
+      options.note(`connections go through the userland router alone: ${(failed as Error).message}`)
+      path.#session.close()
+      return null
+    }
+  }
+
+  /** The table as it was last read. */
+  get held(): HeldTable | null {
+    return this.#held
+  }
+
+  /** Resolves when the kernel holds what was wanted at the call or later. Throws ROUTER_FAILED. */
+  sync(): Promise<void> {
+    if (this.#running === null) return this.#start()
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = null
+        return this.#start()
+      })
+    return this.#next
+  }
+
+  /** Reads the counters. */
+  async refresh(): Promise<HeldTable | null> {
+    await this.sync()
+    return this.#held
+  }
+
+  /** Ends the helpers; `remove`: and takes the table away. */
+  async close(remove: boolean): Promise<void> {
+    this.#closed = true
+    if (this.#look !== null) clearTimeout(this.#look)
+    this.#monitor?.kill('SIGKILL')
+    await this.#running?.catch(() => {})
+    if (remove) await this.#session.exchange(`delete table ${this.#table}`).catch(() => {})
+    this.#session.close()
+  }
+
+  #start(): Promise<void> {
+    const round = this.#round()
+    this.#running = round
+    const clear = () => {
+      if (this.#running === round) this.#running = null
+    }
+    round.then(clear, clear)
+    return round
+  }
+
+  async #round(): Promise<void> {
+    const { generation } = this.#options
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const wanted = this.#options.wanted()
+      try {
+        if (this.#stale) await this.#read()
+        this.#held = await this.#session.exchange(tableCommand(this.#table, this.#held, wanted, generation))
+      } catch (failed) {
+        this.#stale = true
+        if (this.#closed || attempt === ATTEMPTS - 1) throw this.#failed((failed as Error).message)
+        if (this.#session.ended) this.#session = new NftSession(this.#program, this.#table)
+        continue
+      }
+      if (holds(this.#held, wanted, generation)) return
+      this.#stale = true
+    }
+    throw this.#failed(this.#session.complaint.split('\n')[0] || 'it does not hold what was written')
+  }
+
+  async #read(): Promise<void> {
+    const known = this.#held
+    this.#held = await this.#session.exchange(null)
+    this.#stale = false
+    const { generation, wanted, note } = this.#options
+    const writer = this.#held?.writer ?? 0
+    if (writer > generation) throw new Error(`router ${writer} of this folder owns it, this is ${generation}`)
+    if (known !== null && !holds(this.#held, wanted(), generation)) {
+      note(
+        `the nftables table ${this.#table} was changed by another program, or a change of it failed: it is written again`,
+      )
+    }
+  }
+
+  #failed(why: string): DeployError {
+    return new DeployError('ROUTER_FAILED', `nftables table ${this.#table}: ${why}`, {
+      hint: `Traffic goes on as before. See the table with: nft list table ${this.#table}; then run the same command again.`,
+    })
+  }
+
+  /** Somebody else's flush or reload takes our rules away: put them back. */
+  #watch(): void {
+    if (this.#closed) return
+    const monitor = spawn(this.#program, ['monitor', 'destroy'], { stdio: ['ignore', 'pipe', 'ignore'], env: nftEnv() })
+    this.#monitor = monitor
+    monitor.once('error', () => {})
+    monitor.once('close', () => {
+      if (!this.#closed) setTimeout(() => this.#watch(), RESTART_MONITOR_MS).unref()
+    })
+    createInterface({ input: monitor.stdout }).on('line', (line) => {
+      if (line.includes(` ${this.#table} `) || line.endsWith(` ${this.#table}`)) this.#lookSoon()
+    })
+  }
+
+  #lookSoon(): void {
+    if (this.#closed) return
+    this.#look ??= setTimeout(() => {
+      this.#look = null
+      this.#stale = true
+      this.sync().catch((failed: unknown) => this.#options.note((failed as Error).message))
+    }, LOOK_AFTER_MS)
+  }
+}
+
+/** Takes away what a router of this instance left in the kernel, when none runs any more. Fine when nothing is there, or no nft. */
+export async function removeKernelTable(instanceId: string, signal: AbortSignal): Promise<void> {
+  const args = ['delete', 'table', ...tableName(instanceId).split(' ')]
+  await run('nft', args, { env: nftEnv(), timeoutMs: 10_000, signal }).catch((failed: unknown) => {
+    signal.throwIfAborted()
+    return failed
+  })
+}

@@ -1,0 +1,19 @@
+import { connect } from 'node:net'
+
+/** Whether something takes a connection there within the time. Nothing is sent. */
+export function isReachable(
+  address: { readonly host: string; readonly port: number },
+  timeoutMs: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address.host, port: address.port })
+    const end = (reachable: boolean) => {
+      // A reset leaves nothing open at a target that waits for the other's last word.
+      socket.resetAndDestroy()
+      resolve(reachable)
+    }
+    socket.setTimeout(timeoutMs, () => end(false))
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+  })
+}

@@ -1,0 +1,267 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { backoff } from '../lib/backoff.ts'
+import { type Scope, scopeName } from '../model/app.ts'
+import { DeployError } from '../model/failure.ts'
+import type { FencingToken } from '../model/rollout.ts'
+import type { PublishedRoute } from '../model/step.ts'
+import { KernelPath } from './kernel/kernel-path.ts'
+import { KernelView } from './kernel/kernel-view.ts'
+import { isReachable } from './reach.ts'
+import type { Target } from './router.ts'
+import {
+  addressName,
+  admitted,
+  fenced,
+  publishedElsewhere,
+  type RouterState,
+  removed,
+  retired,
+  type ScopeState,
+  scopeState,
+  type TargetRecord,
+  withScope,
+} from './router-state.ts'
+import { readState, StateFile } from './state-file.ts'
+import { Listeners } from './userland/listeners.ts'
+import type { Parent } from './userland/parent.ts'
+import { TargetPool } from './userland/target-pool.ts'
+
+const REACH_TIMEOUT_MS = 1000
+
+export interface RouterCoreOptions {
+  /** The state file. */
+  readonly statePath: string
+  readonly instanceId: string
+  readonly fastPath: 'nftables' | 'none'
+  readonly parent: Parent | null
+  /** Told the name of a scope in which something may have changed. */
+  readonly changed: (scope: string) => void
+  readonly note: (message: string) => void
+}
+
+/**
+ * Owns the map: which targets get connections of which address. A change takes hold in memory in one turn, and is answered when it is
+ * durable and the kernel has proven it.
+ */
+export class RouterCore {
+  readonly #options: RouterCoreOptions
+  readonly #listeners: Listeners
+  readonly #file: StateFile
+  readonly #pools = new Map<string, TargetPool>()
+  readonly view: KernelView
+  #state: RouterState
+  #kernel: KernelPath | null = null
+  #publishing: Promise<void> = Promise.resolve()
+  readonly #ended = new AbortController()
+
+  private constructor(options: RouterCoreOptions, state: RouterState) {
+    this.#options = options
+    this.#state = { ...state, generation: state.generation + 1 }
+    this.#listeners = new Listeners(options.parent)
+    this.#file = new StateFile(options.statePath, () => this.#state)
+    this.view = new KernelView()
+  }
+
+  /** Goes on where the predecessor ended: its addresses at once, its targets after a connect that succeeds. */
+  static async open(options: RouterCoreOptions): Promise<RouterCore> {
+    const core = new RouterCore(options, await readState(options.statePath))
+    await core.#file.save()
+    for (const known of Object.values(core.#state.scopes)) core.#spread(known)
+    await Promise.all(Object.values(core.#state.scopes).map((known) => core.#adopt(known)))
+    if (options.fastPath === 'nftables') {
+      const wanted = () => core.view.wanted(Object.values(core.#state.scopes))
+      const { instanceId, note } = options
+      core.#kernel = await KernelPath.open({ instanceId, generation: core.#state.generation, wanted, note })
+    }
+    return core
+  }
+
+  get kernel(): KernelPath | null {
+    return this.#kernel
+  }
+
+  scope(scope: Scope): ScopeState {
+    return scopeState(this.#state, scope)
+  }
+
+  pool(name: string, role: string): TargetPool {
+    const key = `${name} ${role}`
+    const known = this.#pools.get(key)
+    if (known !== undefined) return known
+    const pool = new TargetPool(() => this.#options.changed(name))
+    this.#pools.set(key, pool)
+    return pool
+  }
+
+  /** Which revision served the machine's own client with this source port through the userland router. */
+  servedBy(scope: Scope, port: number): number | null {
+    const addresses = this.scope(scope).routes.map(({ listen }) => listen)
+    return this.#listeners.servedBy(addresses, port)
+  }
+
+  /** One at a time: an address is bound before it is promised. */
+  publish(scope: Scope, routes: readonly PublishedRoute[], token: FencingToken): Promise<void> {
+    const done = this.#publishing.then(() => this.#publish(scope, routes, token))
+    this.#publishing = done.catch(() => {})
+    return done
+  }
+
+  async admit(scope: Scope, target: Target, token: FencingToken): Promise<void> {
+    fenced(this.#state, scope, token)
+    if (!(await isReachable(target.address, REACH_TIMEOUT_MS))) throw unreachable(target)
+    await this.view.learn(scopeName(scope), target)
+    await this.#change(scope, token, (known) => admitted(known, target, Date.now()))
+  }
+
+  async drain(scope: Scope, replica: string, token: FencingToken): Promise<void> {
+    await this.#change(scope, token, (known) => retired(known, replica, 'Draining', Date.now()))
+  }
+
+  async remove(scope: Scope, replica: string, token: FencingToken): Promise<void> {
+    await this.#change(scope, token, (known) => removed(known, replica))
+    this.view.forget(scopeName(scope), replica)
+  }
+
+  /** The process behind a target is gone. One that drains stays as it is: it gets nothing anyway. */
+  async exited(name: string, replica: string): Promise<void> {
+    const known = this.#state.scopes[name]
+    const target = known?.targets.find((one) => one.replica === replica)
+    if (known === undefined || target?.state !== 'Active') return
+    await this.#commit(retired(known, replica, 'Down', Date.now()))
+  }
+
+  /** Ends. `remove`: and takes the kernel's table away; else it stays for the successor, as do the addresses with the keeper. */
+  async close(remove: boolean): Promise<void> {
+    this.#ended.abort()
+    this.#listeners.leave()
+    await this.#kernel?.close(remove)
+  }
+
+  /** How many connections the userland router has open. */
+  openConnections(): number {
+    let open = 0
+    for (const pool of this.#pools.values()) for (const target of pool.targets) open += target.open.size
+    return open
+  }
+
+  async #publish(scope: Scope, routes: readonly PublishedRoute[], token: FencingToken): Promise<void> {
+    fenced(this.#state, scope, token)
+    this.#refuseTaken(scope, routes)
+    const name = scopeName(scope)
+    try {
+      for (const { listen, role } of routes) {
+        if (!this.#listeners.has(listen)) await this.#listeners.open(listen, this.pool(name, role))
+      }
+      fenced(this.#state, scope, token)
+    } catch (failed) {
+      this.#listeners.closeAllBut(this.#addresses())
+      throw failed
+    }
+    for (const { listen, role } of routes) this.#listeners.lead(listen, this.pool(name, role))
+    await this.#change(scope, token, (known) => ({ ...known, routes }))
+    this.#listeners.closeAllBut(this.#addresses())
+  }
+
+  #refuseTaken(scope: Scope, routes: readonly PublishedRoute[]): void {
+    const names = routes.map(({ listen }) => addressName(listen))
+    const twice = names.find((name, at) => names.indexOf(name) !== at)
+    const other = publishedElsewhere(this.#state, scope, routes)
+    if (twice === undefined && other === null) return
+    const what = twice ?? addressName(other?.listen ?? { host: '', port: 0 })
+    const owner = other === null ? scopeName(scope) : scopeName(other.scope)
+    throw new DeployError('PORT_TAKEN', `${what} is taken by ${owner}${other === null ? ', in two routes' : ''}`, {
+      hint: 'Nothing was changed. Set another port in routes[].listen.',
+      detail: { address: what, owner },
+    })
+  }
+
+  #addresses(): PublishedRoute['listen'][] {
+    return Object.values(this.#state.scopes).flatMap(({ routes }) => routes.map(({ listen }) => listen))
+  }
+
+  async #change(scope: Scope, token: FencingToken, change: (known: ScopeState) => ScopeState): Promise<void> {
+    await this.#commit(change(fenced(this.#state, scope, token)))
+  }
+
+  /** Takes hold in this turn; resolves when it is durable and proven. */
+  async #commit(changed: ScopeState): Promise<void> {
+    this.#state = withScope(this.#state, changed)
+    this.#spread(changed)
+    this.#options.changed(scopeName(changed.scope))
+    await Promise.all([this.#file.save(), this.#kernel?.sync()])
+  }
+
+  #spread(known: ScopeState): void {
+    const name = scopeName(known.scope)
+    const roles = new Set([...known.targets, ...known.routes].map(({ role }) => role))
+    for (const key of this.#pools.keys()) if (key.startsWith(`${name} `)) roles.add(key.slice(name.length + 1))
+    for (const role of roles) this.pool(name, role).set(known.targets.filter((target) => target.role === role))
+  }
+
+  async #adopt(known: ScopeState): Promise<void> {
+    const name = scopeName(known.scope)
+    const listening = known.routes.map(({ listen, role }) => this.#openAgain(listen, this.pool(name, role)))
+    const checking = known.targets.map(async (target) => {
+      if (target.state === 'Active' && !(await isReachable(target.address, REACH_TIMEOUT_MS))) this.#lost(name, target)
+      await this.view.learn(name, target)
+    })
+    await Promise.all([...listening, ...checking])
+  }
+
+  /** An address of ours that somebody took while no router ran: says so, and tries until it is free. */
+  async #openAgain(listen: PublishedRoute['listen'], pool: TargetPool): Promise<void> {
+    try {
+      await this.#listeners.open(listen, pool)
+    } catch (failed) {
+      this.#options.note(failed instanceof Error ? failed.message : String(failed))
+      this.#untilEnded(async () => {
+        if (!this.#addresses().some((address) => addressName(address) === addressName(listen))) return true
+        return this.#listeners.open(listen, pool).then(
+          () => true,
+          () => false,
+        )
+      })
+    }
+  }
+
+  /** A target that nobody said was gone, but that takes no connection: Down until one succeeds. */
+  #lost(name: string, target: TargetRecord): void {
+    const known = this.#state.scopes[name]
+    if (known === undefined) return
+    const down = retired(known, target.replica, 'Down', Date.now())
+    this.#state = withScope(this.#state, down)
+    this.#spread(down)
+    this.#untilEnded(async () => {
+      const reachable = await isReachable(target.address, REACH_TIMEOUT_MS)
+      const now = this.#state.scopes[name]
+      if (now?.targets.find((one) => one.replica === target.replica)?.state !== 'Down') return true
+      if (!reachable) return false
+      await this.view.learn(name, target)
+      await this.#commit(admitted(now, target, Date.now()))
+      return true
+    })
+  }
+
+  /** Where no event exists: again and again, with a back-off, until it answers true or the router ends. */
+  #untilEnded(attempt: () => Promise<boolean>): void {
+    const loop = async () => {
+      for (const ms of backoff()) {
+        await delay(ms, undefined, { signal: this.#ended.signal })
+        if (await attempt()) return
+      }
+    }
+    loop().catch((failed: unknown) => {
+      if (!this.#ended.signal.aborted) this.#options.note((failed as Error).message)
+    })
+  }
+}
+
+const unreachable = (target: Target) =>
+  new DeployError(
+    'ROUTER_FAILED',
+    `${target.replica} did not take a connection at ${addressName(target.address)} within ${REACH_TIMEOUT_MS} ms`,
+    {
+      hint: 'It was not admitted, and traffic goes where it went before. See why with: naru logs',
+      detail: { replica: target.replica, port: target.address.port },
+    },
+  )

@@ -1,0 +1,176 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { join } from 'node:path'
+import { backoff } from '../lib/backoff.ts'
+import { scopeName } from '../model/app.ts'
+import { failureReport } from '../model/failure.ts'
+import { ROUTER_CHANNEL_VERSION, type RouterWho } from '../model/router-channel.ts'
+import { type LinePeer, serveLines } from '../os/line-socket.ts'
+import type { RouterPush, RouterRequest } from './protocol.ts'
+import { observeScope, servedBy } from './readings.ts'
+import { RouterCore } from './router-core.ts'
+import { Parent } from './userland/parent.ts'
+
+/** Changes that come together are told together. */
+const TELL_AFTER_MS = 5
+const NOTES_KEPT = 50
+
+export interface RouterProcessOptions {
+  /** Holds `router.sock` and `router.json`. Its path is short: unix socket paths have at most 107 bytes. */
+  readonly folder: string
+  readonly instanceId: string
+  /** `nftables`: in front of the userland router where root and nft are there; else a note says why not. */
+  readonly fastPath: 'nftables' | 'none'
+  /** What a person should know; kept for clients as well. */
+  readonly note?: (message: string) => void
+}
+
+/** The socket and state file of a router in this folder. */
+export const routerPaths = (folder: string) => ({
+  socket: join(folder, 'router.sock'),
+  state: join(folder, 'router.json'),
+})
+
+/**
+ * Runs the router until it is told to end. Where the process has a channel to a parent (the keeper), that binds the addresses; when the
+ * parent is gone the router goes on with what it has. Only one runs per folder: the keeper sees to it.
+ */
+export async function runRouter(options: RouterProcessOptions): Promise<void> {
+  const peers = new Set<LinePeer>()
+  const notes: string[] = []
+  const note = (message: string) => {
+    if (notes.at(-1) !== message) notes.push(message)
+    notes.splice(0, notes.length - NOTES_KEPT)
+    options.note?.(message)
+  }
+  const changed = tellOnce((scope) => {
+    for (const peer of peers) peer.push({ changed: scope } satisfies RouterPush)
+  })
+  const ending = Promise.withResolvers<{ remove: boolean; lingerMs: number }>()
+  let core: RouterCore | null = null
+  const parent =
+    process.send === undefined
+      ? null
+      : new Parent(process, (message) => {
+          if (message.kind === 'shutdown') ending.resolve(message)
+          else core?.exited(message.scope, message.replica).catch((failed: unknown) => note((failed as Error).message))
+        })
+  const paths = routerPaths(options.folder)
+  const { instanceId, fastPath } = options
+  core = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, parent, changed, note })
+  const running = core
+  const drains = new DrainWatch(running, changed)
+  const answer = async (request: RouterRequest, peer: LinePeer): Promise<unknown> => {
+    if (request.kind === 'watch') watch(peers, peer)
+    else if (request.kind === 'notes') return notes
+    else if (request.kind === 'who') {
+      return { pid: process.pid, instanceId, hasParent: parent?.connected ?? false } satisfies RouterWho
+    } else if (request.kind === 'shutdown') ending.resolve(request)
+    else return carryOut(running, request, drains)
+  }
+  const server = await serveLines(
+    paths.socket,
+    ROUTER_CHANNEL_VERSION,
+    (message, peer) => answer(message as RouterRequest, peer),
+    failureReport,
+  )
+  // A supervisor's signal or a Ctrl-C of the terminal that started it must not take the data path down by accident.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+  process.on('SIGTERM', () => ending.resolve({ remove: false, lingerMs: 0 }))
+  const { remove, lingerMs } = await ending.promise
+  drains.end()
+  await running.close(remove)
+  await server.close()
+  await untilIdle(running, lingerMs)
+}
+
+async function carryOut(
+  core: RouterCore,
+  request: Exclude<RouterRequest, { kind: 'watch' | 'notes' | 'who' | 'shutdown' }>,
+  drains: DrainWatch,
+): Promise<unknown> {
+  switch (request.kind) {
+    case 'observe':
+      return observeScope(core, request.scope)
+    case 'publish':
+      return core.publish(request.scope, request.routes, request.token)
+    case 'admit':
+      return core.admit(request.scope, request.target, request.token)
+    case 'drain': {
+      await core.drain(request.scope, request.replica, request.token)
+      drains.start(request.scope)
+      const { targets } = await observeScope(core, request.scope)
+      return targets.find(({ replica }) => replica === request.replica)?.inFlight ?? 0
+    }
+    case 'remove':
+      return core.remove(request.scope, request.replica, request.token)
+    case 'servedBy':
+      return servedBy(core, request.scope, request.sourcePorts)
+    case 'exited':
+      return core.exited(request.scope, request.replica)
+  }
+}
+
+/** The kernel tells nobody when a drained connection ends: looks with a back-off while there is one, and tells of what has changed. */
+class DrainWatch {
+  readonly #core: RouterCore
+  readonly #changed: (scope: string) => void
+  readonly #watched = new Set<string>()
+  readonly #ended = new AbortController()
+
+  constructor(core: RouterCore, changed: (scope: string) => void) {
+    this.#core = core
+    this.#changed = changed
+  }
+
+  start(scope: Parameters<typeof observeScope>[1]): void {
+    const name = scopeName(scope)
+    if (this.#core.kernel === null || this.#watched.has(name)) return
+    this.#watched.add(name)
+    const loop = async () => {
+      let before = ''
+      for (const ms of backoff()) {
+        const { targets } = await observeScope(this.#core, scope)
+        const draining = targets.filter(({ state }) => state === 'Draining')
+        const now = draining.map(({ replica, inFlight, open }) => `${replica} ${inFlight} ${open}`).join()
+        if (now !== before) this.#changed(name)
+        before = now
+        if (draining.every(({ open }) => open === 0)) return
+        await delay(ms, undefined, { signal: this.#ended.signal })
+      }
+    }
+    const done = () => this.#watched.delete(name)
+    loop().then(done, done)
+  }
+
+  end(): void {
+    this.#ended.abort()
+  }
+}
+
+function watch(peers: Set<LinePeer>, peer: LinePeer): void {
+  peers.add(peer)
+  peer.onClose(() => peers.delete(peer))
+}
+
+function tellOnce(tell: (scope: string) => void): (scope: string) => void {
+  const waiting = new Set<string>()
+  return (scope) => {
+    if (waiting.size === 0) {
+      setTimeout(() => {
+        const told = [...waiting]
+        waiting.clear()
+        for (const name of told) tell(name)
+      }, TELL_AFTER_MS)
+    }
+    waiting.add(scope)
+  }
+}
+
+/** Open connections may finish; what is left when the time is over ends with the process. */
+async function untilIdle(core: RouterCore, lingerMs: number): Promise<void> {
+  const until = performance.now() + lingerMs
+  for (const ms of backoff()) {
+    if (core.openConnections() === 0 || performance.now() >= until) return
+    await delay(ms)
+  }
+}
