@@ -1,7 +1,6 @@
-import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
+import { systemClock } from '../os/system-clock.ts'
 import type { Builder, BuildRequest, BuildResult } from './builder.ts'
 import { type BuildContext, openContext } from './context/build-context.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
@@ -12,11 +11,9 @@ import { type PlannedImage, publishImage } from './image/publish-image.ts'
 import { BuildProgress } from './build-progress.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { hostPlatform } from './platform.ts'
-import { StageBuilder, temporaryFolder } from './stage-builder.ts'
+import { StageBuilder } from './stage-builder.ts'
+import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
-
-/** What a killed build left in the temporary folder is removed after a day: no build takes that long. */
-const STALE_MS = 24 * 3600 * 1000
 
 /**
  * Builds images from Dockerfiles in this process: no daemon, no container, no tar on disk. `cacheFolder` (absolute, made
@@ -26,7 +23,7 @@ export function dockerfileBuilder(options: { readonly cacheFolder: string }): Bu
   const { cacheFolder } = options
   return {
     async build(request, report, signal) {
-      await sweep(temporaryFolder(cacheFolder))
+      await sweepTemporary(cacheFolder, systemClock.now())
       const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       try {
@@ -117,13 +114,4 @@ function plannedImage(image: StageImage, epochSeconds: number): PlannedImage {
     ],
   }
   return { base: image.base, layers: image.records.flatMap(({ layer }) => layer ?? []), config }
-}
-
-/** Removes what builds left that were killed. */
-async function sweep(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name)
-    const found = await stat(path).catch(() => null)
-    if (found !== null && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { recursive: true, force: true })
-  }
 }

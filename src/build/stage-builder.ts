@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Platform } from '../model/descriptor.ts'
 import { DeployError } from '../model/failure.ts'
 import { parseReference } from '../model/reference.ts'
@@ -187,6 +186,3 @@ function readTrigger(text: string, image: string): Instruction {
     throw syntaxError({ file, line: 1, column: 1 }, 'the trigger is empty', 'Use another base image.')
   return readInstruction(raw, directives.escapeChar)
 }
-
-/** Where temporary files go; what a killed build left there is swept by a later one. */
-export const temporaryFolder = (cacheFolder: string): string => join(cacheFolder, 'tmp')
