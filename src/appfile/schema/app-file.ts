@@ -49,12 +49,15 @@ const settings = {
     .array(secretSchema, { error: 'a list of names' })
     .optional()
     .describe('Names; values never stand in a file'),
-  health: healthSchema.optional(),
+  health: healthSchema.optional().describe('How it is seen that a replica is ready'),
   roles: z.record(label('role'), roleSchema).optional().describe('One kind of process each; without: the role web'),
   ...roleKeys,
   routes: z.array(routeSchema, { error: 'a list of routes' }).optional().describe('What a client calls'),
   rollout: rolloutSchema.optional(),
-  receipt: z.union([flag, receiptSchema], { error: '{ path, rate }, or false' }).optional(),
+  receipt: z
+    .union([flag, receiptSchema], { error: '{ path, rate }, or false' })
+    .optional()
+    .describe('Requests through the real route while it rolls; false: not measured'),
   ...engineKeys,
 }
 
@@ -67,7 +70,10 @@ export const appFileSchema = z
   .strictObject({
     ...settings,
     app: label('app').describe('The name of the app'),
-    environments: z.record(label('environment'), environmentSchema).optional(),
+    environments: z
+      .record(label('environment'), environmentSchema)
+      .optional()
+      .describe('Named places where the app runs; without: local, on the engine embedded'),
     apps: z
       .array(text('a path'), { error: 'a list of paths' })
       .optional()

@@ -38,14 +38,18 @@ export const engineKeys = {
     .enum(ENGINE_KINDS, { error: `one of ${ENGINE_KINDS.join(', ')}` })
     .optional()
     .describe('What runs the replicas; default embedded'),
-  hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'a list of hosts' }).optional(),
+  hosts: z
+    .array(host, { error: 'a list of hosts' })
+    .min(1, { error: 'a list of hosts' })
+    .optional()
+    .describe('Machines of the engines docker and tomcat'),
   context: word('the name of a kubectl context').optional().describe('Context of the kubeconfig'),
   cluster: text('a URL')
     .regex(/^https?:\/\/[^\s@]+$/, { error: 'a URL' })
     .optional()
     .describe('Refused when the context leads elsewhere'),
-  namespace: hostName.optional(),
-  tomcat: tomcat.optional(),
+  namespace: hostName.optional().describe('Namespace of the cluster'),
+  tomcat: tomcat.optional().describe('How a version is put into a Tomcat'),
   router: router.optional(),
 }
 
