@@ -1,5 +1,6 @@
 import type { RolloutSpec } from '../../model/rollout.ts'
 import type { CountedSet, Sizes } from './counted-set.ts'
+import { scaleUp } from './scale-up.ts'
 
 /** Whether a replica of an old set may still be a process. What is not known counts as running (`TestOldPodsRunning`). */
 export const oldStillRuns = (old: readonly CountedSet[]): boolean =>
@@ -9,6 +10,5 @@ export const oldStillRuns = (old: readonly CountedSet[]): boolean =>
 export function recreate(spec: RolloutSpec, next: CountedSet, old: readonly CountedSet[]): Sizes {
   const active = old.filter((set) => set.size > 0)
   if (active.length > 0) return new Map(active.map((set) => [set.revision, 0]))
-  if (oldStillRuns(old) || next.size === spec.replicas) return new Map()
-  return new Map([[next.revision, spec.replicas]])
+  return oldStillRuns(old) ? new Map() : scaleUp(spec, next, old)
 }
