@@ -36,26 +36,40 @@ export async function aDiskStore(): Promise<{ readonly store: DiskStore; readonl
   }
 }
 
-/** Our registry on a free port, over a store in a temporary folder. `token`: what it wants as Basic password. */
+interface Serving {
+  /** What the registry wants as Basic password of the user `naru`. */
+  readonly token?: string
+  readonly limits?: NonNullable<RegistryRoutesOptions['limits']>
+}
+
+/** Our registry on a free port, over a store. */
+export async function serving(
+  store: DiskStore,
+  { token, limits }: Serving = {},
+): Promise<{ readonly host: string } & AsyncDisposable> {
+  const app = fastify({ forceCloseConnections: true })
+  const wanted = token === undefined ? null : `Basic ${btoa(`naru:${token}`)}`
+  const authorize = (request: FastifyRequest) => wanted === null || request.headers.authorization === wanted
+  await app.register(registryRoutes, { store, authorize, ...(limits === undefined ? {} : { limits }) })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return {
+    host: `127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: () => app.close(),
+  }
+}
+
+/** Our registry over a store in a temporary folder. */
 export async function aRegistry(
-  options: { token?: string; limits?: NonNullable<RegistryRoutesOptions['limits']> } = {},
+  options: Serving = {},
 ): Promise<{ readonly store: DiskStore; readonly root: string; readonly host: string } & AsyncDisposable> {
   const disk = await aDiskStore()
-  const app = fastify({ forceCloseConnections: true })
-  const wanted = options.token === undefined ? null : `Basic ${btoa(`naru:${options.token}`)}`
-  const authorize = (request: FastifyRequest) => wanted === null || request.headers.authorization === wanted
-  await app.register(registryRoutes, {
-    store: disk.store,
-    authorize,
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-  })
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  const server = await serving(disk.store, options)
   return {
     store: disk.store,
     root: disk.root,
-    host: `127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    host: server.host,
     [Symbol.asyncDispose]: async () => {
-      await app.close()
+      await server[Symbol.asyncDispose]()
       await disk[Symbol.asyncDispose]()
     },
   }
