@@ -1,5 +1,7 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DeployError } from '../model/failure.ts'
+import { gitFailure } from './git-failure.ts'
 import type { Mirror, Scratch } from './git-mirror.ts'
 import type { GitCall, GitProgram } from './git-program.ts'
 
@@ -28,13 +30,46 @@ export async function checkOut(
     cwd: into,
     env: { GIT_DIR: mirror.gitDir, GIT_WORK_TREE: into, GIT_INDEX_FILE: join(scratch.gitDir, 'index') },
     timeoutMs: 10 * 60_000,
-    maxOutputBytes: 256 * 2 ** 20,
+    maxOutputBytes: 512 * 2 ** 20,
   }
   await git.call(['read-tree', source.commit], call, signal)
-  await git.call(['checkout-index', '--all'], call, signal)
+  const committed = await git.call(['ls-tree', '-r', '-z', '--full-tree', source.commit], call, signal)
   const staged = await git.call(['ls-files', '--stage', '-z'], call, signal)
+  checkSame(committed, staged, source)
+  await writeFiles(git, call, into, signal)
   return staged.split('\0').flatMap((line) => {
     const [, commit, path] = /^160000 ([0-9a-f]+) 0\t(.+)$/s.exec(line) ?? []
     return commit === undefined || path === undefined ? [] : [{ path, commit }]
   })
+}
+
+async function writeFiles(git: GitProgram, call: GitCall, into: string, signal: AbortSignal): Promise<void> {
+  const { code, stderr, timedOut } = await git.try(['checkout-index', '--all'], call, signal)
+  if (code === 0) return
+  // git says "unable to write file" without the reason.
+  const room = await statfs(into)
+  const full = room.bavail === 0 || (room.files > 0 && room.ffree === 0)
+  const said = full ? `${stderr}\nNo space left on device` : stderr
+  throw gitFailure(said, call.url, call.doing, timedOut ? (call.timeoutMs ?? 0) : null)
+}
+
+/**
+ * Of two entries of one name (a symlink, and a folder to be written through it) git takes one without a word: then the work
+ * tree would not be the commit. No honest tree has such.
+ */
+function checkSame(committed: string, staged: string, source: { readonly commit: string; readonly url: string }): void {
+  const entries = (list: string, pattern: RegExp) => list.replace(pattern, '$1\t')
+  // `mode type id\tpath` and `mode id stage\tpath`; old modes (100664) are not compared.
+  const [wanted, got] = [
+    entries(committed, /(?<=^|\0)\d+ \w+ ([0-9a-f]+)\t/g),
+    entries(staged, /(?<=^|\0)\d+ ([0-9a-f]+) \d\t/g),
+  ]
+  if (wanted === got) return
+  throw new DeployError(
+    'SOURCE_PATH_INVALID',
+    `the commit ${source.commit.slice(0, 12)} of ${source.url} has two files of one name`,
+    {
+      hint: 'Such a commit is not made by git itself: find out who made it, and remove one of them.',
+    },
+  )
 }

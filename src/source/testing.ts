@@ -1,5 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -76,4 +79,102 @@ function writeTree(folder: string, entries: readonly Entry[]): string {
     return Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')])
   })
   return git(folder, ['hash-object', '-t', 'tree', '-w', '--literally', '--stdin'], Buffer.concat(parts))
+}
+
+/** A real git server over https on loopback (git http-backend), with faults. `/private/` wants kim and s3cret/word. */
+export interface Forge {
+  readonly server: Server
+  /** Path of the certificate to trust. */
+  readonly certificate: string
+  readonly url: (path: string) => string
+  /** Bytes that were sent since the last look. */
+  readonly sentBytes: () => number
+  /** Leaves a POST without an answer, and says so. */
+  stall: boolean
+  asked: (() => void) | null
+  /** Speaks protocol v0, which gives only the commits that it lists. */
+  old: boolean
+}
+
+export async function startForge(folder: string, repositories: string): Promise<Forge> {
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+  execFileSync('openssl', ['req', '-x509', ...kind, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  let sent = 0
+  const forge: Forge = {
+    server: createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (request, response) => {
+      void serve(forge, folder, repositories, request, response).then((bytes) => {
+        sent += bytes
+      })
+    }),
+    certificate,
+    url: (path) => `https://localhost:${(forge.server.address() as AddressInfo).port}/${path}`,
+    sentBytes: () => {
+      const now = sent
+      sent = 0
+      return now
+    },
+    stall: false,
+    asked: null,
+    old: false,
+  }
+  await new Promise<void>((listening) => forge.server.listen(0, '127.0.0.1', listening))
+  return forge
+}
+
+/** Answers one request, and gives the number of bytes of its body. */
+async function serve(
+  forge: Forge,
+  folder: string,
+  repositories: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<number> {
+  const { pathname } = new URL(request.url ?? '/', 'https://localhost')
+  if (pathname.startsWith('/private/') && request.headers.authorization !== `Basic ${btoa('kim:s3cret/word')}`) {
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="forge"' }).end()
+    return 0
+  }
+  if (pathname.startsWith('/elsewhere/')) {
+    response.writeHead(302, { location: `ext::touch ${folder}/canary` }).end()
+    return 0
+  }
+  if (forge.stall && request.method === 'POST') {
+    forge.asked?.()
+    return 0
+  }
+  const answer = await askBackend(forge, repositories, request)
+  const split = answer.indexOf('\r\n\r\n')
+  const lines = answer.subarray(0, split).toString().split('\r\n')
+  const headers = Object.fromEntries(lines.map((line) => line.split(': ') as [string, string]))
+  response.writeHead(Number.parseInt(headers.Status ?? '200', 10), headers)
+  response.end(answer.subarray(split + 4))
+  return answer.length - split - 4
+}
+
+/** One call of the CGI program git-http-backend(1). */
+async function askBackend(forge: Forge, repositories: string, request: IncomingMessage): Promise<Buffer> {
+  const url = new URL(request.url ?? '/', 'https://localhost')
+  const header = (name: string) => String(request.headers[name] ?? '')
+  const backend = spawn('git', ['http-backend'], {
+    env: {
+      ...ENV,
+      GIT_PROJECT_ROOT: repositories,
+      GIT_HTTP_EXPORT_ALL: '1',
+      REQUEST_METHOD: request.method,
+      PATH_INFO: url.pathname,
+      QUERY_STRING: url.search.slice(1),
+      CONTENT_TYPE: header('content-type'),
+      HTTP_CONTENT_ENCODING: header('content-encoding'),
+      REMOTE_ADDR: '127.0.0.1',
+      ...(forge.old ? {} : { GIT_PROTOCOL: header('git-protocol') }),
+    },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  backend.stdin.on('error', () => {})
+  request.pipe(backend.stdin)
+  const chunks: Buffer[] = []
+  for await (const chunk of backend.stdout) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
 }
