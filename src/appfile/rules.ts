@@ -123,10 +123,10 @@ function routeProblems({ file, root, app }: Ruled): readonly Problem[] {
 }
 
 function nameProblems({ app, root }: Ruled): readonly Problem[] {
+  const first = new Map(app.secrets.map(({ name }, index): [string, number] => [name, index]).toReversed())
   return app.secrets.flatMap(({ name, file }, index) => {
     const hint = 'Keep one of the two.'
-    if (app.secrets.findIndex((earlier) => earlier.name === name) < index)
-      return [problemAt(root, ['secrets', index], `${name} is listed twice`, hint)]
+    if (first.get(name) !== index) return [problemAt(root, ['secrets', index], `${name} is listed twice`, hint)]
     const clashes =
       file === null && (Object.hasOwn(app.env, name) || app.roles.some(({ env }) => Object.hasOwn(env, name)))
     return clashes ? [problemAt(root, ['secrets', index], `${name} stands under env as well`, hint)] : []

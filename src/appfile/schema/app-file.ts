@@ -52,7 +52,11 @@ const settings = {
   health: healthSchema.optional().describe('How it is seen that a replica is ready'),
   roles: z.record(label('role'), roleSchema).optional().describe('One kind of process each; without: the role web'),
   ...roleKeys,
-  routes: z.array(routeSchema, { error: 'a list of routes' }).optional().describe('What a client calls'),
+  routes: z
+    .array(routeSchema, { error: 'a list of routes' })
+    .max(500, { error: 'at most 500 routes' })
+    .optional()
+    .describe('What a client calls'),
   rollout: rolloutSchema.optional(),
   receipt: z
     .union([flag, receiptSchema], { error: '{ path, rate }, or false' })

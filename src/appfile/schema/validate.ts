@@ -8,6 +8,9 @@ export type Validated<T> =
   | { readonly value: T; readonly root: MapNode; readonly problems: readonly [] }
   | { readonly value: null; readonly root: MapNode; readonly problems: readonly Problem[] }
 
+/** Problems that are put into words: enough for any person, and a bound for a file made to have thousands (A8). */
+const MOST = 100
+
 /**
  * Checks a tree against a schema. A value that a variable made is a text; where only a number or a boolean may stand and the
  * text is one, it is read as one. A text that was written in quotes is not.
@@ -17,7 +20,8 @@ export function validate<S extends z.ZodType>(root: MapNode, schema: S): Validat
   if (first.success) return { value: first.data, root, problems: [] }
   const issues = flatIssues(first.error.issues)
   const read = readAsMeant(root, issues)
-  if (read === null) return { value: null, root, problems: issues.map((issue) => problemOf(issue, root, schema)) }
+  if (read === null)
+    return { value: null, root, problems: issues.slice(0, MOST).map((issue) => problemOf(issue, root, schema)) }
   return validate(read, schema)
 }
 
@@ -27,6 +31,7 @@ export function problemsAsWritten(root: MapNode, schema: z.ZodType): readonly Pr
   if (parsed.success) return []
   return flatIssues(parsed.error.issues)
     .filter((issue) => !isOpen(root, issue))
+    .slice(0, MOST)
     .map((issue) => problemOf(issue, root, schema))
 }
 

@@ -8,6 +8,7 @@ const MAX_BYTES = 1024 * 1024
 /** A real file of 1,000 lines has some 8,000. The library needs some 5 µs for each, so this bounds how long it holds the event loop (A8). */
 const MAX_TOKENS = 12_000
 const MAX_DEPTH = 40
+const MAX_TEXT = 64 * 1024
 
 /**
  * Reads YAML 1.2 into a placed tree whose top is a map; an empty file is an empty map.
@@ -76,6 +77,10 @@ function refuseTooLarge(text: string, file: string): void {
     tokens += 1
     if (token === '[' || token === '{') depth += 1
     if (token === ']' || token === '}') depth -= 1
+    if (token.length > MAX_TEXT)
+      throw tooLarge(`${file} has a text of ${token.length} characters; at most ${MAX_TEXT} are read`, {
+        characters: token.length,
+      })
     if (tokens > MAX_TOKENS) throw tooLarge(`${file} has more than ${MAX_TOKENS} parts`, { tokens: MAX_TOKENS })
     if (depth > MAX_DEPTH)
       throw tooLarge(`${file} nests brackets more than ${MAX_DEPTH} levels deep`, { depth: MAX_DEPTH })
