@@ -12,9 +12,10 @@ export function scaleDown(spec: RolloutSpec, next: CountedSet, old: readonly Cou
   const minAvailable = minAvailableOf(spec)
   // New replicas that never become available must not eat the availability of the old ones.
   const most = sumSize(all) - minAvailable - (next.size - next.available)
-  const sick = most > 0 ? cleanUnhealthy(old, most) : new Map()
+  const sick = cleanUnhealthy(old, most)
   const cleaned = old.map((set) => ({ ...set, size: sick.get(set.revision) ?? set.size }))
-  const spare = most > 0 ? sumAvailable(all) - minAvailable : 0
+  // No set counts more available than its size, so the spare ones are never more than `most`.
+  const spare = sumAvailable(all) - minAvailable
   return new Map([...sick, ...dropHealthy(cleaned, spare)])
 }
 
