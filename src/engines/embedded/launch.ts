@@ -25,7 +25,13 @@ export interface Launch {
   readonly before: readonly (readonly string[])[]
   readonly after: readonly (readonly string[])[]
   /** Files written (0600, the replica's uid) before the start from secrets of that name, and removed after the end. */
-  readonly secretFiles: readonly { readonly secret: string; readonly path: string }[]
+  readonly secretFiles: readonly {
+    readonly secret: string
+    readonly path: string
+    /** Who owns it; absent: as the process is started (`uid`, `gid`, else the keeper). */
+    readonly uid?: number
+    readonly gid?: number
+  }[]
   /** Names of secrets that become environment variables. */
   readonly secretEnv: readonly string[]
 }

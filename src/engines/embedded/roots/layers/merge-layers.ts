@@ -77,6 +77,8 @@ async function copyOne(source: string, target: string, copying: Copying): Promis
     if (copying.owners) await lchown(target, stats.uid, stats.gid)
     return lutimes(target, stats.atimeMs / 1000, stats.mtimeMs / 1000)
   }
+  // A device node of /dev: another name for the same one (layers have none, it is the base's).
+  if (!stats.isFile()) return link(source, target)
   const key = `${stats.dev}:${stats.ino}`
   const first = stats.nlink > 1 ? copying.linked.get(key) : undefined
   if (first !== undefined) return link(first, target)

@@ -1,0 +1,59 @@
+/** What `enter.mjs` does in new namespaces; a file in the replica's folder. */
+export interface EnterSpec {
+  /** The mount program, and the folder in which it runs: lower folders are named relative to it. */
+  readonly mount: string
+  readonly mountsFrom: string
+  /** A file of fstab(5): everything that the replica sees. */
+  readonly mountTable: string
+  /** Where its root is mounted; it is then moved over `/`, so that nothing of the machine is left to climb to. */
+  readonly root: string
+  readonly hostname: string
+  /** Names of variables that are for the tools alone. */
+  readonly own: readonly string[]
+  /** The program's environment; what is inherited besides (secrets, the keeper's mark) stays. */
+  readonly env: Readonly<Record<string, string>>
+  /** What it becomes: absolute path and arguments, with the working directory in the new root. */
+  readonly chain: readonly string[]
+}
+
+export interface MountTable {
+  /** Absolute. */
+  readonly root: string
+  /** Lower folders, top first, relative to the folder of layers; null: `root` is a copy already. */
+  readonly overlay: {
+    readonly lowers: readonly string[]
+    readonly upper: string
+    readonly work: string
+    readonly user: boolean
+  } | null
+  /** Files of secrets: on this machine (in memory), and in the image. */
+  readonly files: readonly { readonly from: string; readonly to: string }[]
+}
+
+export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const
+
+/** The mounts of a replica as fstab(5) text. */
+export function mountTable({ root, overlay, files }: MountTable): string {
+  const line = (source: string, at: string, type: string, options: string) =>
+    `${octal(source)} ${octal(`${root}${at}`)} ${type} ${options} 0 0\n`
+  const top =
+    overlay === null
+      ? line(root, '', 'none', 'bind')
+      : line(
+          'overlay',
+          '',
+          'overlay',
+          `lowerdir=${overlay.lowers.join(':')},upperdir=${overlay.upper},workdir=${overlay.work}${overlay.user ? ',userxattr' : ''}`,
+        )
+  return [
+    top,
+    ...DEVICES.map((name) => line(`/dev/${name}`, `/dev/${name}`, 'none', 'bind')),
+    line('shm', '/dev/shm', 'tmpfs', 'nosuid,nodev,noexec,mode=1777,size=64m'),
+    line('proc', '/proc', 'proc', 'nosuid,nodev,noexec'),
+    ...files.map(({ from, to }) => line(from, to, 'none', 'bind')),
+  ].join('')
+}
+
+/** Blanks, backslashes and `#` are written as octal numbers (fstab(5)). */
+const octal = (path: string): string =>
+  path.replace(/[\s\\#]/g, (letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, '0')}`)

@@ -1,0 +1,129 @@
+import type { Launch } from '../launch.ts'
+import { enterChain, splitEnvironment, tool } from './enter-chain.ts'
+import type { EnterSpec } from './enter-spec.ts'
+import type { ProcessUser } from './process-user.ts'
+import { TOOL_ENV, type Tools } from './tools.ts'
+
+/** What all launches have in common. */
+export type LaunchFrame = Pick<Launch, 'stopSignal' | 'cgroups' | 'secretFiles' | 'secretEnv'>
+
+/** A program in its image, and the tools to get it there. */
+export interface RootedProgram {
+  readonly tools: Tools
+  readonly user: ProcessUser
+  /** Absolute, inside the image. */
+  readonly cwd: string
+  /** Program and arguments inside the image. */
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** The image's own `env` program, for variables that no program of this machine may see; null: it has none. */
+  readonly envProgram: string | null
+}
+
+export interface NamespacePlace {
+  /** The folder in which lower folders have their short names. */
+  readonly layers: string
+  readonly root: string
+  readonly mountTable: string
+  readonly spec: string
+  readonly hostname: string
+  /** Absolute paths of Node and of enter.mjs. */
+  readonly node: string
+  readonly enter: string
+  /** In a user namespace of an ordinary user: one id, so everybody in the image is that one. */
+  readonly userNamespace: boolean
+}
+
+/** `unshare … node enter.mjs SPEC`, and the spec: the program becomes PID 1 of its own namespaces, whose mounts go with it. */
+export function launchInNamespaces(
+  program: RootedProgram,
+  place: NamespacePlace,
+  frame: LaunchFrame,
+): { readonly launch: Launch; readonly spec: EnterSpec } {
+  const { env, command } = insideCommand(program)
+  const user = place.userNamespace ? null : program.user
+  const chain = enterChain({ tools: program.tools, root: '.', cwd: `.${program.cwd}`, user, command })
+  const spec: EnterSpec = {
+    mount: tool(program.tools, 'mount'),
+    mountsFrom: place.layers,
+    mountTable: place.mountTable,
+    root: place.root,
+    hostname: place.hostname,
+    own: Object.keys(TOOL_ENV),
+    env,
+    chain,
+  }
+  const launch: Launch = {
+    ...frame,
+    program: tool(program.tools, 'unshare'),
+    args: [...namespaces(place.userNamespace), '--', place.node, place.enter, place.spec],
+    env: TOOL_ENV,
+    cwd: '/',
+    uid: null,
+    gid: null,
+    signalTo: 'grandchild',
+    before: [],
+    after: [],
+  }
+  return { launch, spec }
+}
+
+const namespaces = (user: boolean): string[] => [
+  ...(user ? ['--user', '--map-root-user'] : []),
+  '--mount',
+  '--pid',
+  '--ipc',
+  '--uts',
+  '--fork',
+  '--kill-child',
+]
+
+/** `setpriv … nsenter --root … program` into a folder that is the replica's own: one process from the first instruction. */
+export function launchInChroot(program: RootedProgram, root: string, frame: LaunchFrame): Launch {
+  const { env, command } = insideCommand(program)
+  const [first = '', ...args] = enterChain({
+    tools: program.tools,
+    root,
+    cwd: `${root}${program.cwd}`,
+    user: program.user,
+    command,
+  })
+  return {
+    ...frame,
+    program: first,
+    args,
+    env,
+    cwd: '/',
+    uid: null,
+    gid: null,
+    signalTo: 'child',
+    before: [],
+    after: [],
+  }
+}
+
+/** A command beside a running program: its pid, ipc and uts namespaces, then its root as /proc shows it. */
+export function execInNamespaces(program: RootedProgram, pid: number, userNamespace: boolean): Launch {
+  const { env, command } = insideCommand(program)
+  const root = `/proc/${pid}/root`
+  const user = userNamespace ? null : program.user
+  const into = [
+    `--target=${pid}`,
+    ...(userNamespace ? ['--user', '--preserve-credentials'] : []),
+    '--pid',
+    '--ipc',
+    '--uts',
+  ]
+  const chain = enterChain({ tools: program.tools, root, cwd: `${root}${program.cwd}`, user, command })
+  const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
+  const rest = { env, cwd: '/', uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
+  return { ...frame, ...rest, program: tool(program.tools, 'nsenter'), args: [...into, '--', ...chain] }
+}
+
+function insideCommand({ env: all, envProgram, command }: RootedProgram): {
+  readonly env: Readonly<Record<string, string>>
+  readonly command: readonly string[]
+} {
+  const { env, inside } = splitEnvironment(all)
+  return { env, command: inside.length === 0 || envProgram === null ? command : [envProgram, ...inside, ...command] }
+}

@@ -1,0 +1,256 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { App } from '../../../model/app.ts'
+import type { ImageConfig } from '../../../model/descriptor.ts'
+import type { Release } from '../../../model/release.ts'
+import { inCgroups } from '../../../os/cgroup.ts'
+import type { Isolation, Launch, ReplicaPlace } from '../launch.ts'
+import { removeTree } from './layers/remove-tree.ts'
+import { openReplicaRoots } from './replica-roots.ts'
+import { type CraftedEntry, CraftedStore, craftLayer, craftTar } from './testing.ts'
+
+const { signal } = new AbortController()
+const isRoot = process.geteuid?.() === 0
+const BUSYBOX = '/bin/busybox'
+const hasBusybox = existsSync(BUSYBOX)
+const scope = { app: 'shop', environment: 'local' }
+let scratch: string
+let id: string
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'naru-roots-'))
+  id = `t${process.pid.toString(36)}${Math.random().toString(36).slice(2, 6)}`
+})
+afterEach(() => {
+  removeTree(scratch)
+  rmSync(join('/dev/shm', `naru-${id}`), { recursive: true, force: true })
+})
+
+const store = new CraftedStore()
+const base: readonly CraftedEntry[] = [
+  { name: 'bin/', type: '5', mode: 0o755 },
+  ...(hasBusybox ? [{ name: 'bin/busybox', content: readFileSync(BUSYBOX), mode: 0o755 }] : []),
+  ...['sh', 'cat', 'id', 'sleep', 'env', 'ls', 'grep', 'ps', 'hostname', 'touch'].map((name) => ({
+    name: `bin/${name}`,
+    type: '2',
+    link: 'busybox',
+  })),
+  { name: 'etc/passwd', content: 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n' },
+  { name: 'etc/group', content: 'root:x:0:\napp:x:1001:\nextra:x:44:app\n' },
+  { name: 'app/', type: '5', uid: 1000, gid: 1001, mode: 0o755 },
+  { name: 'app/gone', content: 'old' },
+]
+const layers = [
+  craftLayer(craftTar(...base)),
+  craftLayer(craftTar({ name: 'app/new', content: 'new' }, { name: 'app/.wh.gone' })),
+]
+
+function aRelease(config: NonNullable<ImageConfig['config']>, change: Partial<App> = {}, revision = 1): Release {
+  const resources = {
+    cpuRequestMilli: null,
+    cpuLimitMilli: 500,
+    memoryRequestBytes: null,
+    memoryLimitBytes: 64 * 2 ** 20,
+  }
+  const role = {
+    name: 'web',
+    run: null,
+    port: 8080,
+    replicas: 1,
+    env: { ROLE: 'r' },
+    resources,
+    readiness: 'image',
+    startupSeconds: 60,
+    terminationGracePeriodSeconds: 30,
+  } as const
+  const settings = { ...scope, env: { APP: 'a' }, secrets: [], roles: [role], routes: [], ...change } as unknown as App
+  return {
+    ...scope,
+    revision,
+    artifact: store.putImage(layers, { Env: ['PATH=/bin', 'IMAGE=i'], ...config }),
+    repository: 'shop',
+    source: { url: null, commit: null, ref: null, subject: null, file: 'none' },
+    settings,
+    secrets: {},
+    variables: [],
+    createdAtMs: 0,
+    createdBy: 'test',
+  }
+}
+const place = (replica = 'web-1-1'): ReplicaPlace => ({ scope, replica, role: 'web', revision: 1, port: 20_001 })
+const open = (isolation: Isolation, folder = scratch) =>
+  openReplicaRoots({ folder, instanceId: id, images: store, isolation, signal })
+
+/** Starts a launch as the keeper does. */
+function start(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
+  return inCgroups(launch.cgroups, () =>
+    spawn(launch.program, launch.args, {
+      cwd: launch.cwd,
+      env: { ...launch.env, ...secrets },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  )
+}
+async function output(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
+  const child = start(launch, secrets)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { stdout, stderr, code: child.exitCode }
+}
+
+const LEVELS = ['namespaces', 'chroot', 'none'] as const
+describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root and busybox)', () => {
+  it.each(LEVELS)('runs in %s with its user, folder, environment and files', async (isolation) => {
+    const roots = await open(isolation)
+    const script =
+      'id -u; id -g; id -G; cat /proc/self/status | grep CapEff; ls /app; env; cat app-relative /app/../app/new; echo; touch /app/mine; ls -l /dev/null'
+    const release = aRelease({
+      User: 'app',
+      WorkingDir: '/app',
+      Entrypoint: ['sh', '-c'],
+      Cmd: [script],
+      StopSignal: 'QUIT',
+    })
+    const launch = await roots.launch(place(), release, signal)
+    const { stdout, stderr } = await output(launch, { DB_PASSWORD: 'secret' })
+    expect(stdout, stderr).toContain('APP=a')
+    for (const line of ['ROLE=r', 'IMAGE=i', 'PORT=20001', 'DB_PASSWORD=secret', 'NARU_REVISION=1'])
+      expect(stdout).toContain(line)
+    expect(launch.stopSignal).toBe('SIGQUIT')
+    if (isolation === 'none') return
+    expect(stdout.split('\n').slice(0, 3)).toEqual(['1000', '1001', '1001 44'])
+    expect(stdout).toContain('\nnew\n')
+    expect(stdout).not.toContain('gone')
+    expect(stdout).toContain('HOME=/home/app')
+    expect(stdout).toMatch(/crw-rw-rw-.*\/dev\/null/)
+    // What it writes is its own: the shared layer has not changed.
+    const second = await output(await roots.launch(place('web-1-2'), release, signal))
+    expect(second.stdout.split('\n')).not.toContain('mine')
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(scratch)
+    await roots.remove(scope, 'web-1-1')
+    await roots.remove(scope, 'web-1-2')
+    await roots.remove(scope, 'web-1-2')
+    await roots.prune(scope, [], signal)
+    expect(readdirSync(join(scratch, 'replicas'))).toEqual([])
+    expect(readdirSync(join(scratch, 'layers'))).toEqual(['index.json'])
+  })
+
+  it('is PID 1 with a name, a /proc of its own and few capabilities in namespaces, and gets the signal', async () => {
+    const roots = await open('namespaces')
+    const script =
+      'echo pid $$; hostname; grep -E "CapEff|SigIgn" /proc/self/status; ls /proc | grep -c "^[0-9]"; trap "echo bye; exit 7" TERM; echo up; sleep 60 & wait'
+    const launch = await roots.launch(place(), aRelease({ Cmd: ['sh', '-c', script] }), signal)
+    const child = start(launch)
+    let stdout = ''
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk
+    })
+    await expect.poll(() => stdout, { timeout: 15_000 }).toContain('up')
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim()
+    const seen = await output(
+      await roots.exec(
+        place(),
+        aRelease({ Cmd: ['sh'] }),
+        ['sh', '-c', 'ps; cat /app/new; hostname'],
+        Number(children),
+      ),
+    )
+    process.kill(Number(children), 'SIGTERM')
+    await once(child, 'close')
+    expect(stdout).toContain('pid 1\nweb-1-1\n')
+    expect(stdout).toContain('CapEff:\t00000000a00425fb')
+    expect(stdout).toContain('SigIgn:\t0000000000000000')
+    expect(stdout).toContain('bye')
+    expect(child.exitCode).toBe(7)
+    expect(seen.stdout, seen.stderr).toMatch(/sleep 60.*newweb-1-1/s)
+  })
+
+  it('does not reach the files of the machine by a second chroot', async () => {
+    const roots = await open('namespaces')
+    const script = 'busybox mkdir /x; busybox chroot /x /bin/busybox true; cd /; busybox ls -a ../../..; busybox ls /..'
+    const { stdout } = await output(await roots.launch(place(), aRelease({ Cmd: ['sh', '-c', script] }), signal))
+    expect(stdout).not.toContain('lost+found')
+    expect(stdout).not.toContain('boot')
+  })
+
+  it('is held to its memory in a cgroup, which goes with it', async () => {
+    const roots = await open('namespaces')
+    if (!roots.limits.includes('memory')) return
+    const script = 'x=$(busybox yes | busybox head -c 200000000 | busybox tr -d "\\n"); echo survived'
+    const launch = await roots.launch(place(), aRelease({ Cmd: ['sh', '-c', script] }), signal)
+    expect(launch.cgroups.length).toBeGreaterThan(0)
+    const { stdout } = await output(launch)
+    expect(stdout).not.toContain('survived')
+    await roots.remove(scope, 'web-1-1')
+    expect(launch.cgroups.filter((file) => existsSync(file))).toEqual([])
+  })
+
+  it.each(['namespaces', 'chroot'] as const)('sees a secret as a file of its own in %s', async (isolation) => {
+    const roots = await open(isolation)
+    const secrets = [{ name: 'TOKEN', file: '/run/secrets/token' }]
+    const launch = await roots.launch(
+      place(),
+      aRelease({ User: 'app', Cmd: ['cat', '/run/secrets/token'] }, { secrets }),
+      signal,
+    )
+    const [file] = launch.secretFiles
+    expect(file).toMatchObject({ secret: 'TOKEN', uid: 1000, gid: 1001 })
+    writeFileSync(file?.path ?? '', 'hush')
+    expect(await output(launch)).toMatchObject({ stdout: 'hush' })
+    expect(JSON.stringify(launch)).not.toContain('hush')
+  })
+
+  it.each(['namespaces', 'chroot'] as const)(
+    'gets LD_ and NODE_OPTIONS only inside in %s: tools of the machine see none of it',
+    async (isolation) => {
+      const roots = await open(isolation)
+      const Env = ['PATH=/bin', 'LD_PRELOAD=/app/evil.so', 'NODE_OPTIONS=--require /app/evil.js']
+      const launch = await roots.launch(place(), aRelease({ Env, Cmd: ['env'] }), signal)
+      const { stdout, stderr } = await output(launch)
+      expect(stdout).toContain('LD_PRELOAD=/app/evil.so')
+      expect(stdout).toContain('NODE_OPTIONS=--require /app/evil.js')
+      expect(stderr).toBe('')
+    },
+  )
+
+  it.each<[string, NonNullable<ImageConfig['config']>, string]>([
+    ['missing', { Cmd: ['nginx'] }, 'REPLICA_PROGRAM_NOT_FOUND'],
+    ['missing at a path', { Cmd: ['/opt/nothing'] }, 'REPLICA_PROGRAM_NOT_FOUND'],
+    ['not executable', { Cmd: ['/app/new'] }, 'REPLICA_START_FAILED'],
+    ['not said', {}, 'IMAGE_INVALID'],
+  ])('is refused before the start when its program is %s', async (_name, config, code) => {
+    const roots = await open('namespaces')
+    await expect(roots.launch(place(), aRelease(config), signal)).rejects.toMatchObject({ code })
+    await expect(roots.launch(place(), aRelease({ ...config, User: 'nobody2' }), signal)).rejects.toMatchObject({
+      code: 'IMAGE_INVALID',
+    })
+    expect(readdirSync(join(scratch, 'replicas'))).toEqual([])
+  })
+
+  it('prepares a release once and keeps what kept revisions and replicas use', async () => {
+    const roots = await open('namespaces')
+    const release = aRelease({ Cmd: ['sh'] })
+    await roots.prepare(release, signal)
+    const reads = store.reads
+    await roots.prepare(release, signal)
+    await roots.launch(place(), release, signal)
+    await (await open('namespaces')).prepare(release, signal)
+    expect(store.reads).toBe(reads)
+    await roots.prune(scope, [], signal)
+    expect(lstatSync(join(scratch, 'layers')).isDirectory()).toBe(true)
+    expect(readdirSync(join(scratch, 'layers')).length).toBeGreaterThan(1)
+    await roots.remove(scope, 'web-1-1')
+    await roots.prune(scope, [], signal)
+    expect(readdirSync(join(scratch, 'layers'))).toEqual(['index.json'])
+  })
+
+  it('takes the strongest isolation by itself', async () => {
+    const roots = await openReplicaRoots({ folder: scratch, instanceId: id, images: store, signal })
+    expect(roots.isolation).toBe('namespaces')
+    expect(roots.why).toEqual([])
+  })
+})

@@ -1,0 +1,344 @@
+import { mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Scope } from '../../../model/app.ts'
+import type { Release } from '../../../model/release.ts'
+import { makeFolder } from '../../../os/atomic-file.ts'
+import { run } from '../../../os/run.ts'
+import type { ContentStore } from '../../../registry/content-store.ts'
+import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from '../launch.ts'
+import { Cgroups } from './cgroups.ts'
+import { makeDeviceNodes } from './device-nodes.ts'
+import { checkSecretNames } from './enter-chain.ts'
+import { mountTable } from './enter-spec.ts'
+import type { Program } from './find-program.ts'
+import { ImageFiles } from './image-files.ts'
+import { type FoundIsolation, findIsolation } from './isolation.ts'
+import { isolationNotes } from './isolation-notes.ts'
+import {
+  execInNamespaces,
+  type LaunchFrame,
+  launchInChroot,
+  launchInNamespaces,
+  type RootedProgram,
+} from './launch-rooted.ts'
+import { hostPath, launchUnrooted } from './launch-none.ts'
+import { LayerStore } from './layers/layer-store.ts'
+import { removeTree } from './layers/remove-tree.ts'
+import { type PreparedRelease, PreparedReleases } from './prepared-release.ts'
+import { readImage } from './read-image.ts'
+import { fillBase } from './replica-base.ts'
+import { ReplicaFolders } from './replica-folders.ts'
+import { type ReplicaProgram, replicaProgram, type Wanted } from './replica-program.ts'
+import { secretFolder } from './secret-folder.ts'
+import { findTools, TOOL_ENV, type Tools } from './tools.ts'
+
+export interface ReplicaRootsOptions {
+  /** The embedded engine's part of the data folder. */
+  readonly folder: string
+  /** Part of every name that we make in the kernel and in shared folders. */
+  readonly instanceId: string
+  readonly images: Pick<ContentStore, 'readBlob' | 'readManifest'>
+  /** Default: the strongest that works. */
+  readonly isolation?: Isolation
+  readonly signal?: AbortSignal
+}
+
+export interface OpenReplicaRoots extends ReplicaRoots {
+  readonly limits: readonly ('cpu' | 'memory')[]
+  /** Sentences for plan, doctor and receipt. */
+  readonly notes: readonly string[]
+  /** Why each stronger isolation was not taken. */
+  readonly why: readonly string[]
+}
+
+/** Opens the folder, removes what a killed process left, and finds out what the machine allows. */
+export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<OpenReplicaRoots> {
+  const signal = options.signal ?? new AbortController().signal
+  await makeFolder(options.folder, 0o700)
+  const folder = realpathSync(options.folder)
+  for (const name of await readdir(folder)) if (name.startsWith('.probe-')) removeTree(join(folder, name))
+  const owners = process.geteuid?.() === 0
+  const layers = await LayerStore.open(join(folder, 'layers'), { owners })
+  const folders = new ReplicaFolders(join(folder, 'replicas'), layers)
+  await folders.sweep()
+  const tools = findTools(process.env.PATH ?? '')
+  const enter = join(import.meta.dirname, 'enter.mjs')
+  const search = { folder, tools, node: process.execPath, enter, forced: options.isolation ?? null, signal }
+  const found = await findIsolation(search)
+  const nodes = found.isolation === 'chroot' && (await makeDeviceNodes(join(folder, 'devices'), tools, signal))
+  const cgroups = Cgroups.open(options.instanceId)
+  const secrets = secretFolder(options.instanceId)
+  const notes = isolationNotes(found, { limits: cgroups.limits, nodes, secretsInMemory: secrets !== null })
+  const parts = { folder, owners, layers, folders, tools, enter, found, cgroups, secrets, images: options.images }
+  return new EmbeddedRoots(parts, notes)
+}
+
+interface Parts {
+  readonly folder: string
+  readonly owners: boolean
+  readonly layers: LayerStore
+  readonly folders: ReplicaFolders
+  readonly tools: Tools
+  readonly enter: string
+  readonly found: FoundIsolation
+  readonly cgroups: Cgroups
+  readonly secrets: string | null
+  readonly images: ReplicaRootsOptions['images']
+}
+
+/** Everything about one launch before it is put into the form of an isolation. */
+interface Draft {
+  readonly key: string
+  readonly folder: string
+  readonly prepared: PreparedRelease
+  readonly program: ReplicaProgram
+  readonly secretFiles: readonly { readonly secret: string; readonly inside: string; readonly path: string }[]
+  readonly frame: LaunchFrame
+}
+
+const keyOf = ({ app, environment }: Scope, replica: string): string => `${app}.${environment}.${replica}`
+
+class EmbeddedRoots implements OpenReplicaRoots {
+  readonly isolation: Isolation
+  readonly limits: readonly ('cpu' | 'memory')[]
+  readonly notes: readonly string[]
+  readonly why: readonly string[]
+  readonly #parts: Parts
+  readonly #releases: PreparedReleases
+  /** One change of the layers at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: Parts, notes: readonly string[]) {
+    this.#parts = parts
+    this.#releases = new PreparedReleases(join(parts.folder, 'releases'))
+    this.isolation = parts.found.isolation
+    this.why = parts.found.why
+    this.limits = parts.cgroups.limits
+    this.notes = notes
+  }
+
+  async prepare(release: Release, signal: AbortSignal): Promise<void> {
+    await this.#prepared(release, signal)
+  }
+
+  launch(place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Launch> {
+    return this.#launch({ kind: 'role' }, place, release, signal)
+  }
+
+  launchOnce(place: ReplicaPlace, release: Release, command: readonly string[], signal: AbortSignal): Promise<Launch> {
+    return this.#launch({ kind: 'once', command }, place, release, signal)
+  }
+
+  async exec(place: ReplicaPlace, release: Release, command: readonly string[], pid: number): Promise<Launch> {
+    const prepared = await this.#prepared(release, new AbortController().signal)
+    const folder = this.#parts.folders.path(keyOf(place.scope, place.replica))
+    const program = replicaProgram({ kind: 'exec', command }, place, release, prepared, this.#files(prepared, folder))
+    const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
+    if (this.isolation === 'none') return this.#unrooted(folder, program, frame)
+    const rooted = this.#rooted(program)
+    if (this.isolation === 'chroot') return launchInChroot(rooted, join(folder, 'root'), frame)
+    return execInNamespaces(rooted, pid, this.isolation === 'user-namespaces')
+  }
+
+  async remove(scope: Scope, replica: string): Promise<void> {
+    const key = keyOf(scope, replica)
+    this.#parts.cgroups.remove(key)
+    if (this.#parts.secrets !== null) removeTree(join(this.#parts.secrets, key))
+    this.#parts.folders.remove(key)
+  }
+
+  prune(scope: Scope, keep: readonly number[], signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      signal.throwIfAborted()
+      await this.#releases.keep(scope, keep)
+      const used = await this.#releases.used()
+      for (const short of await this.#parts.folders.used()) used.add(short)
+      await this.#parts.layers.prune(used)
+      this.#parts.cgroups.sweep(new Set(await this.#parts.folders.keys()))
+    })
+  }
+
+  async #launch(wanted: Wanted, place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Launch> {
+    const draft = await this.#draft(wanted, place, release, signal)
+    const { folder, program, frame } = draft
+    if (this.isolation === 'none') return this.#unrooted(folder, program, frame)
+    if (this.isolation === 'chroot') return launchInChroot(this.#rooted(program), join(folder, 'root'), frame)
+    return this.#inNamespaces(draft, place)
+  }
+
+  async #draft(wanted: Wanted, place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Draft> {
+    const prepared = await this.#prepared(release, signal)
+    const { folders, owners, found, cgroups } = this.#parts
+    const key = keyOf(place.scope, place.replica)
+    const files = this.#layerFiles(prepared)
+    const program = replicaProgram(wanted, place, release, prepared, files)
+    const secretEnv = release.settings.secrets.filter(({ file }) => file === null).map(({ name }) => name)
+    if (this.isolation !== 'none') checkSecretNames(secretEnv)
+    const secretPaths = release.settings.secrets.flatMap(({ name, file }) =>
+      file === null ? [] : [{ secret: name, inside: insidePath(files, file) }],
+    )
+    const fill = (base: string) => fillBase(base, this.#baseOptions(place, files, program, secretPaths))
+    const folder = await folders.make({ key, prepared, overlay: found.overlay, owners, fillBase: fill }, signal)
+    const secretFiles = this.#placeSecrets(key, folder, secretPaths)
+    const owner =
+      this.isolation === 'namespaces' || this.isolation === 'chroot'
+        ? { uid: program.user.uid, gid: program.user.gid }
+        : {}
+    const frame: LaunchFrame = {
+      stopSignal: program.stopSignal,
+      cgroups: cgroups.create(key, program.resources),
+      secretFiles: secretFiles.map(({ secret, path }) => ({ secret, path, ...owner })),
+      secretEnv,
+    }
+    return { key, folder, prepared, program, secretFiles, frame }
+  }
+
+  #baseOptions(
+    { replica }: ReplicaPlace,
+    files: ImageFiles,
+    program: ReplicaProgram,
+    secretPaths: readonly { readonly inside: string }[],
+  ): Parameters<typeof fillBase>[1] {
+    const paths = secretPaths.map(({ inside }) => inside)
+    const namespaces = this.#inNamespace()
+    return {
+      files,
+      hostname: replica,
+      folders: [program.cwd],
+      mountPoints: namespaces && this.#parts.secrets !== null ? paths : [],
+      fileFolders: paths,
+      devices: this.isolation === 'none' ? null : namespaces ? 'mounts' : join(this.#parts.folder, 'devices'),
+      owners: this.#parts.owners,
+    }
+  }
+
+  /** Where the keeper writes secrets: in memory and mounted over a file of the replica, or straight into its root. */
+  #placeSecrets(
+    key: string,
+    folder: string,
+    paths: readonly { readonly secret: string; readonly inside: string }[],
+  ): Draft['secretFiles'] {
+    const { secrets, found } = this.#parts
+    if (secrets !== null && this.#inNamespace()) {
+      const own = join(secrets, key)
+      if (paths.length > 0) mkdirSync(own, { recursive: true, mode: 0o700 })
+      return paths.map((one) => ({ ...one, path: join(own, one.secret) }))
+    }
+    // An overlay's upper folder is written to while it is not mounted: before the start, and after the end.
+    const root = found.overlay ? join(folder, 'upper') : join(folder, 'root')
+    if (found.overlay) for (const { inside } of paths) mkdirSync(join(root, inside, '..'), { recursive: true })
+    return paths.map((one) => ({ ...one, path: `${root}${one.inside}` }))
+  }
+
+  #inNamespaces({ folder, prepared, program, secretFiles, frame }: Draft, place: ReplicaPlace): Launch {
+    const { layers, found, secrets, enter } = this.#parts
+    const path = (name: string) => join(folder, name)
+    const relative = (name: string) => `../replicas/${keyOf(place.scope, place.replica)}/${name}`
+    const userNamespace = this.isolation === 'user-namespaces'
+    const lowers = [relative('base'), ...prepared.lowers]
+    const overlay = found.overlay
+      ? { lowers, upper: relative('upper'), work: relative('work'), user: userNamespace }
+      : null
+    const files = secrets === null ? [] : secretFiles.map(({ path: from, inside: to }) => ({ from, to }))
+    writeFileSync(path('mounts'), mountTable({ root: path('root'), overlay, files }))
+    const { launch, spec } = launchInNamespaces(
+      this.#rooted(program),
+      {
+        layers: layers.folder,
+        root: path('root'),
+        mountTable: path('mounts'),
+        spec: path('start.json'),
+        hostname: place.replica,
+        node: process.execPath,
+        enter,
+        userNamespace,
+      },
+      frame,
+    )
+    writeFileSync(path('start.json'), JSON.stringify(spec), { mode: 0o600 })
+    return launch
+  }
+
+  async #unrooted(folder: string, it: ReplicaProgram, frame: LaunchFrame): Promise<Launch> {
+    const root = join(folder, 'root')
+    const hostLoaderFits = await fitsHost(it.program, root)
+    return launchUnrooted({ ...it, root, hostLoaderFits, pathOf: (program) => hostPath(root, program) }, frame)
+  }
+
+  #rooted({ user, cwd, program, args, env, envProgram }: ReplicaProgram): RootedProgram {
+    return { tools: this.#parts.tools, user, cwd, command: [program.inside, ...args], env, envProgram }
+  }
+
+  /** The image as a running replica sees it, as far as the program is concerned. */
+  #files(prepared: PreparedRelease, folder: string): ImageFiles {
+    return this.#parts.found.overlay ? this.#layerFiles(prepared) : new ImageFiles([join(folder, 'root')])
+  }
+
+  #layerFiles(prepared: PreparedRelease): ImageFiles {
+    return new ImageFiles(prepared.lowers.map((short) => join(this.#parts.layers.folder, short)))
+  }
+
+  #inNamespace(): boolean {
+    return this.isolation === 'namespaces' || this.isolation === 'user-namespaces'
+  }
+
+  async #prepared(release: Release, signal: AbortSignal): Promise<PreparedRelease> {
+    return (await this.#ready(release)) ?? (await this.#inTurn(() => this.#unpack(release, signal)))
+  }
+
+  async #ready(release: Release): Promise<PreparedRelease | null> {
+    const prepared = await this.#releases.read(release, release.revision)
+    const { layers } = this.#parts
+    const whole =
+      prepared?.artifact === release.artifact.digest &&
+      [...prepared.layers, ...prepared.lowers].every((short) => layers.named(short) !== null)
+    return whole ? prepared : null
+  }
+
+  async #unpack(release: Release, signal: AbortSignal): Promise<PreparedRelease> {
+    const ready = await this.#ready(release)
+    if (ready !== null) return ready
+    const { images, layers } = this.#parts
+    const image = await readImage(images, release, signal)
+    const unpacked = await layers.unpack(
+      image.layers,
+      (digest, abort) => images.readBlob(release.repository, digest, abort),
+      signal,
+    )
+    const lowers = await layers.lowers(unpacked, signal)
+    const shorts = (of: typeof lowers) => of.map(({ short }) => short)
+    const prepared = {
+      artifact: release.artifact.digest,
+      config: image.config,
+      layers: shorts(unpacked),
+      lowers: shorts(lowers),
+    }
+    await this.#releases.write(release, release.revision, prepared)
+    return prepared
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(action, action)
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+}
+
+/** The path of a secret's file without links, as far as the image has it. */
+function insidePath(files: ImageFiles, path: string): string {
+  const parts = path.split('/').filter((name) => name !== '' && name !== '.' && name !== '..')
+  const name = parts.pop() ?? ''
+  const folder = `/${parts.join('/')}`
+  return join(files.find(folder)?.inside ?? folder, name)
+}
+
+/** Whether this machine's own loader finds all that a program needs, at the versions that it needs. */
+async function fitsHost(program: Program, root: string): Promise<boolean> {
+  const machine = program.script === null ? program : program.script.interpreter
+  if (machine.script !== null) return fitsHost(machine, root)
+  if (machine.loader === null || statSync(machine.loader, { throwIfNoEntry: false }) === undefined) return false
+  const options = { env: TOOL_ENV, timeoutMs: 10_000, signal: new AbortController().signal }
+  const { code, stdout } = await run(machine.loader, ['--list', hostPath(root, machine)], options)
+  return code === 0 && !stdout.includes('not found')
+}
