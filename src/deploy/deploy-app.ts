@@ -14,6 +14,8 @@ export interface DeployTask {
   /** Deploy this image instead of building. */
   readonly image: string | null
   readonly by: string
+  /** The caller's variables, for `build.run`. */
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** The whole path: source → build → registry → release → rollout. Returns when the rollout has begun; its stream tells the rest. */
@@ -60,7 +62,15 @@ function makeArtifact(
   const image = task.image ?? imageOf(reading.app)
   if (image !== null) return importArtifact(task.workshop, place.clock, image, report, signal)
   if (!('source' in reading)) throw new TypeError('nothing to build and no image')
-  return buildArtifact(task.workshop, place.clock, operation, reading, { args: {}, tags: [] }, report, signal)
+  return buildArtifact(
+    task.workshop,
+    place.clock,
+    operation,
+    reading,
+    { args: {}, tags: [], variables: task.variables },
+    report,
+    signal,
+  )
 }
 
 function sourceRevision(reading: AppReading | Found): SourceRevision {

@@ -14,6 +14,8 @@ export interface Artifact {
 export interface BuildExtras {
   readonly args: Readonly<Record<string, string>>
   readonly tags: readonly string[]
+  /** The caller's variables, for `build.run`. */
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** Tells a station's beginning, its end and how long it took. */
@@ -51,7 +53,8 @@ export async function buildArtifact(
       workshop.source.checkout(source, tree.path, { submodules: app.source.submodules }, signal),
     )
     return await atStation(clock, report, 'build', build.dockerfile, async () => {
-      if (build.run !== null) await workshop.hostCommand(inFolder(tree.path, found.folder), build, report, signal)
+      if (build.run !== null)
+        await workshop.hostCommand(inFolder(tree.path, found.folder), build, extras.variables, report, signal)
       const result = await workshop.builder.build(
         {
           root: tree.path,

@@ -5,6 +5,7 @@ import { type EngineStep, type PublishedRoute, publishedRoute } from '../model/s
 import type { Order } from '../engines/engine.ts'
 import { applyStep } from './apply-step.ts'
 import type { Place } from './place.ts'
+import { observe } from './round.ts'
 
 /**
  * Everything before a replica is touched: the addresses are taken, the image is laid ready, migrate runs once. What it
@@ -19,6 +20,8 @@ export async function prepareRollout(
   signal: AbortSignal,
 ): Promise<void> {
   const { to, from } = releases
+  // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
+  await observe(place, order.scope, signal)
   await place.router.publish(order.scope, unionRoutes(from, to), order.token, signal)
   await station('prepare', { kind: 'prepare', revision: rollout.to, cause: 'before anything is touched' })
   const { migrate } = to.settings

@@ -11,8 +11,14 @@ export interface Workshop {
   readonly builder: Builder
   /** The embedded registry's store. */
   readonly images: ContentStore
-  /** Runs `build.run` in the clean work tree. */
-  hostCommand(tree: string, build: BuildSettings, report: Report, signal: AbortSignal): Promise<void>
+  /** Runs `build.run` in the clean work tree; of the caller's variables it sees the allowed ones. */
+  hostCommand(
+    tree: string,
+    build: BuildSettings,
+    variables: Readonly<Record<string, string>>,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<void>
   /** An empty folder for one operation's work tree; whoever takes it removes it. */
   workTree(operation: string): Promise<{ readonly path: string; remove(): Promise<void> }>
   /** Copies an image into the embedded registry, when it is not of it. Answers where it is there. */

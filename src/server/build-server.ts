@@ -36,7 +36,8 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
   const { token } = context
   server.addHook('onRequest', async (request) => {
     // The registry has the distribution specification's own challenge and error shape.
-    if (token === null || OPEN.has(request.url) || request.url.startsWith('/v2')) return
+    if (token === null || context.isLocal(request.raw.socket)) return
+    if (OPEN.has(request.url) || request.url.startsWith('/v2')) return
     requireToken(request, token)
   })
   await server.register(swagger, {

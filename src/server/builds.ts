@@ -22,7 +22,16 @@ export const buildRoutes =
         const { dockerfile, target, args, source } = body
         const { tags, push } = whereTo(body.tags)
         const layout = layoutFolder(body)
-        const task = { workshop, reader, request: source, dockerfile, target, extras: { args, tags }, push, layout }
+        const task = {
+          workshop,
+          reader,
+          request: source,
+          dockerfile,
+          target,
+          extras: { args, tags, variables: body.variables },
+          push,
+          layout,
+        }
         return reply.code(202).send(
           beginOperation(context, reader.front().app, async (stream) => {
             await buildApp(control, task, stream, signal)

@@ -22,9 +22,9 @@ export const deployRoutes =
         if (body.plan !== null) await checkFingerprint(context, body, body.plan)
         return reply.code(202).send(
           beginOperation(context, app, async (stream) => {
-            const { image, by, revision, source } = body
+            const { image, by, revision, source, variables } = body
             if (revision !== null) await control.loop(app).rollTo({ kind: 'rollback', to: revision, by, stream })
-            else await deployApp(control, { workshop, reader, request: source, image, by }, stream, signal)
+            else await deployApp(control, { workshop, reader, request: source, image, by, variables }, stream, signal)
           }),
         )
       },

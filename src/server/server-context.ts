@@ -15,8 +15,10 @@ export interface ServerContext {
   /** Facts about this server, for doctor and version. */
   describe(): Promise<ServerBody>
   makeBaseImage(request: BaseImageRequest, signal: AbortSignal): Promise<BaseImageBody>
-  /** What a client on TCP must present; null: a unix socket that only its user can open, or loopback without a token. */
+  /** What a client on TCP must present; null: there is no TCP. */
   readonly token: string | null
+  /** Whether a request came over the unix socket that only its user can open. */
+  isLocal(socket: { readonly remoteAddress?: string | undefined }): boolean
   readonly version: string
   /** Ends with the server: streams to clients end with it. */
   readonly signal: AbortSignal

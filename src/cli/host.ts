@@ -1,0 +1,54 @@
+/** What main.ts hands to the command line: everything that is not talking to the API. The command line picks no adapter. */
+export interface CliHost {
+  readonly version: string
+  /** The data folder: --data, NARU_DATA, else /var/lib/naru as root and $XDG_DATA_HOME/naru (~/.local/share/naru) otherwise. */
+  dataFolder(asked: string | null): string
+  /** The socket of the server of a data folder that answers now, or null. */
+  runningServer(folder: string): Promise<string | null>
+  /** Starts a server of its own for the folder, detached, and answers its socket once it serves. Throws SERVER_UNREACHABLE with the end of its log. */
+  startServer(folder: string, signal: AbortSignal): Promise<string>
+  /** Runs the server in this process on its unix socket, and on TCP when `listen` is given. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN. */
+  openServer(options: ServerOptions): Promise<OpenServer>
+  /** Git, for what the command line must know of the folder in front of the user. */
+  readonly repository: RepositoryHost
+  /** One check of this machine each, in order; for `naru doctor`. */
+  doctor(folder: string, signal: AbortSignal): AsyncIterable<DoctorLine>
+  /** Makes a base image from a program of this machine (`naru image base` where no server is to be started is the server's work; this finds the program). */
+  findProgram(name: string): Promise<string | null>
+}
+
+export interface ServerOptions {
+  readonly folder: string
+  /** `127.0.0.1:7070`; null: only the unix socket. */
+  readonly listen: string | null
+  /** Clients on TCP must present it; null: loopback without a token, refused on other addresses. */
+  readonly token: string | null
+}
+
+export interface OpenServer {
+  /** Path of its unix socket. */
+  readonly socket: string
+  /** `http://127.0.0.1:7070`, when it listens on TCP. */
+  readonly url: string | null
+  /** Finishes the current step, puts back what was drained, and ends unfinished operations with exit 9: nobody stays behind. */
+  interrupt(): Promise<void>
+  /** Ends it; replicas and router go on. */
+  close(): Promise<void>
+}
+
+export interface RepositoryHost {
+  /** The repository that a folder stands in, and the folder's path inside it; null: none. */
+  find(folder: string, signal: AbortSignal): Promise<{ readonly root: string; readonly folder: string } | null>
+  /** Changes that are not committed: how many, and the first names. */
+  uncommitted(root: string, signal: AbortSignal): Promise<{ readonly count: number; readonly names: readonly string[] }>
+  /** A file at a revision of a local repository; null: the revision has none. Throws SOURCE_*. */
+  fileAt(root: string, ref: string | null, path: string, signal: AbortSignal): Promise<string | null>
+}
+
+export interface DoctorLine {
+  readonly check: string
+  readonly state: 'ok' | 'warning' | 'failed'
+  readonly found: string
+  /** What to do about it; null: nothing. */
+  readonly fix: string | null
+}

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo, ListenOptions } from 'node:net'
+import { join } from 'node:path'
+import type { OpenServer, ServerOptions } from '../cli/host.ts'
+import { Control } from '../deploy/control.ts'
+import { DeployError } from '../model/failure.ts'
+import { makeFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { registryRoutes } from '../registry/server/registry-routes.ts'
+import { carriesToken } from '../server/authorize.ts'
+import { buildServer } from '../server/build-server.ts'
+import type { ServerContext } from '../server/server-context.ts'
+import { storeBaseImage } from './base-images.ts'
+import { dataPaths } from './data-folder.ts'
+import { lockFolder } from './folder-lock.ts'
+import { openPlace } from './open-place.ts'
+import { openWorkshop } from './open-workshop.ts'
+import { VERSION } from './version.ts'
+
+/** Opens everything of a data folder and serves it. Whatever fails closes what was opened. Throws SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
+export async function openServer(options: ServerOptions): Promise<OpenServer> {
+  const { folder } = options
+  await makeFolder(folder, 0o700)
+  const closing: (() => unknown)[] = []
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const lock = lockFolder(dataPaths(folder).lock, folder)
+    closing.push(() => lock.release())
+    return await serve(options, closing, close)
+  } catch (failed) {
+    await close()
+    throw failed
+  }
+}
+
+async function serve(
+  options: ServerOptions,
+  closing: (() => unknown)[],
+  close: () => Promise<void>,
+): Promise<OpenServer> {
+  const { folder } = options
+  const paths = dataPaths(folder)
+  const ending = new AbortController()
+  const opened = await openPlace(folder, ending.signal)
+  closing.push(() => opened.close())
+  const workshop = await openWorkshop(folder, opened.images)
+  const control = new Control(opened.place, () => randomBytes(8).toString('hex'), ending.signal)
+  const token = options.listen === null ? null : (options.token ?? (await keptToken(folder)))
+  const context: ServerContext = {
+    control,
+    workshop,
+    images: opened.images,
+    registry: async (server) => {
+      await server.register(registryRoutes, {
+        store: opened.images,
+        authorize: (request) => token === null || isLocal(request.raw.socket) || carriesToken(request, token),
+      })
+    },
+    describe: () => describe(folder, opened),
+    makeBaseImage: (request, signal) => storeBaseImage(folder, opened.images, request, signal),
+    token,
+    isLocal,
+    version: VERSION,
+    signal: ending.signal,
+  }
+  const server = await buildServer(context)
+  await server.ready()
+  closing.push(async () => {
+    ending.abort(new DeployError('INTERRUPTED', 'the server is ending', { hint: 'Start it again: naru server.' }))
+    await control.ended()
+    await server.close()
+  })
+  const listen = (address: ListenOptions) =>
+    listenOn(
+      createServer((request, response) => server.routing(request, response)),
+      address,
+      closing,
+    )
+  rmSync(paths.socket, { force: true })
+  const mask = process.umask(0o177)
+  const onSocket = listen({ path: paths.socket })
+  process.umask(mask)
+  await onSocket
+  chmodSync(paths.socket, 0o600)
+  closing.push(() => rmSync(paths.socket, { force: true }))
+  const url = options.listen === null ? null : await listenOnTcp(options.listen, listen)
+  await control.start()
+  return { socket: paths.socket, url, interrupt: () => control.interrupt(), close }
+}
+
+/** A unix socket has no address: only its user can have opened it. */
+const isLocal = (socket: { readonly remoteAddress?: string | undefined }): boolean => socket.remoteAddress === undefined
+
+async function listenOnTcp(address: string, listen: (options: ListenOptions) => Promise<Server>): Promise<string> {
+  const [, host = '', port = ''] = /^(?:(\[[0-9a-fA-F:]+\]|[^:\s]+):)?(\d{1,5})$/.exec(address) ?? []
+  if (port === '' || Number(port) > 65_535) {
+    throw new DeployError('USAGE_INVALID', `--listen ${JSON.stringify(address)} is no address`, {
+      hint: 'Write HOST:PORT, such as 127.0.0.1:7070.',
+    })
+  }
+  const bare = host === '' ? '127.0.0.1' : host.replace(/^\[|\]$/g, '')
+  const server = await listen({ host: bare, port: Number(port) })
+  const bound = server.address() as AddressInfo
+  return `http://${bare.includes(':') ? `[${bare}]` : bare}:${bound.port}`
+}
+
+function listenOn(server: Server, address: ListenOptions, closing: (() => unknown)[]): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (failed: NodeJS.ErrnoException) => {
+      if (failed.code !== 'EADDRINUSE') return reject(failed)
+      const where = `${address.host}:${address.port}`
+      const hint = 'Choose another one with --listen, or end what listens there (ss -ltnp).'
+      return reject(
+        new DeployError('PORT_TAKEN', `${where} is taken`, { hint, detail: { address: where }, cause: failed }),
+      )
+    })
+    server.listen(address, () => {
+      closing.push(() => {
+        server.closeAllConnections()
+        return new Promise((done) => server.close(done))
+      })
+      resolve(server)
+    })
+  })
+}
+
+/** The token of a server that was given none: made once, readable by its user only. */
+async function keptToken(folder: string): Promise<string> {
+  const path = join(folder, 'token')
+  const kept = await readFile(path, 'utf8').catch(() => null)
+  if (kept !== null) return kept.trim()
+  const token = randomBytes(24).toString('base64url')
+  await writeFileAtomic(path, `${token}\n`, 0o600)
+  return token
+}
+
+async function describe(folder: string, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
+  return {
+    version: VERSION,
+    node: process.versions.node,
+    engine: place.engine.name,
+    isolation: roots.isolation,
+    router: process.env.NARU_ROUTER === 'userland' ? 'userland' : 'nftables where possible, else userland',
+    folder,
+    notes: [...(await place.engine.notes())],
+  }
+}

@@ -1,0 +1,122 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { dockerfileBuilder } from '../build/dockerfile-builder.ts'
+import { runHostCommand } from '../build/host-command.ts'
+import { hostPlatform } from '../build/platform.ts'
+import type { Workshop } from '../deploy/workshop.ts'
+import type { Descriptor } from '../model/descriptor.ts'
+import { DeployError } from '../model/failure.ts'
+import { parseReference, type Reference } from '../model/reference.ts'
+import { systemClock as clock } from '../os/system-clock.ts'
+import type { ContentStore } from '../registry/content-store.ts'
+import { dockerCredentials } from '../registry/client/credentials.ts'
+import { registryClient } from '../registry/client/registry-client.ts'
+import { copyImage } from '../registry/copy-image.ts'
+import type { DiskStore } from '../registry/disk/disk-store.ts'
+import { OciLayout } from '../registry/oci-layout.ts'
+import { readImage } from '../registry/read-image.ts'
+import { gitSource } from '../source/git-source.ts'
+import { dataPaths } from './data-folder.ts'
+
+const HOST_COMMAND_MS = 60 * 60_000
+
+/** Source, build and registry of a data folder. Work trees that a killed server left are removed. */
+export async function openWorkshop(folder: string, images: DiskStore): Promise<Workshop> {
+  const paths = dataPaths(folder)
+  await rm(paths.work, { recursive: true, force: true })
+  return {
+    source: gitSource({ cacheFolder: paths.mirrors, env: process.env }),
+    builder: dockerfileBuilder({ cacheFolder: paths.buildCache }),
+    images,
+    hostCommand: (tree, build, variables, report, signal) => {
+      const environment = { ...process.env, ...variables }
+      const command = {
+        run: build.run ?? [],
+        folder: tree,
+        environment,
+        allow: build.runEnv,
+        timeoutMs: HOST_COMMAND_MS,
+      }
+      return runHostCommand(command, report, signal)
+    },
+    async workTree(operation) {
+      const path = join(paths.work, operation)
+      await mkdir(path, { recursive: true, mode: 0o700 })
+      return { path, remove: () => rm(path, { recursive: true, force: true }) }
+    },
+    importImage: (reference, report, signal) => importImage(images, parseReference(reference), report, signal),
+    async exportImage(repository, artifact, reference, report, signal) {
+      const to = parseReference(reference)
+      const remote = remoteStore(to)
+      try {
+        const { sentBytes } = await copyTo(
+          images,
+          repository,
+          artifact,
+          { store: remote, repository: to.repository, tags: [to.tag ?? 'latest'] },
+          signal,
+        )
+        report({ kind: 'push', digest: artifact.digest, sentBytes, size: artifact.size })
+      } finally {
+        remote.close()
+      }
+    },
+    async exportLayout(repository, artifact, layoutFolder, report, signal) {
+      const store = await OciLayout.open(layoutFolder)
+      const { sentBytes } = await copyTo(images, repository, artifact, { store, repository, tags: ['latest'] }, signal)
+      report({ kind: 'push', digest: artifact.digest, sentBytes, size: artifact.size })
+    },
+    async readConfig(repository, artifact, signal) {
+      return (await readImage(images, repository, artifact.digest, hostPlatform(), signal)).config
+    },
+  }
+}
+
+function copyTo(
+  images: DiskStore,
+  repository: string,
+  artifact: Descriptor,
+  to: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] },
+  signal: AbortSignal,
+) {
+  return copyImage({ from: { store: images, repository, reference: artifact.digest }, to, platform: null }, signal)
+}
+
+/** An image of the embedded registry as it is; any other one is copied into it, under the name of its registry and repository. */
+async function importImage(
+  images: DiskStore,
+  reference: Reference,
+  report: Parameters<Workshop['importImage']>[1],
+  signal: AbortSignal,
+): ReturnType<Workshop['importImage']> {
+  const wanted = reference.digest ?? reference.tag ?? 'latest'
+  if (reference.registry === null) {
+    const { descriptor } = await readImage(images, reference.repository, wanted, hostPlatform(), signal)
+    return { repository: reference.repository, artifact: descriptor }
+  }
+  const remote = remoteStore(reference)
+  const repository = `mirror/${reference.registry.replaceAll(/[^a-z0-9]+/g, '-')}/${reference.repository}`
+  try {
+    const { descriptor, sentBytes } = await copyImage(
+      {
+        from: { store: remote, repository: reference.repository, reference: wanted },
+        to: { store: images, repository, tags: reference.tag === null ? [] : [reference.tag] },
+        platform: hostPlatform(),
+      },
+      signal,
+    )
+    report({ kind: 'push', digest: descriptor.digest, sentBytes, size: descriptor.size })
+    return { repository, artifact: descriptor }
+  } finally {
+    remote.close()
+  }
+}
+
+function remoteStore({ registry, repository }: Reference) {
+  if (registry === null) {
+    throw new DeployError('REFERENCE_INVALID', `${repository} names no registry to push to`, {
+      hint: 'Write the registry in front: registry.example.com/team/shop. Images of the embedded registry need no push.',
+    })
+  }
+  return registryClient({ host: registry, clock, credentials: dockerCredentials(process.env) })
+}
