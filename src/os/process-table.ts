@@ -32,3 +32,13 @@ export function hasEnvironment(pid: number, entry: string): boolean {
     return false
   }
 }
+
+/** Whether a process has a handler of its own for a signal (SigCgt of proc(5)). */
+export function catchesSignal(pid: number, signal: number): boolean {
+  try {
+    const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
+    return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
+  } catch {
+    return false
+  }
+}

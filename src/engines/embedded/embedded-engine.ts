@@ -14,6 +14,7 @@ import type { Engine, LogLine, LogOptions, Order } from '../engine.ts'
 import { embeddedTraits } from './embedded-traits.ts'
 import { deleteLogs, logFolder } from './keeper/log-file.ts'
 import type { ExecAnswer, KeeperStatus, Secrets } from './keeper/protocol.ts'
+import { programOf } from './keeper/process-tree.ts'
 import type { ReplicaRecord } from './keeper/replica-record.ts'
 import { KeeperClient } from './keeper-client.ts'
 import type { ReplicaPlace, ReplicaRoots } from './launch.ts'
@@ -169,14 +170,23 @@ export class EmbeddedEngine implements Engine {
     const port =
       role.port === null ? null : await this.#keeper.request<number>({ kind: 'reserve', scope, token, replica }, signal)
     const place: ReplicaPlace = { scope, replica, role: role.name, revision, port }
-    const launch = await this.#options.roots.launch(place, release, signal)
-    const secrets = await order.openSecrets()
-    await this.#keeper.request({ kind: 'start', scope, token, spec: { place, launch, release }, secrets }, signal)
+    try {
+      const launch = await this.#options.roots.launch(place, release, signal)
+      const secrets = await order.openSecrets()
+      await this.#keeper.request({ kind: 'start', scope, token, spec: { place, launch, release }, secrets }, signal)
+    } catch (failed) {
+      // Nobody will remove what was never started.
+      await this.#keeper.request({ kind: 'release', scope, token, replica }, this.#closing.signal).catch(() => {})
+      throw failed
+    }
   }
 
   async #exec(record: ReplicaRecord, command: readonly string[], signal: AbortSignal): Promise<ProbeResult> {
     const { place, release } = record.spec
-    const launch = await this.#options.roots.exec(place, release, command, record.process?.pid ?? 0)
+    const root = record.process
+    const pid = root === null ? null : programOf(root, record.spec.launch.signalTo)
+    if (pid === null) return notThere(this.#options.clock.now())
+    const launch = await this.#options.roots.exec(place, release, command, pid)
     const request = { kind: 'exec', launch, timeoutMs: EXEC_TIMEOUT_MS } as const
     const { code, timedOut, lastLine } = await this.#keeper.request<ExecAnswer>(request, signal)
     const atMs = this.#options.clock.now()
@@ -218,6 +228,14 @@ export class EmbeddedEngine implements Engine {
     await this.#keeper.request({ kind: 'secrets', scope, replica, secrets }, this.#closing.signal)
   }
 }
+
+const notThere = (atMs: number): ProbeResult => ({
+  ok: false,
+  atMs,
+  reason: 'exit',
+  message: 'the program is not there yet',
+  status: null,
+})
 
 function roleOf(release: Release, name: string): Role {
   const role = release.settings.roles.find((one) => one.name === name)

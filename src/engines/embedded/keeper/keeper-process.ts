@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Scope } from '../../../model/app.ts'
@@ -46,6 +47,7 @@ export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   for (const ignored of ['SIGINT', 'SIGHUP'] as const) process.on(ignored, () => {})
   process.once('SIGTERM', () => end.resolve())
   await running.begin()
+  flushCompileCache()
   await end.promise
   await running.end()
   ledger.close()

@@ -25,6 +25,7 @@ export class Keeper {
   readonly #answers: Answers = {
     observe: async ({ scope }) => this.#observe(scope),
     reserve: async ({ scope, replica }) => this.#reserve(scope, replica),
+    release: async ({ scope, replica }) => this.#release(scope, replica),
     start: (request) => this.#start(request),
     stop: async ({ scope, replica, graceMs }) => this.#replicas.get(keyOf(scope, replica))?.stop(graceMs),
     remove: ({ scope, replica }) => this.#remove(scope, replica),
@@ -106,6 +107,10 @@ export class Keeper {
     const port = choosePort(this.#ports, ledger.lastPort(), taken)
     ledger.reservePort(port, scope, replica)
     return port
+  }
+
+  #release(scope: Scope, replica: string): void {
+    if (!this.#replicas.has(keyOf(scope, replica))) this.#around.ledger.dropReplica(scope, replica)
   }
 
   async #start({ spec, secrets }: Of<'start'>): Promise<void> {

@@ -10,7 +10,7 @@ import { exitReport } from './exit-report.ts'
 import { adoptProcess, type Ending, type KeptProcess } from './kept-process.ts'
 import type { Ledger } from './ledger.ts'
 import { logEnd, logPath, logTail, openLog } from './log-file.ts'
-import { findMarked, killTree, MARK_NAME, type ProcessTree, stopTarget } from './process-tree.ts'
+import { findMarked, killTree, MARK_NAME, type ProcessTree, sendStopSignal } from './process-tree.ts'
 import type { Secrets } from './protocol.ts'
 import { afterExit, type ReplicaRecord, stateWithoutProcess } from './replica-record.ts'
 import {
@@ -23,7 +23,8 @@ import {
 } from './spawn-launch.ts'
 
 const KILL_TIMEOUT_MS = 10_000
-const TARGET_TIMEOUT_MS = 1000
+/** How soon to look again whether a program that is still starting can hear its stop signal. */
+const SIGNAL_POLL_MS = 50
 
 /** What a replica's keeping needs of the keeper around it. */
 export interface Surroundings {
@@ -101,7 +102,7 @@ export class KeptReplica {
     const { state } = this.#record
     this.#save({ process: found, state: state === 'starting' ? 'running' : state })
     this.#watch(adoptProcess(found))
-    if (state === 'stopping') await this.#goOnStopping()
+    if (state === 'stopping') this.#goOnStopping()
   }
 
   async #goneUnseen(): Promise<void> {
@@ -133,7 +134,7 @@ export class KeptReplica {
       if (running === null) this.#save({ state: 'exited', stopSentAtMs: now, restartAtMs: null })
       else {
         this.#save({ state: 'stopping', stopSentAtMs: now, killAtMs: now + graceMs, signalled: false })
-        await this.#goOnStopping()
+        this.#goOnStopping()
       }
       this.#schedule()
     })
@@ -238,26 +239,16 @@ export class KeptReplica {
     if (next.state === 'exited') removeSecretFiles(launch)
   }
 
-  async #goOnStopping(): Promise<void> {
-    const { process: running, signalled, spec } = this.#record
-    if (running === null) return
-    if (!signalled) {
-      await this.#signalTarget(running, spec.launch.stopSignal)
-      this.#save({ signalled: true })
-    }
+  /** The stop signal, once it can be heard; and the end of the grace period. */
+  #goOnStopping(): void {
+    const { process: running, signalled, spec, state } = this.#record
+    if (running === null || state !== 'stopping') return
     this.#killLater()
-  }
-
-  /** Behind `unshare --fork` the program may not be there yet for a moment. */
-  async #signalTarget(running: ProcessIdentity, stopSignal: NodeJS.Signals): Promise<void> {
-    const { clock, signal } = this.#around
-    const deadline = clock.monotonic() + TARGET_TIMEOUT_MS
-    while (isAlive(running)) {
-      const pid = stopTarget(running, this.#record.spec.launch.signalTo)
-      if (pid !== null) return sendSignal(pid, stopSignal)
-      if (clock.monotonic() > deadline) return sendSignal(running.pid, stopSignal)
-      await clock.sleep(10, signal)
-    }
+    if (signalled) return
+    const { signalTo, stopSignal } = spec.launch
+    if (!isAlive(running)) return
+    if (sendStopSignal(running, signalTo, stopSignal)) this.#save({ signalled: true })
+    else setTimeout(() => this.#later(async () => this.#goOnStopping()), SIGNAL_POLL_MS)
   }
 
   #killLater(): void {
@@ -322,13 +313,5 @@ export class KeptReplica {
     const mine = this.#last.then(action)
     this.#last = mine.catch(() => {})
     return mine
-  }
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (failed) {
-    if ((failed as NodeJS.ErrnoException).code !== 'ESRCH') throw failed
   }
 }

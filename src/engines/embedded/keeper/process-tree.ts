@@ -1,7 +1,8 @@
+import { constants } from 'node:os'
 import type { Clock } from '../../../lib/clock.ts'
 import { cgroupMembers } from '../../../os/cgroup.ts'
 import { isAlive, type ProcessIdentity, type ProcessStat, readStat } from '../../../os/process-identity.ts'
-import { hasEnvironment, listProcesses, withDescendants } from '../../../os/process-table.ts'
+import { catchesSignal, hasEnvironment, listProcesses, withDescendants } from '../../../os/process-table.ts'
 import { backoff } from '../../../lib/backoff.ts'
 
 /** What belongs to one start of a launch: how its processes are found, also when the first one is gone. */
@@ -45,16 +46,16 @@ export async function killTree(
   for (const delay of backoff(5, 100)) {
     const members = treeMembers(tree)
     if (members.length === 0) return true
-    for (const { pid } of members) kill(pid)
+    for (const { pid } of members) kill(pid, 'SIGKILL')
     if (clock.monotonic() > deadline) return false
     await clock.sleep(delay, signal)
   }
   return true
 }
 
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch (failed) {
     // EPERM: a program that changed its user; its cgroup or namespace is what is left to end it.
     const { code } = failed as NodeJS.ErrnoException
@@ -62,11 +63,26 @@ function kill(pid: number): void {
   }
 }
 
-/** The process that gets the stop signal: the root, or its only child. null: not there (yet). */
-export function stopTarget(root: ProcessIdentity, signalTo: 'child' | 'grandchild'): number | null {
+/** The process that is the program: the root, or its only child. null: not there (yet). */
+export function programOf(root: ProcessIdentity, signalTo: 'child' | 'grandchild'): number | null {
   if (!isAlive(root)) return null
   if (signalTo === 'child') return root.pid
   return listProcesses().find(({ parent }) => parent === root.pid)?.pid ?? null
+}
+
+/**
+ * Sends the stop signal to the program. False: it would have no effect yet. The first process of a pid namespace is spared
+ * every signal that it has no handler for (pid_namespaces(7)), so one that is still starting would never hear of it.
+ */
+export function sendStopSignal(
+  root: ProcessIdentity,
+  signalTo: 'child' | 'grandchild',
+  signal: NodeJS.Signals,
+): boolean {
+  const pid = programOf(root, signalTo)
+  if (pid === null || (signalTo === 'grandchild' && !catchesSignal(pid, constants.signals[signal]))) return false
+  kill(pid, signal)
+  return true
 }
 
 /** The session leader that carries the mark: what a killed keeper had started and not yet written down. */

@@ -31,6 +31,8 @@ export type KeeperRequest =
   | { readonly kind: 'observe'; readonly scope: Scope | null }
   /** Answers the port that this replica has from now on until it is removed. */
   | (Ordered & { readonly kind: 'reserve'; readonly replica: string })
+  /** Gives back the port of a replica that was not started after all. */
+  | (Ordered & { readonly kind: 'release'; readonly replica: string })
   /** Of a replica that is there already: only gives the secrets again. */
   | (Ordered & { readonly kind: 'start'; readonly spec: ReplicaSpec; readonly secrets: Secrets })
   /** Answers when the stop signal is sent; the keeper kills what is left after the grace period, with or without a server. */

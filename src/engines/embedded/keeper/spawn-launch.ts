@@ -57,14 +57,14 @@ export const neededSecrets = (launch: Launch): string[] => [
 
 /** Writes the secret files anew: 0600, the replica's own, and never through a link that an image put in the way. */
 export function writeSecretFiles(launch: Launch, secrets: Secrets): void {
-  for (const { secret, path } of launch.secretFiles) {
+  for (const { secret, path, uid = launch.uid, gid = launch.gid } of launch.secretFiles) {
     const value = secrets[secret]
     if (value === undefined) continue
     if (realpathSync(dirname(path)) !== dirname(path)) throw startFailed(`${dirname(path)} is behind a symbolic link`)
     rmSync(path, { force: true })
     const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
     try {
-      if (launch.uid !== null) fchownSync(file, launch.uid, launch.gid ?? launch.uid)
+      if (uid !== null) fchownSync(file, uid, gid ?? uid)
       writeSync(file, value)
     } finally {
       closeSync(file)

@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { hasEnvironment, listProcesses } from '../../../os/process-table.ts'
+import { identify, isAlive } from '../../../os/process-identity.ts'
+import { logPath } from './log-file.ts'
+import { treeMembers } from './process-tree.ts'
+import type { KeeperStatus, MigrationRecord } from './protocol.ts'
+import type { ReplicaRecord } from './replica-record.ts'
+import { aSpec, aStranger, type KeeperUnderTest, keeperUnderTest, readPort, SCOPE } from './testing.ts'
+
+const DEADLINE = { timeout: 30_000, interval: 20 }
+const KEEPER = join(import.meta.dirname, 'testing-keeper.ts')
+
+describe('keeper', { timeout: 90_000 }, () => {
+  const open: KeeperUnderTest[] = []
+  const make = async (...more: string[]) => {
+    const keeper = await keeperUnderTest(more)
+    open.push(keeper)
+    return keeper
+  }
+  afterEach(async () => {
+    for (const keeper of open.splice(0)) await keeper.close()
+  })
+
+  const start = (keeper: KeeperUnderTest, spec = aSpec(), secrets = {}) =>
+    keeper.request<null>({ kind: 'start', scope: SCOPE, token: 1, spec, secrets })
+  const until = async (keeper: KeeperUnderTest, expected: object, name?: string): Promise<ReplicaRecord> => {
+    let seen: ReplicaRecord | undefined
+    await vi.waitFor(async () => {
+      seen = await keeper.replica(name)
+      expect(seen).toMatchObject(expected)
+    }, DEADLINE)
+    return seen as ReplicaRecord
+  }
+  const livingWith = (entry: string) => listProcesses().filter(({ pid }) => hasEnvironment(pid, entry))
+
+  it('is one per data folder: a second one ends at once and changes nothing', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const second = spawn(process.execPath, [KEEPER, keeper.folder], { stdio: 'ignore' })
+    expect((await once(second, 'exit'))[0]).toBe(0)
+    expect(await keeper.replica()).toMatchObject({ state: 'running', restarts: 0 })
+  })
+
+  it('never starts a replica twice and never forgets one, whenever it is killed during a start', async () => {
+    const keeper = await make()
+    const mark = `CRASH=${process.pid}-${Date.now()}`
+    const [name = '', value = ''] = mark.split('=')
+    for (let round = 1; round <= 12; round++) {
+      const replica = `web-1-${round}`
+      const { pid } = await keeper.request<KeeperStatus>({ kind: 'status' })
+      const asked = start(keeper, aSpec({ [name]: value, ROUND: String(round) }, {}, replica))
+      await delay(round)
+      process.kill(pid, 'SIGKILL')
+      await asked
+      await until(keeper, { state: 'running' }, replica)
+      expect(livingWith(`ROUND=${round}`).filter((one) => hasEnvironment(one.pid, mark))).toHaveLength(1)
+    }
+    expect(livingWith(mark)).toHaveLength(12)
+  })
+
+  it('starts again what died while no keeper was there, its end unknown', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const { process: first } = await until(keeper, { state: 'running' })
+    await keeper.kill()
+    process.kill(first?.pid ?? 0, 'SIGKILL')
+    const again = await until(keeper, { state: 'running', restarts: 1, lastExit: { known: false, code: null } })
+    expect(again.process?.pid).not.toBe(first?.pid)
+  })
+
+  it('asks for secrets that died with its predecessor, and starts the replica when it has them', async () => {
+    const keeper = await make()
+    const spec = aSpec({}, { secretEnv: ['KEY'] })
+    await start(keeper, spec, { KEY: 'one' })
+    const { process: first } = await until(keeper, { state: 'running' })
+    await keeper.kill()
+    process.kill(first?.pid ?? 0, 'SIGKILL')
+    await until(keeper, { state: 'needs-secrets' })
+    await keeper.request({ kind: 'secrets', scope: SCOPE, replica: 'web-1-1', secrets: { KEY: 'two' } })
+    const again = await until(keeper, { state: 'running' })
+    expect(hasEnvironment(again.process?.pid ?? 0, 'KEY=two')).toBe(true)
+  })
+
+  it('keeps the grace period when it is killed in it, and signals only once', async () => {
+    const keeper = await make()
+    await start(keeper, aSpec({ IGNORE_STOP: '1' }))
+    const { process: running } = await until(keeper, { state: 'running' })
+    const log = () => readFile(logPath(keeper.folder, SCOPE, 'web-1-1'), 'utf8')
+    await vi.waitFor(async () => expect(await log()).toContain('started'), DEADLINE)
+    await keeper.request({ kind: 'stop', scope: SCOPE, token: 1, replica: 'web-1-1', graceMs: 1500 })
+    await vi.waitFor(async () => expect(await log()).toContain('got SIGTERM'), DEADLINE)
+    await keeper.kill()
+    expect(running !== null && isAlive(running)).toBe(true)
+    const ended = await until(keeper, { state: 'exited' })
+    expect(ended.killAtMs).toBeNull()
+    expect((ended.lastExit?.atMs ?? 0) - (ended.stopSentAtMs ?? 0)).toBeGreaterThanOrEqual(1400)
+    expect((await log()).match(/got SIGTERM/g)).toHaveLength(1)
+  })
+
+  it('ends what a replica leaves behind, also a daemon in a session of its own', async () => {
+    const keeper = await make()
+    const daemon = `require('child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref(); setInterval(() => {}, 1000)`
+    const mark = `DAEMON=${process.pid}-${Date.now()}`
+    const [name = '', value = ''] = mark.split('=')
+    await start(keeper, aSpec({ [name]: value, PATH: '/usr/bin:/bin' }, { args: ['-e', daemon] }))
+    await vi.waitFor(() => expect(livingWith(mark)).toHaveLength(2), DEADLINE)
+    await keeper.request({ kind: 'remove', scope: SCOPE, token: 1, replica: 'web-1-1' })
+    expect(livingWith(mark)).toHaveLength(0)
+  })
+
+  it('never touches a process that got the pid of one of its own', async () => {
+    const stranger = aStranger()
+    try {
+      const identity = identify(stranger.pid ?? 0)
+      const older = { bootId: '', pid: stranger.pid ?? 0, startTicks: (identity?.startTicks ?? 0) - 1 }
+      expect(treeMembers({ root: older, mark: 'NARU_START=none', cgroups: [] })).toEqual([])
+    } finally {
+      stranger.kill('SIGKILL')
+    }
+  })
+
+  it('says of a migration that it did not see the end of that it is unknown, and does not run it again', async () => {
+    const keeper = await make()
+    const spec = aSpec({}, {}, 'migrate-1')
+    const request = { kind: 'migrate', scope: SCOPE, token: 1, spec, secrets: {}, timeoutMs: 60_000 } as const
+    const running = await keeper.request<MigrationRecord>(request)
+    await keeper.kill()
+    const adopted = await keeper.request<MigrationRecord>(request)
+    expect(adopted).toMatchObject({ state: 'running', process: running.process })
+    await keeper.kill()
+    process.kill(running.process?.pid ?? 0, 'SIGKILL')
+    const ended = { kind: 'await-migration', scope: SCOPE, revision: 1 } as const
+    expect(await keeper.request(ended)).toMatchObject({ state: 'unknown' })
+    expect(await keeper.request(request)).toMatchObject({ state: 'unknown' })
+  })
+
+  it('ends a migration at its time limit', async () => {
+    const keeper = await make()
+    const spec = aSpec({ IGNORE_STOP: '1' }, {}, 'migrate-1')
+    await keeper.request({ kind: 'migrate', scope: SCOPE, token: 1, spec, secrets: {}, timeoutMs: 300 })
+    const ended = await keeper.request({ kind: 'await-migration', scope: SCOPE, revision: 1 })
+    expect(ended).toMatchObject({ state: 'ended', timedOut: true, exit: { signal: 'SIGKILL' } })
+  })
+
+  it('ends by itself when there is nothing to keep and nobody there', async () => {
+    const keeper = await make()
+    const idle = spawn(process.execPath, [KEEPER, `${keeper.folder}/idle`, '10'], { stdio: 'ignore' })
+    expect((await once(idle, 'exit'))[0]).toBe(0)
+  })
+
+  it('goes on with its replicas when it is ended by SIGTERM', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const { process: running } = await until(keeper, { state: 'running' })
+    process.kill((await keeper.request<KeeperStatus>({ kind: 'status' })).pid, 'SIGTERM')
+    const adopted = await until(keeper, { state: 'running', restarts: 0 })
+    expect(adopted.process).toEqual(running)
+  })
+
+  it('gives away each assigned port once, and the same one to who asks again', async () => {
+    const keeper = await make()
+    const reserve = (replica: string) => keeper.request<number>({ kind: 'reserve', scope: SCOPE, token: 1, replica })
+    const ports = await Promise.all(['a-1-1', 'b-1-1', 'c-1-1'].map(reserve))
+    expect(new Set(ports).size).toBe(3)
+    await keeper.kill()
+    expect(await reserve('b-1-1')).toBe(ports[1])
+    expect(ports).not.toContain(await reserve('d-1-1'))
+  })
+
+  describe('with a router', () => {
+    const routed = async () => {
+      const port = await freePort()
+      const file = join((await make()).folder, 'told')
+      const command = [process.execPath, join(import.meta.dirname, 'testing-router.ts'), String(port), file]
+      const keeper = await make('30000', JSON.stringify(command))
+      const told = async () => (await readFile(file, 'utf8')).trim().split('\n')
+      const answer = async () => Number(await readPort(port))
+      await keeper.request({ kind: 'status' })
+      await vi.waitFor(answer, DEADLINE)
+      return { keeper, told, answer }
+    }
+
+    it('gives it the socket that it asks for, and its successor the same one after a crash', async () => {
+      const { answer } = await routed()
+      const first = await answer()
+      process.kill(first, 'SIGKILL')
+      // No connection is refused meanwhile: it waits in the backlog of the socket that the keeper holds.
+      const second = await answer()
+      expect(second).not.toBe(first)
+    })
+
+    it('tells it of exits', async () => {
+      const { keeper, told } = await routed()
+      await start(keeper)
+      const { process: running } = await until(keeper, { state: 'running' })
+      process.kill(running?.pid ?? 0, 'SIGKILL')
+      const message = { kind: 'exited', scope: 'shop/test', replica: 'web-1-1' }
+      await vi.waitFor(async () => expect(await told()).toContain(JSON.stringify(message)), DEADLINE)
+    })
+
+    it('leaves the router of a killed keeper alone while it serves', async () => {
+      const { keeper, answer } = await routed()
+      const first = await answer()
+      await keeper.kill()
+      expect((await keeper.request<KeeperStatus>({ kind: 'status' })).routerPid).toBe(first)
+      expect(await answer()).toBe(first)
+      process.kill(first, 'SIGKILL')
+      await vi.waitFor(async () => expect(await answer()).not.toBe(first), DEADLINE)
+    })
+  })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
