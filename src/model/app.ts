@@ -40,7 +40,7 @@ export interface Role {
   readonly replicas: number
   readonly env: Readonly<Record<string, string>>
   readonly resources: Resources
-  /** 'image': the image's HEALTHCHECK, else a connect to the port. */
+  /** 'image': the image's HEALTHCHECK, else a connect to the port. A role without a port keeps it: ready when it runs. */
   readonly readiness: HealthCheck | 'image'
   /** Seconds a replica may take to become ready for the first time. */
   readonly startupSeconds: number
@@ -82,8 +82,9 @@ export interface SecretUse {
 }
 
 export interface BuildSettings {
-  /** A folder of the repository. */
+  /** A folder of the repository, from its root (`.`), whatever folder naru.yaml stands in. */
   readonly context: string
+  /** From the repository's root, as `context`. */
   readonly dockerfile: string
   readonly target: string | null
   readonly args: Readonly<Record<string, string>>
