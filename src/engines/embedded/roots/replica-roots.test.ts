@@ -1,24 +1,17 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../../../model/app.ts'
 import type { ImageConfig } from '../../../model/descriptor.ts'
-import type { Release } from '../../../model/release.ts'
-import { inCgroups } from '../../../os/cgroup.ts'
-import type { Isolation, Launch, ReplicaPlace } from '../launch.ts'
+import type { Isolation, ReplicaPlace } from '../launch.ts'
 import { removeTree } from './layers/remove-tree.ts'
 import { openReplicaRoots } from './replica-roots.ts'
-import { type CraftedEntry, CraftedStore, craftLayer, craftTar } from './testing.ts'
+import { aBusyboxRelease, CraftedStore, hasBusybox, output, scope, start } from './testing.ts'
 
 const { signal } = new AbortController()
 const isRoot = process.geteuid?.() === 0
-const BUSYBOX = '/bin/busybox'
-const hasBusybox = existsSync(BUSYBOX)
-const scope = { app: 'shop', environment: 'local' }
 let scratch: string
 let id: string
 beforeEach(() => {
@@ -31,76 +24,11 @@ afterEach(() => {
 })
 
 const store = new CraftedStore()
-const base: readonly CraftedEntry[] = [
-  { name: 'bin/', type: '5', mode: 0o755 },
-  ...(hasBusybox ? [{ name: 'bin/busybox', content: readFileSync(BUSYBOX), mode: 0o755 }] : []),
-  ...['sh', 'cat', 'id', 'sleep', 'env', 'ls', 'grep', 'ps', 'hostname', 'touch'].map((name) => ({
-    name: `bin/${name}`,
-    type: '2',
-    link: 'busybox',
-  })),
-  { name: 'etc/passwd', content: 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n' },
-  { name: 'etc/group', content: 'root:x:0:\napp:x:1001:\nextra:x:44:app\n' },
-  { name: 'app/', type: '5', uid: 1000, gid: 1001, mode: 0o755 },
-  { name: 'app/gone', content: 'old' },
-]
-const layers = [
-  craftLayer(craftTar(...base)),
-  craftLayer(craftTar({ name: 'app/new', content: 'new' }, { name: 'app/.wh.gone' })),
-]
-
-function aRelease(config: NonNullable<ImageConfig['config']>, change: Partial<App> = {}, revision = 1): Release {
-  const resources = {
-    cpuRequestMilli: null,
-    cpuLimitMilli: 500,
-    memoryRequestBytes: null,
-    memoryLimitBytes: 64 * 2 ** 20,
-  }
-  const role = {
-    name: 'web',
-    run: null,
-    port: 8080,
-    replicas: 1,
-    env: { ROLE: 'r' },
-    resources,
-    readiness: 'image',
-    startupSeconds: 60,
-    terminationGracePeriodSeconds: 30,
-  } as const
-  const settings = { ...scope, env: { APP: 'a' }, secrets: [], roles: [role], routes: [], ...change } as unknown as App
-  return {
-    ...scope,
-    revision,
-    artifact: store.putImage(layers, { Env: ['PATH=/bin', 'IMAGE=i'], ...config }),
-    repository: 'shop',
-    source: { url: null, commit: null, ref: null, subject: null, file: 'none' },
-    settings,
-    secrets: {},
-    variables: [],
-    createdAtMs: 0,
-    createdBy: 'test',
-  }
-}
+const aRelease = (config: NonNullable<ImageConfig['config']>, change: Partial<App> = {}) =>
+  aBusyboxRelease(store, config, change)
 const place = (replica = 'web-1-1'): ReplicaPlace => ({ scope, replica, role: 'web', revision: 1, port: 20_001 })
 const open = (isolation: Isolation, folder = scratch) =>
   openReplicaRoots({ folder, instanceId: id, images: store, isolation, signal })
-
-/** Starts a launch as the keeper does. */
-function start(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
-  return inCgroups(launch.cgroups, () =>
-    spawn(launch.program, launch.args, {
-      cwd: launch.cwd,
-      env: { ...launch.env, ...secrets },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
-  )
-}
-async function output(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
-  const child = start(launch, secrets)
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  return { stdout, stderr, code: child.exitCode }
-}
 
 const LEVELS = ['namespaces', 'chroot', 'none'] as const
 describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root and busybox)', () => {

@@ -1,8 +1,16 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { type Descriptor, type ImageConfig, MEDIA_TYPES } from '../../../model/descriptor.ts'
+import type { App } from '../../../model/app.ts'
+import type { Release } from '../../../model/release.ts'
+import { inCgroups } from '../../../os/cgroup.ts'
 import type { ContentStore } from '../../../registry/content-store.ts'
+import type { Launch } from '../launch.ts'
 
 /** An entry of a crafted archive: any header field may lie. */
 export interface CraftedEntry {
@@ -118,4 +126,82 @@ export class CraftedStore {
     const mediaType = MEDIA_TYPES.imageManifest
     return Promise.resolve({ descriptor: { mediaType, digest: reference, size: bytes.length }, bytes })
   }
+}
+
+const BUSYBOX = '/bin/busybox'
+export const hasBusybox = existsSync(BUSYBOX)
+export const scope = { app: 'shop', environment: 'local' }
+
+const base: readonly CraftedEntry[] = [
+  { name: 'bin/', type: '5', mode: 0o755 },
+  ...(hasBusybox ? [{ name: 'bin/busybox', content: readFileSync(BUSYBOX), mode: 0o755 }] : []),
+  ...['sh', 'cat', 'id', 'sleep', 'env', 'ls', 'grep', 'ps', 'hostname', 'touch'].map((name) => ({
+    name: `bin/${name}`,
+    type: '2',
+    link: 'busybox',
+  })),
+  { name: 'etc/passwd', content: 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n' },
+  { name: 'etc/group', content: 'root:x:0:\napp:x:1001:\nextra:x:44:app\n' },
+  { name: 'app/', type: '5', uid: 1000, gid: 1001, mode: 0o755 },
+  { name: 'app/gone', content: 'old' },
+]
+const layers = [
+  craftLayer(craftTar(...base)),
+  craftLayer(craftTar({ name: 'app/new', content: 'new' }, { name: 'app/.wh.gone' })),
+]
+
+/** Revision 1 of an app whose image is busybox, two users and two layers, the upper of which deletes a file. */
+export function aBusyboxRelease(
+  store: CraftedStore,
+  config: NonNullable<ImageConfig['config']>,
+  change: Partial<App> = {},
+): Release {
+  const resources = {
+    cpuRequestMilli: null,
+    cpuLimitMilli: 500,
+    memoryRequestBytes: null,
+    memoryLimitBytes: 64 * 2 ** 20,
+  }
+  const role = {
+    name: 'web',
+    run: null,
+    port: 8080,
+    replicas: 1,
+    env: { ROLE: 'r' },
+    resources,
+    readiness: 'image',
+    startupSeconds: 60,
+    terminationGracePeriodSeconds: 30,
+  } as const
+  const settings = { ...scope, env: { APP: 'a' }, secrets: [], roles: [role], routes: [], ...change } as unknown as App
+  return {
+    ...scope,
+    revision: 1,
+    artifact: store.putImage(layers, { Env: ['PATH=/bin', 'IMAGE=i'], ...config }),
+    repository: 'shop',
+    source: { url: null, commit: null, ref: null, subject: null, file: 'none' },
+    settings,
+    secrets: {},
+    variables: [],
+    createdAtMs: 0,
+    createdBy: 'test',
+  }
+}
+
+/** Starts a launch as the keeper does. */
+export function start(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
+  return inCgroups(launch.cgroups, () =>
+    spawn(launch.program, launch.args, {
+      cwd: launch.cwd,
+      env: { ...launch.env, ...secrets },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  )
+}
+/** The same, to its end. */
+export async function output(launch: Launch, secrets: Readonly<Record<string, string>> = {}) {
+  const child = start(launch, secrets)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { stdout, stderr, code: child.exitCode }
 }
