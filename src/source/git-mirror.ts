@@ -3,6 +3,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
 import { bootId, identify, isAlive } from '../os/process-identity.ts'
+import type { GitProgram } from './git-program.ts'
 
 export type ObjectFormat = 'sha1' | 'sha256'
 
@@ -29,6 +30,8 @@ const NO_ATTRIBUTES = '* -text -ident !eol !crlf !filter !working-tree-encoding\
 const SWEEP_AFTER_MS = 10 * 60_000
 /** How many kept commits are told to the other side; more only make the conversation longer. */
 const MOST_HAVES = 16
+const KEPT_COMMITS = 32
+const MOST_PACKS = 48
 
 export const formatOf = (commit: string): ObjectFormat => (commit.length === 64 ? 'sha256' : 'sha1')
 
@@ -66,12 +69,8 @@ export async function makeScratch(mirror: Mirror, withHaves: boolean): Promise<S
   )
   const gitDir = join(folder, 'repo')
   await makeRepository(gitDir, mirror.format, [join(mirror.gitDir, 'objects')])
-  const haves = withHaves ? (await newestCommits(mirror)).sort() : []
-  if (haves.length > 0) {
-    await writeFileAtomic(join(gitDir, 'shallow'), haves.map((commit) => `${commit}\n`).join(''))
-    const refs = haves.map((commit) => `${commit} refs/naru/${commit}\n`).join('')
-    await writeFileAtomic(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
-  }
+  const haves = withHaves ? (await newestFirst(mirror)).slice(0, MOST_HAVES) : []
+  await tellCommits(gitDir, haves)
   return { gitDir, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
@@ -85,6 +84,21 @@ export async function keepCommit(scratch: Scratch, mirror: Mirror, commit: strin
   for (const name of files.sort((a, b) => rank(a) - rank(b))) await rename(join(from, name), join(to, name))
   await syncFolder(to)
   await writeFileAtomic(join(mirror.commits, commit), '')
+}
+
+/**
+ * Packs a mirror anew when it has many packs, with the newest commits only. The other ones lose their marker first. Whoever
+ * reads or fetches meanwhile is safe: git looks again for packs when an object is missing, and a fetch rests on fewer of the
+ * newest commits than are kept.
+ */
+export async function tidyMirror(git: GitProgram, mirror: Mirror, url: string, signal: AbortSignal): Promise<void> {
+  const packs = (await readdir(join(mirror.gitDir, 'objects/pack'))).filter((name) => name.endsWith('.idx'))
+  if (packs.length <= MOST_PACKS) return
+  const commits = await newestFirst(mirror)
+  for (const commit of commits.slice(KEPT_COMMITS)) await rm(join(mirror.commits, commit), { force: true })
+  await tellCommits(mirror.gitDir, commits.slice(0, KEPT_COMMITS))
+  const call = { url, doing: 'packing the cache', env: { GIT_DIR: mirror.gitDir }, timeoutMs: 10 * 60_000 }
+  await git.call(['-c', 'repack.writeBitmaps=false', 'repack', '-a', '-d', '-q'], call, signal)
 }
 
 /** Forgets a mirror that turned out to be damaged: the next fetch makes it anew. */
@@ -115,15 +129,21 @@ async function keepContent(path: string, content: string): Promise<void> {
   if (there !== content) await writeFileAtomic(path, content)
 }
 
-async function newestCommits(mirror: Mirror): Promise<string[]> {
+/** Makes commits known to git: each as a ref, and as a commit without history. */
+async function tellCommits(gitDir: string, commits: readonly string[]): Promise<void> {
+  if (commits.length === 0) return
+  const sorted = [...commits].sort()
+  await writeFileAtomic(join(gitDir, 'shallow'), sorted.map((commit) => `${commit}\n`).join(''))
+  const refs = sorted.map((commit) => `${commit} refs/naru/${commit}\n`).join('')
+  await writeFileAtomic(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
+}
+
+async function newestFirst(mirror: Mirror): Promise<string[]> {
   const names = (await readdir(mirror.commits)).filter((name) => !name.startsWith('.'))
   const dated = await Promise.all(
     names.map(async (name) => ({ name, ms: (await stat(join(mirror.commits, name)).catch(() => null))?.mtimeMs ?? 0 })),
   )
-  return dated
-    .sort((a, b) => b.ms - a.ms)
-    .slice(0, MOST_HAVES)
-    .map(({ name }) => name)
+  return dated.sort((a, b) => b.ms - a.ms).map(({ name }) => name)
 }
 
 /** Deletes scratch folders that a killed process left. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -209,6 +209,86 @@ describe('git source over https', () => {
 
   it('follows no redirect to another protocol (A2)', async () => {
     expect((await failure(resolve(null, forge.url('elsewhere/x.git')))).code).toMatch(/^SOURCE_/)
+  })
+})
+
+describe('the mirror', () => {
+  const mirrorFolder = () => join(cache, readdirSync(cache)[0] ?? '', 'repo/objects/pack')
+
+  it('is packed anew after many fetches, and still has what is new', async () => {
+    commit(served, { big: 'x'.repeat(10_000), f: '-1' })
+    for (let i = 0; i < 50; i++) {
+      const id = git(served, [
+        'commit-tree',
+        '-m',
+        `c${i}`,
+        git(served, ['mktree'], `100644 blob ${git(served, ['hash-object', '-w', '--stdin'], String(i))}\tf\n`),
+      ])
+      git(served, ['update-ref', 'refs/heads/main', id])
+      await resolve(id)
+    }
+    expect(readdirSync(mirrorFolder()).filter((file) => file.endsWith('.idx')).length).toBeLessThan(48)
+    expect(await contentOf(await resolve('main'))).toEqual({ f: '49' })
+    expect(await contentOf(await resolve('main~1'.slice(0, 4)))).toEqual({ f: '49' })
+    expect(await contentOf(await resolve(git(served, ['rev-parse', 'main'])))).toEqual({ f: '49' })
+  }, 120_000)
+
+  it('is dropped when it is damaged, and made anew by the next call', async () => {
+    const id = commit(served, { a: 'x'.repeat(5000) })
+    const resolved = await resolve('main')
+    for (const file of readdirSync(mirrorFolder()).filter((one) => one.endsWith('.pack'))) {
+      const path = join(mirrorFolder(), file)
+      const bytes = readFileSync(path)
+      bytes.fill(0xff, 12, bytes.length - 20)
+      rmSync(path)
+      writeFileSync(path, bytes)
+    }
+    expect(await failure(contentOf(resolved))).toMatchObject({ code: 'SOURCE_FETCH_FAILED', message: /damaged/ })
+    expect(await failure(contentOf(resolved))).toMatchObject({
+      code: 'SOURCE_FETCH_FAILED',
+      message: /no longer in the cache/,
+    })
+    expect(await contentOf(await resolve(id))).toMatchObject({ a: 'x'.repeat(5000) })
+  })
+})
+
+describe('git source over ssh', () => {
+  it('asks ssh without a shell, and fetches by it', async () => {
+    const id = commit(served, { a: 'by ssh' })
+    const log = join(folder.path, `ssh-${number}`)
+    const fake = join(folder.path, 'fake-ssh')
+    // What sshd does on the other side: the last argument is a command line for the user's shell there.
+    writeFileSync(
+      fake,
+      `#!/bin/sh\nprintf '%s\\n' "$@" > ${log}\nfor last; do :; done\nunset GIT_DIR GIT_ALLOW_PROTOCOL\nexec sh -c "$last"\n`,
+      { mode: 0o755 },
+    )
+    source = gitSource({ cacheFolder: cache, env: { ...env, GIT_SSH: fake } })
+    // Ports and other options are told only to a program that says it is OpenSSH, by its name.
+    for (const url of [`git@git.example.com:${served}/.git`, `ssh://git@git.example.com${served}/.git`]) {
+      const resolved = await resolve('main', url)
+      expect(resolved).toMatchObject({ commit: id, url })
+      expect(await contentOf(resolved)).toEqual({ a: 'by ssh' })
+      expect(readFileSync(log, 'utf8')).toContain('git@git.example.com\n')
+    }
+  })
+
+  it('tells an unknown host key, and refused keys', async () => {
+    const fake = join(folder.path, 'refusing-ssh')
+    source = gitSource({ cacheFolder: cache, env: { ...env, GIT_SSH: fake } })
+    const says = (text: string) => writeFileSync(fake, `#!/bin/sh\necho '${text}' >&2\nexit 255\n`, { mode: 0o755 })
+    says('Host key verification failed.')
+    expect(await failure(resolve(null, 'git@host:x'))).toMatchObject({
+      code: 'SOURCE_AUTH_FAILED',
+      hint: /known_hosts/,
+    })
+    says('git@host: Permission denied (publickey).')
+    expect(await failure(resolve(null, 'git@host:x'))).toMatchObject({
+      code: 'SOURCE_AUTH_FAILED',
+      hint: /key in the agent/,
+    })
+    says('ssh: connect to host host port 22: Connection refused')
+    expect(await failure(resolve(null, 'git@host:x'))).toMatchObject({ code: 'SOURCE_FETCH_FAILED' })
   })
 })
 

@@ -1,6 +1,6 @@
 import { DeployError } from '../model/failure.ts'
 import { gitFailure } from './git-failure.ts'
-import { hasCommit, keepCommit, makeMirror, makeScratch, type Mirror } from './git-mirror.ts'
+import { hasCommit, keepCommit, makeMirror, makeScratch, type Mirror, tidyMirror } from './git-mirror.ts'
 import type { GitCall, GitProgram } from './git-program.ts'
 import { type GitRef, refCandidates, shortIdAmbiguous } from './git-ref.ts'
 import type { GitPlace } from './git-url.ts'
@@ -45,9 +45,12 @@ export async function fetchCommit(remote: Remote, mirror: Mirror, commit: string
   const call = callOf(remote, `fetching ${commit.slice(0, 12)}`, fetchOptions(remote, scratch.gitDir))
   const args = ['fetch', '--quiet', '--depth=1', ...PLAIN_FETCH, '--end-of-options', remote.place.url, commit]
   const result = await remote.git.try(args, call, signal)
-  if (result.code === 0) return keepCommit(scratch, mirror, commit)
+  if (result.code === 0) {
+    await keepCommit(scratch, mirror, commit)
+    return await tidyMirror(remote.git, mirror, remote.place.url, signal)
+  }
   if (/not our ref|unadvertised object|Server does not allow/i.test(result.stderr)) {
-    return fetchByHistory(remote, mirror, commit, signal)
+    return await fetchByHistory(remote, mirror, commit, signal)
   }
   throw gitFailure(result.stderr, remote.place.url, call.doing, result.timedOut ? remote.fetchTimeoutMs : null)
 }
@@ -58,7 +61,8 @@ async function fetchByHistory(remote: Remote, mirror: Mirror, commit: string, si
   await fetchEverything(remote, scratch.gitDir, [], signal)
   const call = callOf(remote, 'looking for the commit', { env: { GIT_DIR: scratch.gitDir } })
   const found = await remote.git.try(['cat-file', '-e', commit], call, signal)
-  if (found.code === 0) return keepCommit(scratch, mirror, commit)
+  // Awaited here: the scratch is deleted when this function is left.
+  if (found.code === 0) return await keepCommit(scratch, mirror, commit)
   throw new DeployError('SOURCE_REF_NOT_FOUND', `${remote.place.url} does not have the commit ${commit}`, {
     hint: 'Has it been pushed?',
   })
@@ -74,7 +78,7 @@ export async function findByPrefix(
   await makeMirror(mirror, [])
   await using scratch = await makeScratch(mirror, false)
   await fetchEverything(remote, scratch.gitDir, ['--filter=tree:0'], signal)
-  return commitByPrefix(remote.git, scratch.gitDir, prefix, remote.place.url, signal)
+  return await commitByPrefix(remote.git, scratch.gitDir, prefix, remote.place.url, signal)
 }
 
 /** The one commit of a repository that starts so, or null. Throws SOURCE_REF_INVALID when there are several. */
@@ -89,7 +93,8 @@ export async function commitByPrefix(
   const result = await git.try(['rev-parse', '--verify', '--end-of-options', `${prefix}^{commit}`], call, signal)
   if (result.code === 0) return result.stdout.trim().split('\n').at(-1) ?? null
   if (/is ambiguous/.test(result.stderr)) throw shortIdAmbiguous(prefix, url)
-  return null
+  if (/Needed a single revision/.test(result.stderr)) return null
+  throw gitFailure(result.stderr, url, call.doing, null)
 }
 
 async function fetchEverything(

@@ -1,7 +1,7 @@
 import { DeployError } from '../model/failure.ts'
 import { checkOut } from './git-checkout.ts'
 import { readLocal } from './git-local.ts'
-import { formatOf, hasCommit, makeMirror, makeScratch, type Mirror, mirrorOf } from './git-mirror.ts'
+import { dropMirror, formatOf, hasCommit, makeMirror, makeScratch, type Mirror, mirrorOf } from './git-mirror.ts'
 import { GitProgram } from './git-program.ts'
 import { checkRef, type GitRef, isCommitId, meaningOf, refNotFound } from './git-ref.ts'
 import { commitByPrefix, fetchCommit, findByPrefix, type Remote, type RemotePlace, remoteRefs } from './git-remote.ts'
@@ -45,7 +45,8 @@ class GitSource implements Source {
   }
 
   async readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null> {
-    return readBlob(this.#git, await this.#mirrorWith(source), source, path, signal)
+    const mirror = await this.#mirrorWith(source)
+    return this.#reading(mirror, source, () => readBlob(this.#git, mirror, source, path, signal))
   }
 
   async checkout(
@@ -66,7 +67,7 @@ class GitSource implements Source {
   ): Promise<void> {
     const mirror = await this.#mirrorWith(source)
     await using scratch = await makeScratch(mirror, false)
-    const links = await checkOut(this.#git, mirror, scratch, source, into, signal)
+    const links = await this.#reading(mirror, source, () => checkOut(this.#git, mirror, scratch, source, into, signal))
     if (parents === null || links.length === 0) return
     const modules = (await this.readFile(source, '.gitmodules', signal)) ?? ''
     await checkOutSubmodules(
@@ -137,15 +138,36 @@ class GitSource implements Source {
     signal: AbortSignal,
   ): Promise<ResolvedSource> {
     const format = '--format=%H%x00%ct%x00%s'
-    const text = await this.#git.call(
-      ['log', '--no-walk', '-s', '--no-show-signature', '--encoding=UTF-8', format, '--end-of-options', id],
-      { url: place.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
-      signal,
-    )
+    const ask = () =>
+      this.#git.call(
+        ['log', '--no-walk', '-s', '--no-show-signature', '--encoding=UTF-8', format, '--end-of-options', id],
+        { url: place.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
+        signal,
+      )
+    const text = await this.#reading(mirror, place, ask)
     const [commit = '', seconds, subject = ''] = text.replace(/\n$/, '').split('\0')
     if (!isCommitId(commit)) throw refNotFound(ref ?? id, place.url, [])
     const shown = subject.replace(/\p{Cc}/gu, ' ').slice(0, 200)
     return { commit, ref, subject: shown, url: place.url, committedAtMs: Number(seconds) * 1000 }
+  }
+
+  /**
+   * Reading from the mirror of a remote asks no network: a failure without a known cause means that the mirror is damaged. It is
+   * dropped, and the next call fetches anew.
+   */
+  async #reading<T>(mirror: Mirror, source: { readonly url: string }, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (failed) {
+      const damaged = failed instanceof DeployError && failed.code === 'SOURCE_FETCH_FAILED'
+      if (!damaged || parseGitUrl(source.url).kind === 'local') throw failed
+      await dropMirror(mirror)
+      throw new DeployError('SOURCE_FETCH_FAILED', `the cached copy of ${source.url} is damaged, and was dropped`, {
+        hint: 'Run the same command again: it is fetched anew.',
+        detail: failed.detail,
+        cause: failed,
+      })
+    }
   }
 
   async #mirrorWith(source: ResolvedSource): Promise<Mirror> {
