@@ -206,6 +206,35 @@ describe('replicas', () => {
       'remove web-1-1',
     ],
     [
+      'starts what its sets want under TerminationComplete, also beyond the limit',
+      {
+        paused: true,
+        spec: { replacement: 'TerminationComplete', maxSurge: 0, maxUnavailable: 1 },
+        sets: [aSet(1, 2), aSet(2, 2)],
+        replicas: [aReplica('web-1-1'), aReplica('web-1-2'), aReplica('web-2-1')],
+      },
+      'start web-2-2',
+    ],
+    [
+      'gives the only free place to the newest',
+      {
+        paused: true,
+        spec: { replacement: 'TerminationComplete' },
+        sets: [aSet(1, 2), aSet(2, 2)],
+        replicas: [
+          aReplica('web-1-1'),
+          aReplica('web-1-2', { phase: 'Terminating', ready: false }),
+          aReplica('web-2-1'),
+        ],
+      },
+      'start web-2-2',
+    ],
+    [
+      'removes at once what has just stopped as told',
+      { sets: [two], replicas: [...three2(), ended('web-2-4', { stopSentAtMs: 1, lastExit: exitAt(NOW) })] },
+      'remove web-2-4',
+    ],
+    [
       'takes what was told to stop out of the router',
       {
         sets: [two],
@@ -284,6 +313,12 @@ describe('drain', () => {
       waitUntilMs: NOW + 1,
       complete: false,
     })
+  })
+  it('says when the first of several is over', () => {
+    const busy = (id: string, sinceMs: number) => aTarget(id, { state: 'Draining', sinceMs, inFlight: 1 })
+    const targets = [busy('web-1-1', NOW - 2), busy('web-1-2', NOW - 3), busy('web-1-3', NOW - 1)]
+    const spec = { drainSeconds: 30, replicas: 0 }
+    expect(planned({ ...draining(), spec, sets: [aSet(1, 0)], targets }).waitUntilMs).toBe(NOW - 3 + 30_000)
   })
   it('stops when drainSeconds are over', () => {
     expect(steps(draining({ inFlight: 1, sinceMs: NOW - 30_000 }))).toBe('stop web-1-1')

@@ -167,6 +167,10 @@ describe('proportional scaling (2.7)', () => {
     ])
   })
 
+  it('has nothing to share among no sets', () => {
+    expect(scaleProportionally(aSpec(), [], null).size).toBe(0)
+  })
+
   it('a saturated new set ends the old ones', () => {
     const sets = recorded([2, 1], 2, 1)
     expect([...scaleProportionally(aSpec({ replicas: 2, maxUnavailable: 1 }), sets, 2)]).toEqual([[1, 0]])
