@@ -7,7 +7,7 @@ import { isRepository, isTag } from '../../model/reference.ts'
 import type { ContentStore } from '../content-store.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
-import { ACCEPTED_MANIFESTS, MAX_MANIFEST_BYTES, mediaTypeOf, parseManifest } from '../parse-manifest.ts'
+import { ACCEPTED_MANIFESTS, invalid, MAX_MANIFEST_BYTES, mediaTypeOf, parseManifest } from '../parse-manifest.ts'
 import { Authorization } from './authorization.ts'
 import { Connection } from './connection.ts'
 import type { CredentialsOf } from './credentials.ts'
@@ -206,6 +206,8 @@ class RegistryClient implements ContentStore {
 
 /** What a manifest answer holds; its digest must be the one that was asked for, or that the registry names. */
 function describe(answer: IncomingMessage, reference: string, bytes: Uint8Array) {
+  if (bytes.length > MAX_MANIFEST_BYTES)
+    throw invalid(`the manifest ${reference} has more than ${MAX_MANIFEST_BYTES} bytes`)
   const named = reference.includes(':') ? reference : answer.headers['docker-content-digest']
   const expected = typeof named === 'string' && isDigest(named) ? named : digestOf(bytes)
   const got = digestOf(bytes, algorithmOf(expected))

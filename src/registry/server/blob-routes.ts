@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { answering, RegistryError } from './registry-error.ts'
-import type { Exchange } from './exchange.ts'
+import { RegistryError } from './registry-error.ts'
+import { type Exchange, undisturbed } from './exchange.ts'
 
 type BlobTarget = { readonly repository: string; readonly digest: string }
 
 /** HEAD and GET of a blob, whole or in part (RFC 9110, "Range Requests"). */
-export async function readBlob({ request, reply, store, signal }: Exchange, { repository, digest }: BlobTarget) {
+export async function readBlob(exchange: Exchange, { repository, digest }: BlobTarget) {
+  const { request, reply, store, signal } = exchange
   const size = await store.statBlob(repository, digest, signal)
   if (size === null) throw blobUnknown(repository, digest)
   reply.header('Docker-Content-Digest', digest).header('Content-Type', 'application/octet-stream')
@@ -18,14 +19,16 @@ export async function readBlob({ request, reply, store, signal }: Exchange, { re
     throw new RegistryError('SIZE_INVALID', `the blob has ${size} bytes`, { status: 416, headers })
   }
   if (range === null) {
-    return reply.header('Content-Length', size).send(await begun(await store.readBlob(repository, digest, signal)))
+    return reply
+      .header('Content-Length', size)
+      .send(await begun(exchange, await store.readBlob(repository, digest, signal)))
   }
   const { start, end } = range
   reply
     .status(206)
     .header('Content-Range', `bytes ${start}-${end}/${size}`)
     .header('Content-Length', end - start + 1)
-  return reply.send(await begun(await store.readBlobPart(repository, digest, start, end, signal)))
+  return reply.send(await begun(exchange, await store.readBlobPart(repository, digest, start, end, signal)))
 }
 
 /** DELETE of a blob. */
@@ -52,8 +55,8 @@ export function parseRange(
 }
 
 /** Waits for the first bytes: a small blob that is damaged is answered with an error, and not with a torn connection. */
-async function begun(stream: Readable): Promise<Readable> {
-  await answering('STORE_CORRUPT', 'BLOB_UNKNOWN', once(stream, 'readable'))
+async function begun(exchange: Exchange, stream: Readable): Promise<Readable> {
+  await undisturbed(exchange, () => once(stream, 'readable'))
   return stream
 }
 

@@ -23,3 +23,17 @@ export interface Exchange {
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
 }
+
+/** The body of a request. Whoever stops reading half-way can still answer: the connection is left alone. */
+export const bodyOf = (request: FastifyRequest): AsyncIterable<Uint8Array> =>
+  request.raw.iterator({ destroyOnReturn: false })
+
+/** Waits for work of ours, which may take longer than a client may be silent: syncing or checking a large blob. */
+export async function undisturbed<T>({ request, limits }: Exchange, work: () => Promise<T>): Promise<T> {
+  request.raw.socket.setTimeout(0)
+  try {
+    return await work()
+  } finally {
+    request.raw.socket.setTimeout(limits.stallMs)
+  }
+}

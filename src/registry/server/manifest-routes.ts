@@ -2,7 +2,7 @@ import { setTimeout as after } from 'node:timers'
 import { mediaTypeOf, MAX_MANIFEST_BYTES, parseManifest } from '../parse-manifest.ts'
 import { digestOf } from '../digest.ts'
 import { isTag } from '../../model/reference.ts'
-import type { Exchange } from './exchange.ts'
+import { bodyOf, type Exchange } from './exchange.ts'
 import { answering, RegistryError } from './registry-error.ts'
 
 type ManifestTarget = { readonly repository: string; readonly reference: string }
@@ -51,7 +51,7 @@ async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []
   let size = 0
   try {
-    for await (const piece of request.raw as AsyncIterable<Uint8Array>) {
+    for await (const piece of bodyOf(request)) {
       size += piece.length
       if (size > MAX_MANIFEST_BYTES) throw tooLarge()
       pieces.push(piece)

@@ -15,6 +15,9 @@ export interface RegistryRoutesOptions {
   readonly limits?: Partial<RegistryLimits>
 }
 
+/** How long the rest of a refused body is read. */
+const LINGER_MS = 10_000
+
 type Answer = Promise<FastifyReply>
 type Routes = {
   readonly [K in Target['kind']]: Readonly<
@@ -69,9 +72,17 @@ function takeBodiesAsStreams(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 }
 
+/**
+ * Answers an error. The rest of the body is read and thrown away for a while: closing the connection with bytes unread
+ * would reset it, and the client would never see the answer.
+ */
 function refuse(reply: FastifyReply, error: RegistryError): FastifyReply {
-  // The rest of a body that we do not read would be taken for the next request.
-  if (!reply.request.raw.complete) reply.header('Connection', 'close')
+  const { raw } = reply.request
+  if (!raw.complete) {
+    const timer = setTimeout(() => raw.destroy(), LINGER_MS)
+    raw.once('close', () => clearTimeout(timer))
+    raw.resume()
+  }
   for (const name of ['Content-Length', 'Content-Range', 'ETag', 'Docker-Content-Digest']) reply.removeHeader(name)
   return reply.status(error.status).headers(error.headers).type('application/json').send(error.body)
 }

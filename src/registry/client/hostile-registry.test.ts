@@ -1,0 +1,359 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Clock } from '../../lib/clock.ts'
+import { DeployError } from '../../model/failure.ts'
+import { systemClock } from '../../os/system-clock.ts'
+import { digestOf } from '../digest.ts'
+import { aBlob, anImage, aRegistry, bytesOf, never, putBlob } from '../testing.ts'
+import type { Credentials } from './credentials.ts'
+import { registryClient } from './registry-client.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingMessage['headers']
+}
+
+/** A server that answers as the test says, and remembers what it was asked. */
+async function play(answer: (request: IncomingMessage, response: ServerResponse, count: number) => void) {
+  const seen: Seen[] = []
+  const server = createServer((request, response) => {
+    seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers })
+    request.on('error', () => {})
+    answer(request, response, seen.length)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
+}
+
+/** A clock on which no time passes while the client waits; it remembers for how long it would have. */
+function anEagerClock() {
+  const slept: number[] = []
+  const clock: Clock = { ...systemClock, sleep: async (ms) => void slept.push(ms) }
+  return { clock, slept }
+}
+
+function clientOf(
+  host: string,
+  more: { credentials?: Credentials; clock?: Clock; stallMs?: number; plainHttp?: boolean } = {},
+) {
+  const { credentials, ...options } = more
+  const client = registryClient({
+    host,
+    clock: anEagerClock().clock,
+    ...options,
+    ...(credentials === undefined ? {} : { credentials: async () => credentials }),
+  })
+  cleanups.push(() => client.close())
+  return client
+}
+
+const login: Credentials = { kind: 'password', username: 'kim', password: 'canary-4711' }
+const blob = aBlob(200_000)
+const read = async (host: string, more = {}) => bytesOf(await clientOf(host, more).readBlob('shop', blob.digest, never))
+
+describe('F3: downloads', () => {
+  const rangeStart = (request: IncomingMessage) => Number(/bytes=([0-9]+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+
+  it.each(['reset', 'stall'])('go on where a %s broke them', async (how) => {
+    const { host, seen } = await play((request, response, count) => {
+      const start = rangeStart(request)
+      const rest = blob.bytes.subarray(start)
+      response.writeHead(start > 0 ? 206 : 200, {
+        'Content-Length': rest.length,
+        ...(start > 0 ? { 'Content-Range': `bytes ${start}-${blob.size - 1}/${blob.size}` } : {}),
+      })
+      if (count > 3) return response.end(rest)
+      response.write(rest.subarray(0, 50_000), () => {
+        if (how === 'reset') setImmediate(() => response.destroy())
+      })
+    })
+    expect((await read(host, { stallMs: 300 })).equals(blob.bytes)).toBe(true)
+    expect(seen).toHaveLength(4)
+    expect(rangeStart({ headers: seen[3]?.headers ?? {} } as IncomingMessage)).toBeGreaterThan(0)
+  })
+
+  it('go on where the registry knows no ranges', async () => {
+    const { host } = await play((_request, response, count) => {
+      response.writeHead(200, { 'Content-Length': blob.size })
+      if (count > 2) return response.end(blob.bytes)
+      response.write(blob.bytes.subarray(0, 70_000), () => setImmediate(() => response.destroy()))
+    })
+    expect((await read(host)).equals(blob.bytes)).toBe(true)
+  })
+
+  it('end when the registry always promises more than it sends', async () => {
+    const { host, seen } = await play((_request, response) => {
+      response.writeHead(200, { 'Content-Length': blob.size + 10 })
+      response.write(blob.bytes, () => response.destroy())
+    })
+    await expect(read(host)).rejects.toMatchObject({ name: 'DeployError' })
+    expect(seen.length).toBeLessThan(20)
+  })
+
+  it.each([
+    ['other bytes', Buffer.from(blob.bytes).fill(7, 100, 200)],
+    ['fewer bytes', blob.bytes.subarray(0, 1000)],
+    ['more bytes', Buffer.concat([blob.bytes, Buffer.alloc(70_000)])],
+  ])('with %s never come to their end', async (_, bytes) => {
+    const { host } = await play((_request, response) => response.writeHead(200).end(bytes))
+    await expect(read(host)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  })
+
+  it('refuse another range than the one that was asked for', async () => {
+    const { host } = await play((_request, response, count) => {
+      if (count === 1) {
+        response.writeHead(200, { 'Content-Length': blob.size })
+        response.write(blob.bytes.subarray(0, 70_000), () => setImmediate(() => response.destroy()))
+      } else response.writeHead(206, { 'Content-Range': `bytes 0-9/${blob.size}` }).end(blob.bytes.subarray(0, 10))
+    })
+    await expect(read(host)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+  })
+})
+
+describe('F3: uploads', () => {
+  it('go on at the byte where they were interrupted', async () => {
+    const large = aBlob(9_000_000)
+    const taken: Buffer[] = []
+    let size = 0
+    let patches = 0
+    const { host, seen } = await play((request, response) => {
+      const location = '/v2/shop/blobs/uploads/1'
+      if (request.method === 'HEAD') return response.writeHead(404).end()
+      if (request.method === 'POST') return response.writeHead(202, { Location: location }).end()
+      if (request.method === 'GET') return response.writeHead(204, { Location: location, Range: `0-${size - 1}` }).end()
+      if (request.method === 'PUT') return response.writeHead(201).end()
+      patches++
+      const limit = patches > 2 ? Number.POSITIVE_INFINITY : patches * 3_000_000
+      request.on('data', (piece: Buffer) => {
+        if (request.socket.destroyed) return
+        taken.push(piece)
+        size += piece.length
+        if (size > limit) request.socket.destroy()
+      })
+      request.on('end', () => response.writeHead(202, { Location: location, Range: `0-${size - 1}` }).end())
+    })
+    const sent = await clientOf(host).writeBlob('shop', large, () => Readable.from([large.bytes]), never)
+    expect(sent).toBe(large.size)
+    expect(digestOf(Buffer.concat(taken))).toBe(large.digest)
+    expect(patches).toBe(3)
+    expect(seen.filter(({ method }) => method === 'POST')).toHaveLength(1)
+  })
+})
+
+describe('F3, F19: a registry that is busy', () => {
+  it('is asked again, later and later, and as late as it says', async () => {
+    const { clock, slept } = anEagerClock()
+    const { host } = await play((_request, response, count) => {
+      if (count === 1) response.writeHead(429, { 'Retry-After': '7' }).end()
+      else if (count < 5) response.writeHead(503).end()
+      else response.writeHead(200, { 'Content-Length': 10 }).end()
+    })
+    expect(await clientOf(host, { clock }).statBlob('shop', blob.digest, never)).toBe(10)
+    expect(slept).toEqual([7000, 400, 800, 1600])
+  })
+
+  it.each([
+    [503, 'REGISTRY_UNREACHABLE'],
+    [429, 'REGISTRY_REFUSED'],
+  ])('is given up when it answers %d without end', async (status, code) => {
+    const { host, seen } = await play((_request, response) => response.writeHead(status).end())
+    await expect(clientOf(host).statBlob('shop', blob.digest, never)).rejects.toMatchObject({ code })
+    expect(seen).toHaveLength(6)
+  })
+
+  it.each([400, 404, 405, 418, 507])('is not asked again after %d', async (status) => {
+    const body = JSON.stringify({ errors: [{ code: 'DENIED', message: 'no \u001b[31mway' }] })
+    const { host, seen } = await play((_request, response) => response.writeHead(status).end(body))
+    const writing = clientOf(host).writeManifest('shop', { mediaType: 'x', bytes: new Uint8Array() }, ['v1'], never)
+    await expect(writing).rejects.toMatchObject({ name: 'DeployError' })
+    const listing = clientOf(host).deleteManifest('shop', 'v1', never)
+    if (status === 404) expect(await listing).toBe(false)
+    else
+      await expect(listing).rejects.toMatchObject({
+        code: 'REGISTRY_REFUSED',
+        message: expect.stringMatching(/no +\[31mway/),
+      })
+    expect(seen.length).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('a registry that is not there', () => {
+  it('is told at once, with its host and what to do', async () => {
+    const { host } = await play(() => {})
+    await cleanups.pop()?.()
+    const { clock, slept } = anEagerClock()
+    const asking = clientOf(host, { clock }).statBlob('shop', blob.digest, never)
+    await expect(asking).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      message: expect.stringContaining(host),
+      hint: expect.stringMatching(/host name/),
+    })
+    expect(slept).toEqual([])
+  })
+
+  it('that never answers is given up after the time for silence', async () => {
+    const { host } = await play(() => {})
+    const asking = clientOf(host, { stallMs: 100 }).statBlob('shop', blob.digest, never)
+    await expect(asking).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      message: expect.stringMatching(/stopped/),
+    })
+  })
+
+  it('that speaks no TLS gets no plain request unless asked for', async () => {
+    const { host, seen } = await play((_request, response) => response.end())
+    const asking = clientOf(host, { plainHttp: false }).statBlob('shop', blob.digest, never)
+    await expect(asking).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      hint: expect.stringMatching(/plain HTTP/),
+    })
+    expect(seen).toEqual([])
+  })
+
+  it('does not hold up an abort', async () => {
+    const { host } = await play(() => {})
+    const abort = new AbortController()
+    const asking = clientOf(host).statBlob('shop', blob.digest, abort.signal)
+    abort.abort(new Error('enough'))
+    await expect(asking).rejects.toThrow('enough')
+  })
+})
+
+describe('A9, A10: logins', () => {
+  it('are shown by Basic only when asked for', async () => {
+    await using registry = await aRegistry({ token: 'canary-4711' })
+    const anonymous = clientOf(registry.host).statBlob('shop', blob.digest, never)
+    await expect(anonymous).rejects.toMatchObject({
+      code: 'REGISTRY_AUTH_FAILED',
+      hint: expect.stringMatching(/docker login/),
+    })
+    const client = clientOf(registry.host, { credentials: { ...login, username: 'naru' } })
+    expect(await client.statBlob('shop', blob.digest, never)).toBeNull()
+    await anImage(client, 'shop', { tags: ['v1'] })
+    expect(await client.tags('shop', never)).toEqual(['v1'])
+  })
+
+  it('that are wrong are told without their password', async () => {
+    await using registry = await aRegistry({ token: 'another' })
+    const failed = await clientOf(registry.host, { credentials: login })
+      .statBlob('shop', blob.digest, never)
+      .catch((reason: DeployError) => reason)
+    expect(failed).toMatchObject({ code: 'REGISTRY_AUTH_FAILED' })
+    const told =
+      failed instanceof DeployError ? JSON.stringify([failed.message, failed.hint, failed.detail, failed.stack]) : ''
+    expect(told).not.toMatch(/canary|a2ltOmNhbmFyeS00NzEx/)
+  })
+
+  it('are changed for a token with the scope that is needed, which is kept', async () => {
+    const { host, seen } = await play((request, response) => {
+      if (request.url?.startsWith('/token') === true) {
+        response.end(JSON.stringify({ token: 'the-token', expires_in: 300 }))
+      } else if (request.headers.authorization !== 'Bearer the-token') {
+        const realm = `http://${request.headers.host}/token`
+        response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="reg"` }).end()
+      } else response.writeHead(200, { 'Content-Length': 3 }).end()
+    })
+    const client = clientOf(host, { credentials: login })
+    expect(await client.statBlob('team/shop', blob.digest, never)).toBe(3)
+    expect(await client.statBlob('team/shop', blob.digest, never)).toBe(3)
+    const tokens = seen.filter(({ url }) => url.startsWith('/token'))
+    expect(tokens).toHaveLength(1)
+    const asked = new URL(tokens[0]?.url ?? '', 'http://x').searchParams
+    expect(Object.fromEntries(asked)).toEqual({ service: 'reg', scope: 'repository:team/shop:pull' })
+    expect(tokens[0]?.headers.authorization).toBe(`Basic ${btoa('kim:canary-4711')}`)
+    expect(seen).toHaveLength(4)
+  })
+
+  it.each(['http://localhost:1/token', 'http://169.254.169.254/token', 'ftp://x/', 'nothing', 'https://user:pw@x/'])(
+    'are not taken to the token service %s',
+    async (realm) => {
+      const { host, seen } = await play((_request, response) => {
+        response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+      })
+      const asking = clientOf(host, { credentials: login }).statBlob('shop', blob.digest, never)
+      await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+      expect(seen).toHaveLength(1)
+    },
+  )
+
+  it('do not follow a redirect to another place', async () => {
+    const other = await play((_request, response) =>
+      response.writeHead(200, { 'Content-Length': blob.size }).end(blob.bytes),
+    )
+    const { host, seen } = await play((request, response) => {
+      if (request.headers.authorization === undefined)
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+      else response.writeHead(307, { Location: `http://${other.host}/elsewhere` }).end()
+    })
+    expect((await read(host, { credentials: login })).equals(blob.bytes)).toBe(true)
+    expect(seen.at(-1)?.headers.authorization).toMatch(/^Basic/)
+    expect(other.seen).toHaveLength(1)
+    expect(other.seen[0]?.headers.authorization).toBeUndefined()
+  })
+
+  it('do not follow an upload to another place', async () => {
+    const other = await play((request, response) => {
+      request.resume().on('end', () => response.writeHead(201).end())
+    })
+    const { host } = await play((request, response) => {
+      if (request.headers.authorization === undefined)
+        response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end()
+      else if (request.method === 'HEAD') response.writeHead(404).end()
+      else response.writeHead(202, { Location: `http://${other.host}/put-here` }).end()
+    })
+    await putBlob(clientOf(host, { credentials: login }), 'shop', blob.bytes)
+    expect(other.seen.map(({ method, headers }) => [method, headers.authorization])).toEqual([['PUT', undefined]])
+  })
+})
+
+describe('A9: redirects', () => {
+  it.each([
+    'http://169.254.169.254/latest/meta-data/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://2852039166/',
+    'http://0.0.0.0/',
+    'file:///etc/passwd',
+    'gopher://127.0.0.1/',
+  ])('to %s are refused', async (location) => {
+    const { host } = await play((_request, response) => response.writeHead(302, { Location: location }).end())
+    await expect(read(host)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+  })
+
+  it('without an end are refused', async () => {
+    const { host, seen } = await play((_request, response) => response.writeHead(302, { Location: '/again' }).end())
+    await expect(read(host)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+    expect(seen.length).toBeLessThan(10)
+  })
+})
+
+describe('manifests', () => {
+  it.each([
+    ['another digest than the one asked for', Buffer.from('{}'), {}, blob.digest, 'DIGEST_MISMATCH'],
+    [
+      'another digest than its header says',
+      Buffer.from('{}'),
+      { 'Docker-Content-Digest': blob.digest },
+      'v1',
+      'DIGEST_MISMATCH',
+    ],
+    ['more than 4 MiB', Buffer.alloc(6_000_000, ' '), {}, 'v1', 'IMAGE_INVALID'],
+    ['no JSON', Buffer.from('<html>'), { 'Content-Type': 'text/html' }, 'v1', 'IMAGE_INVALID'],
+  ])('with %s are refused', async (_, body, headers, reference, code) => {
+    const { host } = await play((_request, response) => response.writeHead(200, headers).end(body))
+    await expect(clientOf(host).readManifest('shop', reference, never)).rejects.toMatchObject({ code })
+  })
+})
