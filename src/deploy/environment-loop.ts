@@ -2,7 +2,6 @@ import { backoff } from '../lib/backoff.ts'
 import { Signal } from '../lib/signal.ts'
 import { type Scope, scopeName } from '../model/app.ts'
 import { DeployError, failureReport } from '../model/failure.ts'
-import type { ObservedReplica } from '../model/observed.ts'
 import type { DesiredState, Rollout } from '../model/rollout.ts'
 import type { Step } from '../model/step.ts'
 import { ActiveRollout } from './active-rollout.ts'
@@ -10,7 +9,7 @@ import { EnvironmentState } from './environment-state.ts'
 import type { EventStream } from './event-stream.ts'
 import type { RollAsked, RollRequest } from './new-rollout.ts'
 import type { Place } from './place.ts'
-import { carryOutRound, mends, observe, type Seen } from './round.ts'
+import { carryOutRound, mends, observe, type Seen, type Told } from './round.ts'
 
 /** Thrown into a long step so that an abort or a newer deploy need not wait for it. */
 class Interrupted extends Error {}
@@ -35,7 +34,7 @@ export class EnvironmentLoop {
   readonly #intents: (() => Promise<void>)[] = []
   #state: EnvironmentState | null = null
   #active: ActiveRollout | null = null
-  #replicas: readonly ObservedReplica[] = []
+  readonly #seen: Told = { replicas: null }
   #told = ''
 
   constructor(place: Place, scope: Scope, reopen: (operation: string) => Promise<EventStream>) {
@@ -218,8 +217,7 @@ export class EnvironmentLoop {
       orderFor: (of: number) => state.orderFor(of, stream),
       save: (desired: DesiredState) => state.save(desired),
     }
-    const outcome = await carryOutRound(this.#place, task, this.#replicas, (told) => stream?.report(told), signal)
-    this.#replicas = outcome.observed.replicas
+    const outcome = await carryOutRound(this.#place, task, this.#seen, (told) => stream?.report(told), signal)
     const acts = outcome.plan.steps.filter(({ kind }) => kind !== 'wait')
     const waitMs = this.#waitAfter(acts, outcome.plan.waitUntilMs)
     if (active === null) {

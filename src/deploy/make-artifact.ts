@@ -54,12 +54,18 @@ export async function buildArtifact(
     )
     return await atStation(clock, report, 'build', build.dockerfile, async () => {
       if (build.run !== null)
-        await workshop.hostCommand(inFolder(tree.path, found.folder), build, extras.variables, report, signal)
+        await workshop.hostCommand(
+          found.folder === '' ? tree.path : `${tree.path}/${found.folder}`,
+          build,
+          extras.variables,
+          report,
+          signal,
+        )
       const result = await workshop.builder.build(
         {
           root: tree.path,
-          context: inFolder(found.folder, build.context),
-          dockerfile: inFolder(found.folder, build.dockerfile),
+          context: build.context,
+          dockerfile: build.dockerfile,
           target: build.target,
           args: { ...build.args, ...extras.args },
           epochSeconds: Math.floor(source.committedAtMs / 1000),
@@ -87,10 +93,6 @@ export function importArtifact(
 ): Promise<Artifact> {
   return atStation(clock, report, 'push', reference, () => workshop.importImage(reference, report, signal))
 }
-
-/** A path below a folder of the repository; `.` and the empty one are the folder itself. */
-const inFolder = (folder: string, path: string): string =>
-  [folder, path].filter((part) => part !== '' && part !== '.').join('/') || '.'
 
 /** What the app's image is when nothing is built. */
 export const imageOf = (app: App): string | null => (app.build === null ? app.image : null)

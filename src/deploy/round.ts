@@ -45,17 +45,24 @@ export interface RoundTask {
   save(desired: DesiredState): Promise<void>
 }
 
+/** The replicas as they were told last; null: nothing was told yet. */
+export interface Told {
+  replicas: readonly ObservedReplica[] | null
+}
+
 /** One round: observe, plan, remember the sizes, carry the steps out. A failed step of a kind keeps the later kinds from being tried. */
 export async function carryOutRound(
   place: Place,
   task: RoundTask,
-  before: readonly ObservedReplica[],
+  told: Told,
   report: Report,
   signal: AbortSignal,
 ): Promise<RoundOutcome> {
   const { desired, scope } = task
   const seen = await observe(place, scope, signal)
-  for (const change of replicaChanges(before, seen.observed.replicas)) report(change)
+  // The first snapshot of a process is where its telling begins: what happened before was told by another one.
+  for (const change of replicaChanges(told.replicas ?? seen.observed.replicas, seen.observed.replicas)) report(change)
+  told.replicas = seen.observed.replicas
   const specs = await releaseSpecs(place, desired, seen.observed, (revision) => task.release(revision))
   const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
   if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })

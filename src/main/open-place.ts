@@ -30,7 +30,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
   const paths = dataPaths(folder)
   const id = await instanceId(folder)
   const images = await DiskStore.open(paths.registry, clock)
-  const memory = await openSqliteMemory({ folder, keyFile: paths.keyFile, clock, signal })
+  const memory = await openSqliteMemory({ folder, keyFile: paths.keyFile, clock, signal, alone: true })
   const roots = await openReplicaRoots({
     folder: join(folder, 'embedded'),
     instanceId: id,

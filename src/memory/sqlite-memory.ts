@@ -7,7 +7,7 @@ import type { DesiredState, FencingToken } from '../model/rollout.ts'
 import { readKeyFile, readOrMakeKeyFile } from '../secrets/key-file.ts'
 import { open, type SealingKey, seal } from '../secrets/seal.ts'
 import { appendEvents, eventsAfter, listOperations } from './events.ts'
-import { acquireLease, checkToken, releaseLease, renewLease } from './leases.ts'
+import { acquireLease, checkToken, freeLeases, releaseLease, renewLease } from './leases.ts'
 import type { Memory } from './memory.ts'
 import { addRelease, deleteReleases, findRelease, listReleases } from './releases.ts'
 import { addRollout, findReceipt, listRollouts, saveReceipt, saveRollout } from './rollouts.ts'
@@ -22,11 +22,15 @@ export interface SqliteMemoryOptions {
   readonly clock: Clock
   /** Ends waits for another process's lock. */
   readonly signal: AbortSignal
+  /** The caller holds the folder: nobody else can be writing, so leases that a killed process left are free at once. */
+  readonly alone?: boolean
 }
 
 /** The port `Memory` in SQLite: for environments that keep their memory in the data folder. Throws MEMORY_NEWER, MEMORY_UNUSABLE, DISK_FULL. */
 export async function openSqliteMemory(options: SqliteMemoryOptions): Promise<Memory> {
-  return sqliteMemory(await openDatabase(options), options.keyFile)
+  const database = await openDatabase(options)
+  if (options.alone === true) await database.write(freeLeases)
+  return sqliteMemory(database, options.keyFile)
 }
 
 const NOTHING: DesiredState = { revision: null, scale: {}, paused: false, sets: [] }
