@@ -21,6 +21,7 @@ import type { ReplicaPlace, ReplicaRoots } from './launch.ts'
 import { migrateOnce } from './migrate-once.ts'
 import { observedReplica } from './observed-replica.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
+import { Turns } from './turns.ts'
 import { loggedReplicas, parseReplicaName, readLogs } from './replica-logs.ts'
 
 export interface EmbeddedEngineOptions {
@@ -49,6 +50,7 @@ export class EmbeddedEngine implements Engine {
   readonly #readiness: ReadinessWatch
   readonly #changed = new Signal()
   readonly #closing = new AbortController()
+  readonly #turns = new Turns()
 
   constructor(options: EmbeddedEngineOptions) {
     this.#options = options
@@ -95,15 +97,17 @@ export class EmbeddedEngine implements Engine {
         await request({ kind: 'fence', scope, token })
         return roots.prepare(release, signal)
       case 'migrate':
-        return migrateOnce({ folder: this.#options.folder, roots, keeper: this.#keeper }, order, report, signal)
+        return migrateOnce(this.#migratePlace, order, report, signal)
       case 'start':
-        return this.#start(step, order, signal)
+        return this.#turns.take(keyOf(scope, step.replica), () => this.#start(step, order, signal))
       case 'stop':
         await request({ kind: 'stop', scope, token, replica: step.replica, graceMs: step.graceSeconds * 1000 })
         return
       case 'remove':
-        await request({ kind: 'remove', scope, token, replica: step.replica })
-        return roots.remove(scope, step.replica)
+        return this.#turns.take(keyOf(scope, step.replica), async () => {
+          await request({ kind: 'remove', scope, token, replica: step.replica })
+          await roots.remove(scope, step.replica)
+        })
       case 'roll':
         throw new DeployError('ENGINE_NOT_SUPPORTED', 'the embedded engine does not roll by itself', {
           hint: 'This is a bug in Naru: the planner must read the trait rollsItself.',
@@ -153,6 +157,11 @@ export class EmbeddedEngine implements Engine {
   async close(): Promise<void> {
     this.#end()
     await this.#keeper.close()
+  }
+
+  get #migratePlace(): Parameters<typeof migrateOnce>[0] {
+    const { folder, roots } = this.#options
+    return { folder, roots, keeper: this.#keeper, turns: this.#turns }
   }
 
   #end(): void {
@@ -228,6 +237,8 @@ export class EmbeddedEngine implements Engine {
     await this.#keeper.request({ kind: 'secrets', scope, replica, secrets }, this.#closing.signal)
   }
 }
+
+const keyOf = (scope: Scope, replica: string): string => `${scopeName(scope)}/${replica}`
 
 const notThere = (atMs: number): ProbeResult => ({
   ok: false,

@@ -1,3 +1,4 @@
+import { type App, scopeName } from '../../model/app.ts'
 import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Exit } from '../../model/observed.ts'
@@ -7,11 +8,13 @@ import type { MigrationRecord } from './keeper/protocol.ts'
 import type { KeeperClient } from './keeper-client.ts'
 import type { ReplicaPlace, ReplicaRoots } from './launch.ts'
 import { readLogs } from './replica-logs.ts'
+import type { Turns } from './turns.ts'
 
 interface Place {
   readonly folder: string
   readonly roots: ReplicaRoots
   readonly keeper: KeeperClient
+  readonly turns: Turns
 }
 
 /** Runs the release's migrate command under the name of its revision, or attaches to it. Its log is reported line by line. Throws MIGRATE_FAILED, MIGRATE_UNKNOWN. */
@@ -21,19 +24,34 @@ export async function migrateOnce(at: Place, order: Order, report: Report, signa
   await at.keeper.request({ kind: 'fence', scope, token }, signal)
   if (migrate === null) return
   const { revision } = release
-  const replica = `migrate-${revision}`
-  const place: ReplicaPlace = { scope, replica, role: 'migrate', revision, port: null }
-  const launch = await at.roots.launchOnce(place, release, migrate.run, signal)
-  const secrets = await order.openSecrets()
-  const spec = { place, launch, release }
-  const timeoutMs = migrate.timeoutSeconds * 1000
-  await at.keeper.request({ kind: 'migrate', scope, token, spec, timeoutMs, secrets }, signal)
+  const replica = migrationName(revision)
+  await at.turns.take(`${scopeName(scope)}/${replica}`, () => begin(at, order, migrate, signal))
   const record = await withLog(logFolder(at.folder, scope), replica, report, signal, () =>
     at.keeper.request<MigrationRecord | null>({ kind: 'await-migration', scope, revision }, signal),
   )
   await at.roots.remove(scope, replica)
   judge(record, revision, migrate.timeoutSeconds)
 }
+
+/** Starts it if nobody has: what is there already is not even prepared again. */
+async function begin(
+  at: Place,
+  order: Order,
+  { run, timeoutSeconds }: NonNullable<App['migrate']>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { scope, token, release } = order
+  const { revision } = release
+  const known = await at.keeper.request<MigrationRecord | null>({ kind: 'migration', scope, revision }, signal)
+  if (known !== null) return
+  const place: ReplicaPlace = { scope, replica: migrationName(revision), role: 'migrate', revision, port: null }
+  const launch = await at.roots.launchOnce(place, release, run, signal)
+  const secrets = await order.openSecrets()
+  const spec = { place, launch, release }
+  await at.keeper.request({ kind: 'migrate', scope, token, spec, timeoutMs: timeoutSeconds * 1000, secrets }, signal)
+}
+
+const migrationName = (revision: number): string => `migrate-${revision}`
 
 /** Reports the log's lines while `wait` goes on, and what is left of it after. */
 async function withLog<T>(

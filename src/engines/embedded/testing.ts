@@ -2,12 +2,15 @@ import { mkdirSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { instanceId } from '../../os/instance-id.ts'
 import type { Release } from '../../model/release.ts'
 import { systemClock } from '../../os/system-clock.ts'
 import { readinessProbe } from '../../probe/readiness-probe.ts'
 import type { EngineUnderTest } from '../engine.contract.ts'
 import { EmbeddedEngine } from './embedded-engine.ts'
-import type { Launch, ReplicaPlace, ReplicaRoots } from './launch.ts'
+import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from './launch.ts'
+import { openReplicaRoots } from './roots/replica-roots.ts'
+import { contractImage, IMAGE } from './testing-image.ts'
 
 const FIXTURES = resolve(import.meta.dirname, '../../../test/fixtures')
 const KEEPER = join(import.meta.dirname, 'keeper/testing-keeper.ts')
@@ -55,7 +58,7 @@ export function hostRoots(folder: string): ReplicaRoots {
 
 /** The embedded engine in a temporary folder, with a keeper process of its own. */
 export async function embeddedUnderTest(
-  roots: (folder: string) => ReplicaRoots = hostRoots,
+  roots: (folder: string) => ReplicaRoots | Promise<ReplicaRoots> = hostRoots,
   more: Partial<Pick<EngineUnderTest, 'publish' | 'image' | 'secretFile'>> = {},
 ): Promise<EngineUnderTest & { readonly folder: string; keeperPid(): Promise<number> }> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-'))
@@ -65,7 +68,7 @@ export async function embeddedUnderTest(
     await engine?.close()
     engine = new EmbeddedEngine({
       folder,
-      roots: roots(folder),
+      roots: await roots(folder),
       keeperCommand: [process.execPath, KEEPER, folder],
       probe: readinessProbe(systemClock),
       clock: systemClock,
@@ -92,6 +95,22 @@ export async function embeddedUnderTest(
     },
     ...more,
   }
+}
+
+/** The same with images and the isolation that is named, on the real roots. */
+export async function isolatedUnderTest(isolation: Isolation): ReturnType<typeof embeddedUnderTest> {
+  const { store, publish } = contractImage()
+  const open = async (folder: string) =>
+    openReplicaRoots({
+      folder: join(folder, 'embedded'),
+      instanceId: await instanceId(folder),
+      images: store,
+      isolation,
+    })
+  // Without namespaces of its own a replica is this user, and its paths are those of this machine.
+  const image = isolation === 'none' ? { ...IMAGE, uid: null, cwd: null } : IMAGE
+  const secretFile = isolation === 'none' ? null : '/run/secrets/key'
+  return embeddedUnderTest(open, { publish, image, secretFile })
 }
 
 /** All files under a folder, but secret files: these are where the values belong. */

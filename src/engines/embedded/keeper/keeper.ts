@@ -30,6 +30,7 @@ export class Keeper {
     stop: async ({ scope, replica, graceMs }) => this.#replicas.get(keyOf(scope, replica))?.stop(graceMs),
     remove: ({ scope, replica }) => this.#remove(scope, replica),
     migrate: (request) => this.#migrate(request),
+    migration: async ({ scope, revision }) => this.#migrations.get(migrationKey(scope, revision))?.record ?? null,
     'await-migration': ({ scope, revision }) => this.#awaitMigration(scope, revision),
     fence: async () => {},
     prune: async ({ scope, keep }) => this.#prune(scope, keep),

@@ -40,6 +40,8 @@ export type KeeperRequest =
   /** Answers when nothing of it runs and its `after` lists are through. What still runs is killed. */
   | (Ordered & { readonly kind: 'remove'; readonly replica: string })
   | MigrateRequest
+  /** What is written down of it; null: it was never started. */
+  | { readonly kind: 'migration'; readonly scope: Scope; readonly revision: number }
   /** Answers when the command has ended, how. */
   | { readonly kind: 'await-migration'; readonly scope: Scope; readonly revision: number }
   /** Only checks and remembers the token: before an effect that the server carries out itself. */
