@@ -31,7 +31,8 @@ export interface Sender {
 
 /** Sends GETs, every other one on a connection of its own, the rest on kept ones: both kinds of clients are lost in different ways. */
 export function requestSender(url: string, host: string | null, timeoutMs: number): Sender {
-  const kept = new Agent({ keepAlive: true, maxSockets: 64 })
+  // Few, and used in turn: a kept connection that is never used again would hold a draining replica until its grace period ends.
+  const kept = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 2, scheduling: 'fifo' })
   const jar = new CookieJar()
   let count = 0
   return {
