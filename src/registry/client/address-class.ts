@@ -9,11 +9,20 @@ const lists: readonly (readonly [AddressClass, BlockList])[] = [
   ['private', listOf(['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10], ['fc00::', 7])],
 ]
 
-/** The class of an IP address (RFC 6890); addresses of IPv4 inside IPv6 count as what they hold. */
+/** The class of an IP address (RFC 6890); addresses of IPv4 inside IPv6 (mapped, NAT64) count as what they hold. */
 export function addressClass(address: string): AddressClass {
-  const embedded = /^(?:::ffff:(?:0:)?|64:ff9b::)([0-9.]+)$/i.exec(address)?.[1] ?? address
+  const embedded = embeddedAddress(address) ?? address
   const family = isIPv6(embedded) ? 'ipv6' : 'ipv4'
   return lists.find(([, list]) => list.check(embedded, family))?.[0] ?? 'public'
+}
+
+function embeddedAddress(address: string): string | null {
+  const match = /^(?:::ffff:|64:ff9b::)(?:([0-9.]+)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i.exec(address)
+  if (match === null) return null
+  const [, dotted, high = '', low = ''] = match
+  if (dotted !== undefined) return dotted
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return [a >> 8, a & 255, b >> 8, b & 255].join('.')
 }
 
 /**
