@@ -116,6 +116,23 @@ describe('A1, A2: nothing that a user writes is executed', () => {
     expect(existsSync(canary)).toBe(false)
   })
 
+  it('of settings of the repository in which the process happens to stand', async () => {
+    git(repository, ['config', 'core.sshCommand', `touch ${canary}; false`])
+    git(repository, ['config', 'core.gitProxy', `touch ${canary}`])
+    git(repository, ['config', 'credential.helper', `!touch ${canary}`])
+    git(repository, ['config', `url.ext::touch ${canary} .insteadOf`, 'https://localhost:1'])
+    const before = process.cwd()
+    process.chdir(repository)
+    try {
+      for (const url of ['git@localhost.invalid:x', 'https://localhost:1/x']) {
+        expect(await code(resolve(null, url))).toMatch(/^SOURCE_/)
+      }
+    } finally {
+      process.chdir(before)
+    }
+    expect(existsSync(canary)).toBe(false)
+  })
+
   it('of settings and hooks of the local repository, or of its folder name', async () => {
     commit(repository, { a: '1', '.gitattributes': '* filter=evil diff=evil merge=evil\n' })
     const evil = `touch ${canary}`

@@ -1,8 +1,7 @@
 import { readdir, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import { DeployError } from '../model/failure.ts'
 import { gitFailure } from './git-failure.ts'
-import type { Mirror, Scratch } from './git-mirror.ts'
+import type { Mirror } from './git-mirror.ts'
 import type { GitCall, GitProgram } from './git-program.ts'
 
 /** A submodule of a commit: where it stands and which commit it is. */
@@ -11,24 +10,27 @@ export interface Gitlink {
   readonly commit: string
 }
 
+export interface Checkout {
+  readonly mirror: Mirror
+  /** Path for a temporary index. */
+  readonly index: string
+  readonly source: { readonly commit: string; readonly url: string }
+  /** An empty folder. */
+  readonly into: string
+}
+
 /**
  * Writes a commit into an empty folder by git's own code, which never writes through a symlink and refuses names such as
  * .git (A3). Attributes of the commit are switched off by the mirror's info/attributes, so each file has the commit's bytes.
  */
-export async function checkOut(
-  git: GitProgram,
-  mirror: Mirror,
-  scratch: Scratch,
-  source: { readonly commit: string; readonly url: string },
-  into: string,
-  signal: AbortSignal,
-): Promise<readonly Gitlink[]> {
+export async function checkOut(git: GitProgram, checkout: Checkout, signal: AbortSignal): Promise<readonly Gitlink[]> {
+  const { mirror, index, source, into } = checkout
   if ((await readdir(into)).length > 0) throw new Error(`the folder for a work tree is not empty: ${into}`)
   const call: GitCall = {
     url: source.url,
     doing: `laying out ${source.commit.slice(0, 12)}`,
     cwd: into,
-    env: { GIT_DIR: mirror.gitDir, GIT_WORK_TREE: into, GIT_INDEX_FILE: join(scratch.gitDir, 'index') },
+    env: { GIT_DIR: mirror.gitDir, GIT_WORK_TREE: into, GIT_INDEX_FILE: index },
     timeoutMs: 10 * 60_000,
     maxOutputBytes: 512 * 2 ** 20,
   }

@@ -23,6 +23,7 @@ export async function readLocal(git: GitProgram, path: string, signal: AbortSign
     url: path,
     doing: 'reading the repository',
     cwd: folder,
+    discover: true,
     // Found here or not at all: a repository further up is another one.
     env: { GIT_CEILING_DIRECTORIES: dirname(folder) },
     maxOutputBytes: 256 * 2 ** 20,

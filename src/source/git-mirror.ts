@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder, syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
 import { bootId, identify, isAlive } from '../os/process-identity.ts'
 import type { GitProgram } from './git-program.ts'
 
@@ -44,7 +44,7 @@ export function mirrorOf(cacheFolder: string, url: string, format: ObjectFormat)
 
 /** Makes what is missing of a mirror. `alternates`: object folders of a local repository, which are read in place. */
 export async function makeMirror(mirror: Mirror, alternates: readonly string[]): Promise<void> {
-  await makeFolder(mirror.commits, 0o700)
+  await mkdir(mirror.commits, { recursive: true, mode: 0o700 })
   await makeRepository(mirror.gitDir, mirror.format, alternates)
 }
 
@@ -61,17 +61,20 @@ export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean
  * without history, so each is a shallow boundary), and only what differs from them travels.
  */
 export async function makeScratch(mirror: Mirror, withHaves: boolean): Promise<Scratch> {
-  await sweep(mirror)
-  const owner = identify(process.pid)
-  const folder = join(
-    mirror.folder,
-    `scratch.${process.pid}.${owner?.startTicks ?? 0}.${randomBytes(6).toString('hex')}`,
-  )
-  const gitDir = join(folder, 'repo')
+  const { path, ...disposable } = await scratchFolder(mirror)
+  const gitDir = join(path, 'repo')
   await makeRepository(gitDir, mirror.format, [join(mirror.gitDir, 'objects')])
-  const haves = withHaves ? (await newestFirst(mirror)).slice(0, MOST_HAVES) : []
-  await tellCommits(gitDir, haves)
-  return { gitDir, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+  await tellCommits(gitDir, withHaves ? (await newestFirst(mirror)).slice(0, MOST_HAVES) : [])
+  return { gitDir, ...disposable }
+}
+
+/** An empty folder beside the mirror that names the process that made it; it is deleted when it is disposed. */
+export async function scratchFolder(mirror: Mirror): Promise<AsyncDisposable & { readonly path: string }> {
+  await sweep(mirror)
+  const ticks = identify(process.pid)?.startTicks ?? 0
+  const path = join(mirror.folder, `scratch.${process.pid}.${ticks}.${randomBytes(6).toString('hex')}`)
+  await mkdir(path, { mode: 0o700 })
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
 /** Moves what a fetch brought into the mirror, durable, and then says that the commit is there. */
@@ -108,9 +111,11 @@ export async function dropMirror(mirror: Mirror): Promise<void> {
   await rm(aside, { recursive: true, force: true })
 }
 
+/** Without fsync: what a loss of power leaves of these few files is compared and written again at the next use. */
 async function makeRepository(gitDir: string, format: ObjectFormat, alternates: readonly string[]): Promise<void> {
-  for (const folder of ['objects/pack', 'objects/info', 'refs/heads', 'info'])
-    await makeFolder(join(gitDir, folder), 0o700)
+  for (const folder of ['objects/pack', 'objects/info', 'refs/heads', 'info']) {
+    await mkdir(join(gitDir, folder), { recursive: true, mode: 0o700 })
+  }
   const config =
     format === 'sha1'
       ? '[core]\n\trepositoryformatversion = 0\n'
@@ -124,18 +129,21 @@ async function makeRepository(gitDir: string, format: ObjectFormat, alternates: 
   await keepContent(join(gitDir, 'HEAD'), 'ref: refs/heads/none\n')
 }
 
+/** By a rename, so that nobody reads a part of it. */
 async function keepContent(path: string, content: string): Promise<void> {
-  const there = await readFile(path, 'utf8').catch(() => null)
-  if (there !== content) await writeFileAtomic(path, content)
+  if ((await readFile(path, 'utf8').catch(() => null)) === content) return
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  await writeFile(temporary, content)
+  await rename(temporary, path)
 }
 
 /** Makes commits known to git: each as a ref, and as a commit without history. */
 async function tellCommits(gitDir: string, commits: readonly string[]): Promise<void> {
   if (commits.length === 0) return
   const sorted = [...commits].sort()
-  await writeFileAtomic(join(gitDir, 'shallow'), sorted.map((commit) => `${commit}\n`).join(''))
+  await keepContent(join(gitDir, 'shallow'), sorted.map((commit) => `${commit}\n`).join(''))
   const refs = sorted.map((commit) => `${commit} refs/naru/${commit}\n`).join('')
-  await writeFileAtomic(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
+  await keepContent(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
 }
 
 async function newestFirst(mirror: Mirror): Promise<string[]> {

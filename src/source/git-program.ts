@@ -53,7 +53,10 @@ export interface GitCall {
   /** For messages: where from, and what for. */
   readonly url: string
   readonly doing: string
+  /** Default: the root, since the folder of the process may be gone. */
   readonly cwd?: string
+  /** Whether the repository at `cwd` is meant. Otherwise GIT_DIR says which, and without it there is none: not the one around the process. */
+  readonly discover?: boolean
   /** More variables, above all GIT_DIR. */
   readonly env?: Readonly<Record<string, string>>
   /** More settings, by the environment, since they may be secret. */
@@ -93,10 +96,15 @@ export class GitProgram {
 
   async #start(args: readonly string[], options: GitCall, signal: AbortSignal): Promise<RunResult> {
     const runOptions: RunOptions = {
-      env: { ...this.#env, ...options.env, ...settingsAsVariables(options.secretSettings ?? []) },
+      env: {
+        ...this.#env,
+        ...(options.discover === true ? {} : { GIT_DIR: '/dev/null' }),
+        ...options.env,
+        ...settingsAsVariables(options.secretSettings ?? []),
+      },
       timeoutMs: timeoutOf(options),
       signal,
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd ?? '/',
       ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }),
     }

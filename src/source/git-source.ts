@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { DeployError } from '../model/failure.ts'
 import { checkOut } from './git-checkout.ts'
 import { readLocal } from './git-local.ts'
-import { dropMirror, formatOf, hasCommit, makeMirror, makeScratch, type Mirror, mirrorOf } from './git-mirror.ts'
+import { dropMirror, formatOf, hasCommit, makeMirror, type Mirror, mirrorOf, scratchFolder } from './git-mirror.ts'
 import { GitProgram } from './git-program.ts'
 import { checkRef, type GitRef, isCommitId, meaningOf, refNotFound } from './git-ref.ts'
 import { commitByPrefix, fetchCommit, findByPrefix, type Remote, type RemotePlace, remoteRefs } from './git-remote.ts'
@@ -66,8 +67,11 @@ class GitSource implements Source {
     signal: AbortSignal,
   ): Promise<void> {
     const mirror = await this.#mirrorWith(source)
-    await using scratch = await makeScratch(mirror, false)
-    const links = await this.#reading(mirror, source, () => checkOut(this.#git, mirror, scratch, source, into, signal))
+    await using scratch = await scratchFolder(mirror)
+    const index = join(scratch.path, 'index')
+    const links = await this.#reading(mirror, source, () =>
+      checkOut(this.#git, { mirror, index, source, into }, signal),
+    )
     if (parents === null || links.length === 0) return
     const modules = (await this.readFile(source, '.gitmodules', signal)) ?? ''
     await checkOutSubmodules(

@@ -55,7 +55,7 @@ function againstParent(parent: string, relative: string): string {
 
 async function submoduleUrls(checkout: SubmoduleCheckout, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const { git, source, modules } = checkout
-  const call = { url: source.url, doing: 'reading .gitmodules', cwd: '/', input: modules }
+  const call = { url: source.url, doing: 'reading .gitmodules', input: modules }
   const list = await git.call(['config', '--no-includes', '--file', '-', '--list', '-z'], call, signal)
   const paths = new Map<string, string>()
   const urls = new Map<string, string>()
