@@ -88,7 +88,7 @@ export class ReplicaFolders {
       this.folder,
       layers.reduce((sum, { bytes }) => sum + bytes, 0),
     )
-    const base = { folder: join(part, 'base'), whiteouts: [], opaque: [] }
+    const base = { folder: join(part, 'base'), whiteouts: [], opaque: [], implicit: [] }
     const all = [...layers.map((layer) => ({ ...layer, folder: this.#layers.path(layer) })), base]
     await mergeLayers(all, join(part, 'root'), { files: 'copy', owners, signal })
     removeTree(join(part, 'base'))

@@ -38,6 +38,8 @@ export interface Extracted {
   readonly whiteouts: readonly string[]
   /** Folders of which nothing below is seen; '' is the root. */
   readonly opaque: readonly string[]
+  /** Folders without an entry of their own: a layer below says what they are. */
+  readonly implicit: readonly string[]
 }
 
 /** One sync of the file system takes as long as some 50 to 100 of single files. */
@@ -102,6 +104,7 @@ class Extraction {
   end(): Extracted {
     this.#walk.close()
     this.#folders.apply(this.#root, this.#options.owners)
+    const implicit = ['', ...this.#walk.made].filter((folder) => !this.#folders.has(folder))
     const [whiteouts, opaque] = [[...this.#whiteouts], [...this.#opaque]]
     return {
       bytes: this.#bytes,
@@ -109,6 +112,7 @@ class Extraction {
       synced: this.#files <= FILES_SYNCED_ONE_BY_ONE,
       whiteouts,
       opaque,
+      implicit,
     }
   }
 

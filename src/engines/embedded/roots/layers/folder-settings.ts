@@ -15,6 +15,10 @@ export class FolderSettings {
     this.#byPath.set(parts.join('/'), { mode, uid, gid, mtime })
   }
 
+  has(path: string): boolean {
+    return this.#byPath.has(path)
+  }
+
   /** Folders that a later entry replaced are passed over. */
   apply(root: Folder, owners: boolean): void {
     const paths = [...this.#byPath].sort(([a], [b]) => (a < b ? 1 : -1))

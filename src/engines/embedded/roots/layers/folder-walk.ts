@@ -5,6 +5,8 @@ import { invalidLayer } from './invalid-layer.ts'
 /** Goes to folders below a root by descriptors, and keeps the last way open: entries of an archive come folder by folder. */
 export class FolderWalk {
   readonly #root: Folder
+  /** Paths of folders that it made: those of a layer without an entry of their own. */
+  readonly made = new Set<string>()
   readonly #way: { readonly name: string; readonly folder: Folder }[] = []
 
   constructor(root: Folder) {
@@ -24,7 +26,10 @@ export class FolderWalk {
         throw invalidLayer(`the path ${JSON.stringify(parts.join('/').slice(0, 200))} goes through a link or a file`)
       const folder = parent.into(name)
       // A folder without an entry of its own; whatever the umask is.
-      if (found === null) fchmodSync(folder.fd, 0o755)
+      if (found === null) {
+        fchmodSync(folder.fd, 0o755)
+        this.made.add(parts.slice(0, this.#way.length + 1).join('/'))
+      }
       this.#way.push({ name, folder })
     }
     return this.#way.at(-1)?.folder ?? this.#root

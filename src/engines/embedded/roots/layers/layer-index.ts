@@ -10,6 +10,8 @@ export interface UnpackedLayer {
   /** Paths that it deletes in the layers below, and folders of which nothing below is seen. */
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
+  /** Folders that it does not describe: mode and owner are those of a layer below, where one has them. '' is the root. */
+  readonly implicit: readonly string[]
 }
 
 /** Which folder holds which layer: key is the diffID, or `merged:` and the diffIDs' hash. */

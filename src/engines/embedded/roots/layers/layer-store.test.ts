@@ -330,6 +330,20 @@ describe('merged layers', () => {
     expect(lowers.map(({ short }) => short)).toEqual(['2', '1'])
   })
 
+  it.runIf(isRoot)(
+    'keep the owner and mode of a folder that an upper layer does not describe (needs root: owners)',
+    async () => {
+      const store = await open()
+      const lower = craftTar({ name: 'app/', type: '5', uid: 1000, mode: 0o700 }, { name: 'app/a', content: 'a' })
+      const layers = [craftLayer(lower), craftLayer(craftTar({ name: 'app/new', content: 'new' }))]
+      const lowers = await store.lowers(await store.unpack(layers, opened(layers), signal), signal)
+      expect(lowers).toHaveLength(1)
+      const app = join(store.path(lowers[0] ?? expect.fail()), 'app')
+      expect(lstatSync(app)).toMatchObject({ uid: 1000, mode: 0o40700 })
+      expect(readdirSync(app)).toEqual(['a', 'new'])
+    },
+  )
+
   it('and single ones are pruned when nothing uses them, twice without harm', async () => {
     const store = await open()
     const layers = [craftLayer(below), craftLayer(above)]

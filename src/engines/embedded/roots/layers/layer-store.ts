@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { lstatSync, type Stats } from 'node:fs'
 import { chmod, mkdir, readdir, rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -8,6 +9,7 @@ import { DeployError } from '../../../../model/failure.ts'
 import { makeFolder, syncFolder } from '../../../../os/atomic-file.ts'
 import { run } from '../../../../os/run.ts'
 import { ByteSource } from './byte-source.ts'
+import { Folder } from './folder.ts'
 import { extractLayer } from './extract-layer.ts'
 import { type LayerIndex, readLayerIndex, type UnpackedLayer, writeLayerIndex } from './layer-index.ts'
 import { LAYER_LIMITS, type LayerLimits } from './layer-limits.ts'
@@ -78,8 +80,8 @@ export class LayerStore {
 
   /** The lower folders of an overlay, the top first. Where a layer deletes something, or there are too many, they are merged into one (hard links). */
   async lowers(layers: readonly UnpackedLayer[], signal: AbortSignal): Promise<readonly UnpackedLayer[]> {
-    const simple = layers.every(({ whiteouts, opaque }) => whiteouts.length + opaque.length === 0)
-    if (simple && layers.length <= MOST_LOWERS) return [...layers].reverse()
+    const plain = layers.every(({ whiteouts, opaque }) => whiteouts.length + opaque.length === 0)
+    if (plain && !this.#hidesSettings(layers) && layers.length <= MOST_LOWERS) return [...layers].reverse()
     const key = `merged:${createHash('sha256')
       .update(layers.map(({ short }) => short).join('/'))
       .digest('hex')}`
@@ -90,9 +92,21 @@ export class LayerStore {
         folder,
         options,
       )
-      return { bytes: 0, whiteouts: [], opaque: [] }
+      return { bytes: 0, whiteouts: [], opaque: [], implicit: [] }
     }
     return [this.find(key) ?? (await this.#add(key, merged, 'merging layers'))]
+  }
+
+  /** Whether a folder that a layer does not describe would hide another mode or owner of a layer below: an overlay shows the topmost. */
+  #hidesSettings(layers: readonly UnpackedLayer[]): boolean {
+    return layers.some(({ short, implicit }, at) =>
+      implicit.some((path) => {
+        const mine = lstatSync(join(this.folder, short, path), { throwIfNoEntry: false })
+        const below = layers.slice(0, at).flatMap((layer) => look(join(this.folder, layer.short), path) ?? [])
+        const other = ({ mode, uid, gid }: Stats) => mode !== mine?.mode || uid !== mine.uid || gid !== mine.gid
+        return mine?.isDirectory() === true && below.some(other)
+      }),
+    )
   }
 
   /** Deletes the layers that are not in use, each first from the index. */
@@ -134,10 +148,10 @@ export class LayerStore {
       await mkdir(part)
       // Whatever the umask is: programs of any user must get into their root.
       await chmod(part, 0o755)
-      const { bytes, whiteouts, opaque } = await fill(part)
+      const { bytes, whiteouts, opaque, implicit } = await fill(part)
       await rename(part, folder)
       await syncFolder(this.folder)
-      const layer = { short, bytes, whiteouts, opaque }
+      const layer = { short, bytes, whiteouts, opaque, implicit }
       await this.#write({ ...this.#index, next: this.#index.next + 1, layers: { ...this.#index.layers, [key]: layer } })
       return layer
     } catch (failed) {
@@ -154,6 +168,19 @@ export class LayerStore {
   async #sweep(): Promise<void> {
     const known = new Set(['index.json', ...Object.values(this.#index.layers).map(({ short }) => short)])
     for (const name of await readdir(this.folder)) if (!known.has(name)) removeTree(join(this.folder, name))
+  }
+}
+
+/** What a layer has at a path; no link on the way is followed. */
+function look(layer: string, path: string): Stats | null {
+  const root = Folder.open(layer)
+  const folder = root.find(path.split('/').filter(Boolean))
+  root.close()
+  if (folder === null) return null
+  try {
+    return lstatSync(folder.at('.'))
+  } finally {
+    folder.close()
   }
 }
 

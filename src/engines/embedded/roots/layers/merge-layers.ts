@@ -23,6 +23,8 @@ export interface MergedLayer {
   readonly folder: string
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
+  /** Folders that keep the mode and owner that a lower layer gave them. */
+  readonly implicit: readonly string[]
 }
 
 export interface MergeOptions {
@@ -37,35 +39,44 @@ export async function mergeLayers(layers: readonly MergedLayer[], into: string, 
   for (const layer of layers) {
     for (const path of layer.opaque) clear(into, path)
     for (const path of layer.whiteouts) erase(into, path)
-    await copyFolder(layer.folder, into, { ...options, linked: new Map() })
+    const implicit = new Set(layer === layers[0] ? [] : layer.implicit)
+    await copyFolder('', { ...options, from: layer.folder, to: into, implicit, linked: new Map() })
   }
 }
 
 interface Copying extends MergeOptions {
+  readonly from: string
+  readonly to: string
+  readonly implicit: ReadonlySet<string>
   /** First copy of each file that has several names: device and inode → path. */
   readonly linked: Map<string, string>
 }
 
-async function copyFolder(from: string, to: string, copying: Copying): Promise<void> {
+/** `path`: below both roots; the folder is there already in the target, as `before` says. */
+async function copyFolder(path: string, copying: Copying, before: Stats | null = null): Promise<void> {
   copying.signal.throwIfAborted()
-  const entries = await readdir(from, { withFileTypes: true })
+  const [from, to] = [join(copying.from, path), join(copying.to, path)]
   const files: (() => Promise<void>)[] = []
-  for (const entry of entries) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (entry.isDirectory()) await copySubfolder(source, target, copying)
-    else files.push(() => copyOne(source, target, copying))
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const inner = path === '' ? entry.name : `${path}/${entry.name}`
+    if (entry.isDirectory()) await copySubfolder(inner, copying)
+    else files.push(() => copyOne(join(from, entry.name), join(to, entry.name), copying))
   }
   while (files.length > 0) await Promise.all(files.splice(0, 16).map((copy) => copy()))
-  await settle(to, await lstat(from), copying)
+  const kept = copying.implicit.has(path) && (path === '' || before !== null)
+  if (!kept) await settle(to, await lstat(from), copying)
+  else if (before !== null) await settle(to, before, copying)
 }
 
-async function copySubfolder(source: string, target: string, copying: Copying): Promise<void> {
+async function copySubfolder(path: string, copying: Copying): Promise<void> {
+  const target = join(copying.to, path)
   const there = await lstat(target).catch(missing)
-  if (there !== null && !there.isDirectory()) removeTree(target)
-  if (there === null || !there.isDirectory()) await mkdir(target, 0o700)
+  const folder = there?.isDirectory() === true ? there : null
+  if (there !== null && folder === null) removeTree(target)
+  if (folder === null) await mkdir(target, 0o700)
   // A folder of a lower layer may forbid what an ordinary user must do here; its own mode comes at the end.
   else await chmod(target, 0o700)
-  await copyFolder(source, target, copying)
+  await copyFolder(path, copying, folder)
 }
 
 async function copyOne(source: string, target: string, copying: Copying): Promise<void> {

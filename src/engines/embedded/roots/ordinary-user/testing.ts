@@ -30,7 +30,7 @@ const again = await output(await roots.launch(place('web-1-2'), { ...release, ..
 const relative = await output(await roots.launch(place('web-1-3'), named('cat', 'app/new'), signal))
 
 const sleeper = start(await roots.launch(place('web-1-4'), named('sleep', '60'), signal))
-const pid = isolation === 'none' ? Number(sleeper.pid) : await grandchild(Number(sleeper.pid))
+const pid = isolation === 'none' || isolation === 'chroot' ? Number(sleeper.pid) : await grandchild(Number(sleeper.pid))
 const exec = await output(await roots.exec(place('web-1-4'), release, ['sh', '-c', 'ps; cat /app/new'], pid))
 process.kill(pid, 'SIGKILL')
 await once(sleeper, 'close')
@@ -41,6 +41,7 @@ rmSync(join('/dev/shm', `naru-${instanceId}`), { recursive: true, force: true })
 process.stdout.write(
   JSON.stringify({
     isolation: roots.isolation,
+    strongest: strongest.isolation,
     why: strongest.why.join('\n'),
     notes: roots.notes.join('\n'),
     stdout: first.stdout,
