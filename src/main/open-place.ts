@@ -69,7 +69,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     roots,
     async close() {
       await engine.close()
-      router.close()
+      await router.close()
       await images.close()
       await memory.close()
     },
