@@ -8,7 +8,7 @@ const PORTS =
 const only = (name, folder, ...allowed) => ({
   name: `${name} sees only ${allowed.join(', ') || 'itself'}`,
   severity: 'error',
-  from: { path: folder, pathNot: '[.](test|contract)[.]ts$|/testing(-[a-z-]+)?[.]ts$' },
+  from: { path: folder, pathNot: '[.](test|contract)[.]ts$|/testing[-.][^/]*ts$' },
   to: {
     path: '^src/',
     pathNot: [folder, ...allowed.map((to) => (to === 'ports' ? PORTS : `^src/${to}/`))],
@@ -48,8 +48,8 @@ const configuration = {
     {
       name: 'no import of tests',
       severity: 'error',
-      from: { path: '^src/', pathNot: '[.](test|contract)[.]ts$|/testing(-[a-z-]+)?[.]ts$' },
-      to: { path: '[.](test|contract)[.]ts$|/testing(-[a-z-]+)?[.]ts$' },
+      from: { path: '^src/', pathNot: '[.](test|contract)[.]ts$|/testing[-.][^/]*ts$' },
+      to: { path: '[.](test|contract)[.]ts$|/testing[-.][^/]*ts$' },
     },
     {
       name: 'no import of main',
