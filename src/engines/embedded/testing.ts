@@ -107,20 +107,22 @@ export async function isolatedUnderTest(isolation: Isolation): ReturnType<typeof
       images: store,
       isolation,
     })
-  // Without namespaces of its own a replica is this user, and its paths are those of this machine.
-  const image = isolation === 'none' ? { ...IMAGE, uid: null, cwd: null } : IMAGE
+  // In a user namespace everybody is the one id that is mapped; with nothing at all a replica is this user, in the paths of this machine.
+  const uid = isolation === 'namespaces' || isolation === 'chroot' ? IMAGE.uid : null
+  const image = { ...IMAGE, uid, cwd: isolation === 'none' ? null : IMAGE.cwd }
   const secretFile = isolation === 'none' ? null : '/run/secrets/key'
   return embeddedUnderTest(open, { publish, image, secretFile })
 }
 
 /** All files under a folder, but secret files: these are where the values belong. */
 async function everything(folder: string): Promise<string> {
-  const files = await readdir(folder, { recursive: true, withFileTypes: true })
-  const texts = files
-    .filter((file) => file.isFile())
-    .map(async (file) => {
-      const text = await readFile(join(file.parentPath, file.name), 'latin1').catch(() => '')
-      return file.parentPath.endsWith('/secrets') ? text.replace('canary-env', '') : text
-    })
+  // A folder that only a user namespace may read (an overlay's work folder) holds nothing of ours.
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  const texts = entries.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isDirectory()) return everything(path)
+    const text = entry.isFile() ? await readFile(path, 'latin1').catch(() => '') : ''
+    return entry.parentPath.endsWith('/secrets') ? text.replace('canary-env', '') : text
+  })
   return (await Promise.all(texts)).join('\n')
 }

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdtempSync, rmSync, statSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LogReader } from '../log-reader.ts'
+import { cutLog, LOG_SEGMENTS_KEPT, logParts, logTail, openLog } from './log-file.ts'
+
+const { signal } = new AbortController()
+
+describe('a log that is cut', () => {
+  let folder: string
+  let path: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'naru-log-'))
+    path = join(folder, 'web-1-1.log')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+  const write = (text: string) => {
+    const log = openLog(path)
+    writeSync(log, text)
+    closeSync(log)
+  }
+  const lines = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, at) => `line ${from + at}\n`).join('')
+
+  it('keeps every line while a program goes on writing, in order and once', async () => {
+    const log = openLog(path)
+    const count = 200_000
+    const program = `for (let i = 1; i <= ${count}; i++) require('fs').writeSync(1, 'line ' + i + '\\n')`
+    const writer = spawn(process.execPath, ['-e', program], { stdio: ['ignore', log, log] })
+    closeSync(log)
+    const ended = once(writer, 'exit').then(() => true)
+    const reader = new LogReader(path, Number.POSITIVE_INFINITY)
+    const seen: string[] = []
+    for (let done = false; !done; ) {
+      done = await Promise.race([ended, new Promise<false>((resolve) => setImmediate(() => resolve(false)))])
+      for (const line of reader.lines()) seen.push(line)
+      await cutLog(path, 100_000, signal)
+    }
+    for (const line of reader.lines()) seen.push(line)
+    expect(seen.length).toBe(count)
+    expect(seen.every((line, at) => line === `line ${at + 1}`)).toBe(true)
+  })
+
+  it('gives the space back, and keeps no more than the newest segments', async () => {
+    for (let cut = 0; cut < LOG_SEGMENTS_KEPT + 2; cut++) {
+      write(lines(cut * 20_000 + 1, (cut + 1) * 20_000))
+      expect(await cutLog(path, 100_000, signal)).toBe(true)
+    }
+    expect(logParts(path).filter(({ live }) => !live)).toHaveLength(LOG_SEGMENTS_KEPT)
+    const { size, blocks } = statSync(path)
+    expect(size).toBeGreaterThan(1_000_000)
+    expect(blocks * 512).toBeLessThan(100_000)
+    expect(await cutLog(path, 100_000, signal)).toBe(false)
+  })
+
+  it.each([
+    [0, []],
+    [1, ['line 30000']],
+    [3, ['line 29998', 'line 29999', 'line 30000']],
+  ])('reads the last %i lines, also from before a cut', async (tail, expected) => {
+    write(lines(1, 30_000))
+    await cutLog(path, 1000, signal)
+    expect([...new LogReader(path, tail).lines()]).toEqual(expected)
+    write('more\n')
+    expect([...new LogReader(path, tail + 1).lines()]).toEqual([...expected, 'more'])
+    expect([...new LogReader(path, 20_000).lines()]).toHaveLength(20_000)
+  })
+
+  it('counts an unfinished line, and shows it at the end only', () => {
+    write('one\ntwo\nthr')
+    const reader = new LogReader(path, 2)
+    expect([...reader.lines()]).toEqual(['two'])
+    expect(reader.unfinished()).toBe('thr')
+    expect(logTail(path, 0, 2)).toEqual(['two', 'thr'])
+    expect(logTail(path, 4, 5)).toEqual(['two', 'thr'])
+  })
+})
