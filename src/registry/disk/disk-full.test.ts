@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmdirSync } from 'node:fs'
-import { readdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -82,7 +82,6 @@ describe.skipIf(!mayMount)('F6: a full disk (needs root to mount a small tmpfs)'
     let failures = 0
     for (let left = 0; left < 24; left++) {
       const spare = join(root, `spare-${left}`)
-      const { mkdir } = await import('node:fs/promises')
       const free = await freeFiles(root)
       if (free > left + 1) await mkdir(spare)
       for (let n = 0; n < free - left - 1; n++) await writeFile(join(spare, String(n)), '')

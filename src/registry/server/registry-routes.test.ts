@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import http, { type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -230,7 +230,6 @@ describe('A14: clients that take their time', () => {
 
 /** How many established connections the registry has to this port of ours, by the kernel's own list. */
 async function openSockets(host: string, localPort: number): Promise<number> {
-  const { readFile } = await import('node:fs/promises')
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
   const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
   const local = `0100007F:${hex(Number(host.split(':')[1]))}`
