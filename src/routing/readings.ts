@@ -10,12 +10,16 @@ const OPEN = new Set<SocketRow['state']>(['ESTABLISHED', 'CLOSE_WAIT'])
 /** One whose bytes may still be under way. */
 const BUSY = new Set<SocketRow['state']>(['ESTABLISHED', 'CLOSE_WAIT', 'FIN_WAIT1'])
 
-/** The scope as the data path sees it now: the userland router's own tables, and the kernel's sockets and counters where it redirects. */
+/**
+ * The scope as the data path sees it now: the userland router's own tables, and the kernel's sockets and counters where it redirects.
+ * What the kernel sent to an Active target is counted in its connections, but not in `inFlight` and `open`.
+ */
 export async function observeScope(core: RouterCore, scope: Scope): Promise<ObservedRouter> {
   const known = core.scope(scope)
   const kernel = core.kernel !== null && core.view.covers(known) ? core.kernel : null
-  const ports = new Set(known.targets.map(({ address }) => address.port))
-  const sockets = kernel === null ? [] : await readSockets(ports)
+  // Only of targets that have left: reading the kernel's sockets costs milliseconds, and nothing waits for one that is Active.
+  const ports = new Set(known.targets.filter(({ state }) => state !== 'Active').map(({ address }) => address.port))
+  const sockets = kernel === null || ports.size === 0 ? [] : await readSockets(ports)
   const counters = kernel === null ? null : await kernel.refresh()
   const targets = core.scope(scope).targets.map((record) => {
     const live = liveTarget(core, scope, record)

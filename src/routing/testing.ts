@@ -238,8 +238,13 @@ export class StubKeeper {
 
   static async open(fastPath: 'nftables' | 'none'): Promise<StubKeeper> {
     const keeper = new StubKeeper(await mkdtemp(join(tmpdir(), 'naru-router-')), fastPath)
-    await keeper.client.who(new AbortController().signal)
-    return keeper
+    try {
+      await keeper.client.who(new AbortController().signal)
+      return keeper
+    } catch (failed) {
+      await keeper.close()
+      throw failed
+    }
   }
 
   start(): ChildProcess {

@@ -109,28 +109,32 @@ export class KernelPath {
         if (this.#stale) await this.#read()
         this.#held = await this.#session.exchange(tableCommand(this.#table, this.#held, wanted, generation))
       } catch (failed) {
-        this.#stale = true
+        this.#forget()
         if (this.#closed || attempt === ATTEMPTS - 1) throw this.#failed((failed as Error).message)
         if (this.#session.ended) this.#session = new NftSession(this.#program, this.#table)
         continue
       }
       if (holds(this.#held, wanted, generation)) return
-      this.#stale = true
+      this.#forget()
     }
     throw this.#failed(this.#session.complaint.split('\n')[0] || 'it does not hold what was written')
+  }
+
+  /** A change did not take hold: what is there is read anew, and nobody is blamed. */
+  #forget(): void {
+    this.#held = null
+    this.#stale = true
   }
 
   async #read(): Promise<void> {
     const known = this.#held
     this.#held = await this.#session.exchange(null)
     this.#stale = false
-    const { generation, wanted, note } = this.#options
+    const { generation, note } = this.#options
     const writer = this.#held?.writer ?? 0
     if (writer > generation) throw new Error(`router ${writer} of this folder owns it, this is ${generation}`)
-    if (known !== null && !holds(this.#held, wanted(), generation)) {
-      note(
-        `the nftables table ${this.#table} was changed by another program, or a change of it failed: it is written again`,
-      )
+    if (known !== null && !isSame(known, this.#held)) {
+      note(`the nftables table ${this.#table} was changed by another program: it is written again`)
     }
   }
 
@@ -162,6 +166,13 @@ export class KernelPath {
       this.sync().catch((failed: unknown) => this.#options.note((failed as Error).message))
     }, LOOK_AFTER_MS)
   }
+}
+
+/** Whether nothing was changed between two readings, the counters apart. */
+function isSame(before: HeldTable, now: HeldTable | null): boolean {
+  if (now === null || now.whole !== before.whole || now.writer !== before.writer) return false
+  if (now.elements.size !== before.elements.size) return false
+  return [...before.elements].every(([key, port]) => now.elements.get(key) === port)
 }
 
 /** Takes away what a router of this instance left in the kernel, when none runs any more. Fine when nothing is there, or no nft. */

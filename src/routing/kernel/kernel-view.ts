@@ -3,7 +3,7 @@ import type { Target } from '../router.ts'
 import type { ScopeState } from '../router-state.ts'
 import { readConntrack } from './conntrack.ts'
 import { type Accepts, acceptsOf, type KernelRoute, type WantedTable, wantedTable } from './nft-table.ts'
-import { readSockets } from './socket-table.ts'
+import { readListening } from './socket-table.ts'
 
 /** Which revision a port of the host belongs to, and who of its earlier owner's clients is still tracked. */
 interface PortOwner {
@@ -25,7 +25,7 @@ export class KernelView {
     const { host, port } = target.address
     const local = host === '127.0.0.1' || host === '::1'
     if (!local) return
-    this.#accepts.set(`${name} ${target.replica}`, acceptsOf(await readSockets(new Set([port])), port))
+    this.#accepts.set(`${name} ${target.replica}`, acceptsOf(await readListening(port), port))
     const before = this.#owners.get(port)
     if (before?.revision === target.revision) return
     const unsure = before === undefined ? new Set<number>() : await clientsOf(port)

@@ -1,11 +1,11 @@
 import { readFile, readdir, readlink } from 'node:fs/promises'
-import { readSockets } from '../kernel/socket-table.ts'
+import { readListening } from '../kernel/socket-table.ts'
 
 /** Who listens on a port: `nginx (pid 812)`; null: it cannot be found (another user's process, or another namespace). */
 export async function portOwner(port: number): Promise<string | null> {
   const inodes = new Set<string>()
-  for (const socket of await readSockets()) {
-    if (socket.state === 'LISTEN' && socket.localPort === port) inodes.add(`socket:[${socket.inode}]`)
+  for (const socket of await readListening(port)) {
+    inodes.add(`socket:[${socket.inode}]`)
   }
   if (inodes.size === 0) return null
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
