@@ -60,6 +60,12 @@ const CAUSES: readonly Cause[] = [
     hint: 'Rename or remove that file in the repository; such names are used to attack whoever checks it out.',
   },
   {
+    said: /unable to read (sha1 file|[0-9a-f]{40})|missing (blob|tree)|bad object|could not get object|inflate|packfile .* (is far too short|cannot be accessed|does not match)/i,
+    code: 'SOURCE_FETCH_FAILED',
+    message: (url) => `objects of ${url} are missing or damaged`,
+    hint: 'Look with: git fsck. A partial clone lacks files on purpose: give the URL that it was cloned from.',
+  },
+  {
     said: /file was checked out as|unable to create (file|symlink)|cannot create directory/i,
     code: 'SOURCE_PATH_INVALID',
     message: (url) => `a file of ${url} cannot be written on this machine`,

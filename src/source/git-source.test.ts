@@ -76,6 +76,26 @@ describe('git source of a local repository', () => {
     expect(readFileSync(join(into, 'a.txt'), 'utf8')).toBe('sha256')
   })
 
+  it('reads a linked work tree, a shallow clone, and tells a partial one', async () => {
+    commit(repository, { 'a.txt': '1' })
+    const id = commit(repository, { 'a.txt': '2' })
+    git(repository, ['worktree', 'add', '--quiet', '-b', 'topic', join(folder.path, 'linked')])
+    const topic = commit(join(folder.path, 'linked'), { 'a.txt': 'topic' })
+    expect((await resolve(null, join(folder.path, 'linked'))).commit).toBe(topic)
+    git(repository, ['config', 'uploadpack.allowFilter', 'true'])
+    git(folder.path, ['clone', '--quiet', '--depth=1', `file://${repository}`, 'shallow'])
+    const resolved = await resolve(id.slice(0, 10), join(folder.path, 'shallow'))
+    await source.checkout(resolved, emptyFolder('tree'), { submodules: false }, signal)
+    expect(readFileSync(join(folder.path, 'tree/a.txt'), 'utf8')).toBe('2')
+    git(folder.path, ['clone', '--quiet', '--bare', '--filter=blob:none', `file://${repository}`, 'partial'])
+    const partial = await resolve('main', join(folder.path, 'partial'))
+    const laid = source.checkout(partial, emptyFolder('other'), { submodules: false }, signal)
+    await expect(laid).rejects.toMatchObject({
+      code: 'SOURCE_FETCH_FAILED',
+      hint: expect.stringContaining('partial clone'),
+    })
+  })
+
   it('lays out exactly the commit: no uncommitted change, no ignored file, no .git', async () => {
     commit(repository, { 'a.txt': 'committed', '.gitignore': '*.log\n', 'deep/b.sh': '#!/bin/sh\n' })
     chmodSync(join(repository, 'deep/b.sh'), 0o755)
