@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../../../model/app.ts'
 import type { ImageConfig } from '../../../model/descriptor.ts'
 import type { Isolation, ReplicaPlace } from '../launch.ts'
+import { Cgroups } from './cgroups.ts'
 import { removeTree } from './layers/remove-tree.ts'
 import { openReplicaRoots } from './replica-roots.ts'
 import { aBusyboxRelease, CraftedStore, hasBusybox, output, scope, start } from './testing.ts'
@@ -20,6 +21,8 @@ beforeEach(() => {
 })
 afterEach(() => {
   removeTree(scratch)
+  Cgroups.open(id).remove('shop.local.web-1-1')
+  Cgroups.open(id).remove('shop.local.web-1-2')
   rmSync(join('/dev/shm', `naru-${id}`), { recursive: true, force: true })
 })
 

@@ -30,7 +30,7 @@ import { readImage } from './read-image.ts'
 import { fillBase } from './replica-base.ts'
 import { ReplicaFolders } from './replica-folders.ts'
 import { type ReplicaProgram, replicaProgram, type Wanted } from './replica-program.ts'
-import { secretFolder } from './secret-folder.ts'
+import { SecretFolder } from './secret-folder.ts'
 import { findTools, TOOL_ENV, type Tools } from './tools.ts'
 
 export interface ReplicaRootsOptions {
@@ -68,7 +68,7 @@ export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<Op
   const found = await findIsolation(search)
   const nodes = found.isolation === 'chroot' && (await makeDeviceNodes(join(folder, 'devices'), tools, signal))
   const cgroups = Cgroups.open(options.instanceId)
-  const secrets = secretFolder(options.instanceId)
+  const secrets = SecretFolder.find(options.instanceId)
   const notes = isolationNotes(found, { limits: cgroups.limits, nodes, secretsInMemory: secrets !== null })
   const parts = { folder, owners, layers, folders, tools, enter, found, cgroups, secrets, images: options.images }
   return new EmbeddedRoots(parts, notes)
@@ -83,7 +83,7 @@ interface Parts {
   readonly enter: string
   readonly found: FoundIsolation
   readonly cgroups: Cgroups
-  readonly secrets: string | null
+  readonly secrets: SecretFolder | null
   readonly images: ReplicaRootsOptions['images']
 }
 
@@ -144,7 +144,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
   async remove(scope: Scope, replica: string): Promise<void> {
     const key = keyOf(scope, replica)
     this.#parts.cgroups.remove(key)
-    if (this.#parts.secrets !== null) removeTree(join(this.#parts.secrets, key))
+    this.#parts.secrets?.remove(key)
     this.#parts.folders.remove(key)
   }
 
@@ -221,8 +221,8 @@ class EmbeddedRoots implements OpenReplicaRoots {
   ): Draft['secretFiles'] {
     const { secrets, found } = this.#parts
     if (secrets !== null && this.#inNamespace()) {
-      const own = join(secrets, key)
-      if (paths.length > 0) mkdirSync(own, { recursive: true, mode: 0o700 })
+      if (paths.length === 0) return []
+      const own = secrets.make(key)
       return paths.map((one) => ({ ...one, path: join(own, one.secret) }))
     }
     // An overlay's upper folder is written to while it is not mounted: before the start, and after the end.

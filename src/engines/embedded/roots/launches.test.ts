@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest'
+import { cgroupSettings } from './cgroup-files.ts'
+import { commandLine, environment, stopSignal } from './command-line.ts'
+import { checkSecretNames, splitEnvironment } from './enter-chain.ts'
+import { mountTable } from './enter-spec.ts'
+import type { Program } from './find-program.ts'
+import { isolationNotes } from './isolation-notes.ts'
+import { type LaunchFrame, launchInChroot, launchInNamespaces } from './launch-rooted.ts'
+import { launchUnrooted } from './launch-none.ts'
+
+const tools = { unshare: '/u/unshare', nsenter: '/u/nsenter', setpriv: '/u/setpriv', mount: '/u/mount', mknod: null }
+const user = { uid: 1000, gid: 1001, groups: [44], home: '/home/app' }
+const frame: LaunchFrame = { stopSignal: 'SIGTERM', cgroups: [], secretFiles: [], secretEnv: [] }
+const program = { tools, user, cwd: '/app', command: ['/bin/node', 'a b'], env: { A: '1' }, envProgram: null }
+const place = {
+  layers: '/d/layers',
+  root: '/d/r/root',
+  mountTable: '/d/r/mounts',
+  spec: '/d/r/start.json',
+  hostname: 'web-1-1',
+  node: '/n/node',
+  enter: '/n/enter.mjs',
+  userNamespace: false,
+}
+const words = (list: readonly string[]) => list.join(' ').replace(/--bounding-set=\S+/, '--bounding-set=…')
+
+describe('a launch', () => {
+  it('in namespaces enters by unshare and becomes the program by user', () => {
+    const { launch, spec } = launchInNamespaces(program, place, frame)
+    expect(words([launch.program, ...launch.args])).toBe(
+      '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- /n/node /n/enter.mjs /d/r/start.json',
+    )
+    expect(words(spec.chain)).toBe(
+      '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/nsenter --root=. --wd=./app --setuid 1000 -- /bin/node a b',
+    )
+    expect(launch.signalTo).toBe('grandchild')
+    expect(launch.env).not.toHaveProperty('A')
+    expect(spec.env).toEqual({ A: '1' })
+  })
+
+  it('in a user namespace has the one id that is there', () => {
+    const { launch, spec } = launchInNamespaces(program, { ...place, userNamespace: true }, frame)
+    expect(launch.args.slice(0, 2)).toEqual(['--user', '--map-root-user'])
+    expect(words(spec.chain)).toBe('/u/setpriv --bounding-set=… -- /u/nsenter --root=. --wd=./app -- /bin/node a b')
+  })
+
+  it('in chroot is one process, and root stays root', () => {
+    const launch = launchInChroot(
+      { ...program, user: { uid: 0, gid: 0, groups: [], home: '/root' } },
+      '/d/r/root',
+      frame,
+    )
+    expect(words([launch.program, ...launch.args])).toBe(
+      '/u/setpriv --regid 0 --clear-groups --bounding-set=… -- /u/nsenter --root=/d/r/root --wd=/d/r/root/app -- /bin/node a b',
+    )
+    expect(launch.signalTo).toBe('child')
+  })
+
+  const binary: Program = { inside: '/bin/node', resolved: '/bin/node', script: null, loader: '/lib64/ld.so' }
+  const script: Program = {
+    inside: '/app/run',
+    resolved: '/app/run',
+    script: { interpreter: binary, argument: '-x' },
+    loader: null,
+  }
+  const unrooted = {
+    root: '/r',
+    args: ['a'],
+    cwd: '/app',
+    env: { PATH: '/bin:/usr/bin', HOME: '/root' },
+    pathOf: ({ resolved }: Program) => `/r${resolved}`,
+  }
+  it.each([
+    ['directly when the loader of the machine fits', binary, true, /^\/r\/bin\/node a$/],
+    [
+      'by the loader of the image when it does not',
+      binary,
+      false,
+      /^\/r\/lib64\/ld\.so --library-path \S+ \/r\/bin\/node a$/,
+    ],
+    ['by its interpreter when it is a script', script, true, /^\/r\/bin\/node -x \/r\/app\/run a$/],
+  ] as const)('without isolation starts a program %s', (_name, which, hostLoaderFits, expected) => {
+    const launch = launchUnrooted({ ...unrooted, program: which, hostLoaderFits }, frame)
+    expect([launch.program, ...launch.args].join(' ')).toMatch(expected)
+    expect(launch.env).toMatchObject({ PATH: '/r/bin:/r/usr/bin', HOME: '/r/root' })
+    expect(launch.cwd).toBe('/r/app')
+  })
+})
+
+describe('the words of an image', () => {
+  it.each([
+    ['CMD alone', { Cmd: ['a', 'b'] }, null, 'a b'],
+    ['ENTRYPOINT and CMD', { Entrypoint: ['e'], Cmd: ['a'] }, null, 'e a'],
+    ['run in place of CMD', { Entrypoint: ['e'], Cmd: ['a'] }, ['r'], 'e r'],
+    ['an ENTRYPOINT that was taken away', { Entrypoint: null, Cmd: ['a'] }, null, 'a'],
+  ] as const)('make a command of %s', (_name, config, replaced, expected) => {
+    expect(commandLine(config, replaced).join(' ')).toBe(expected)
+  })
+
+  it('make an environment in which the role is stronger than the app, and the app than the image', () => {
+    const env = environment(
+      { Env: ['A=i', 'B=i', 'C=i', 'X=a=b', 'rubbish'] },
+      user,
+      { B: 'a', C: 'a' },
+      { C: 'r' },
+      { PORT: '1' },
+    )
+    expect(env).toMatchObject({ A: 'i', B: 'a', C: 'r', X: 'a=b', PORT: '1', HOME: '/home/app' })
+    expect(env.PATH).toContain('/usr/bin')
+  })
+
+  it.each([
+    [undefined, 'SIGTERM'],
+    ['SIGQUIT', 'SIGQUIT'],
+    ['int', 'SIGINT'],
+    ['3', 'SIGQUIT'],
+  ] as const)('make %s the stop signal %s', (written, expected) => expect(stopSignal(written)).toBe(expected))
+
+  it('are refused when they name no signal', () => {
+    expect(() => stopSignal('SIGNOTHING')).toThrow(/stop signal/)
+  })
+})
+
+it('what steers loaders and Node is kept from the tools, also under a secret’s name', () => {
+  const { env, inside } = splitEnvironment({ A: '1', LD_PRELOAD: 'x.so', GLIBC_TUNABLES: 't' })
+  expect([env, inside]).toEqual([{ A: '1' }, ['LD_PRELOAD=x.so', 'GLIBC_TUNABLES=t']])
+  for (const name of ['LD_AUDIT', 'NODE_OPTIONS', 'OPENSSL_CONF', 'PATH'])
+    expect(() => checkSecretNames(['GOOD', name])).toThrow(name)
+  checkSecretNames(['NODE_AUTH_TOKEN', 'DB_PASSWORD'])
+})
+
+it('mounts are written as fstab reads them, blanks as octal numbers', () => {
+  const overlay = { lowers: ['../replicas/a/base', '2', '1'], upper: 'u', work: 'w', user: true }
+  const table = mountTable({ root: '/my data/r', overlay, files: [{ from: '/s/a', to: '/run/a' }] })
+  expect(table).toContain(
+    'overlay /my\\040data/r overlay lowerdir=../replicas/a/base:2:1,upperdir=u,workdir=w,userxattr 0 0\n',
+  )
+  expect(table).toContain('/s/a /my\\040data/r/run/a none bind 0 0\n')
+})
+
+it.each([
+  [
+    1,
+    [
+      'memory.limit_in_bytes=64',
+      'memory.memsw.limit_in_bytes=64',
+      'cpu.shares=512',
+      'cpu.cfs_period_us=100000',
+      'cpu.cfs_quota_us=25000',
+    ],
+  ],
+  [2, ['memory.max=64', 'memory.swap.max=0', 'memory.oom.group=1', 'cpu.weight=20', 'cpu.max=25000 100000']],
+] as const)(
+  'limits become files of cgroup version %d: a request is a weight, only the limit a cap',
+  (version, expected) => {
+    const limits = { cpuRequestMilli: 500, cpuLimitMilli: 250, memoryRequestBytes: 1, memoryLimitBytes: 64 }
+    expect(cgroupSettings(version, limits).map(({ file, value }) => `${file}=${value}`)).toEqual([
+      ...expected,
+      'pids.max=16384',
+    ])
+  },
+)
+
+it('what is not limited is told', () => {
+  const found = { isolation: 'user-namespaces', overlay: true, why: [] } as const
+  const notes = isolationNotes(found, { limits: ['cpu'], nodes: false, secretsInMemory: true })
+  expect(notes).toContain('memory is not limited here: no cgroup that this user may write')
+  expect(notes.join()).not.toContain('cpu is not')
+})
