@@ -105,6 +105,18 @@ describe('the database', () => {
     await expect(openSqliteMemory(optionsOf(folder))).rejects.toMatchObject({ code: 'MEMORY_NEWER' })
   })
 
+  it('frees the leases of killed processes for whoever holds the folder, and refuses what those still send', async () => {
+    const killed = await openSqliteMemory(optionsOf(folder))
+    const { token } = await killed.acquireLease(SHOP, 'killed', 600_000, Date.now())
+    const memory = await openSqliteMemory({ ...optionsOf(folder), alone: true })
+    await expect(killed.addRelease(aRelease(), token)).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    const next = await memory.acquireLease(SHOP, 'next', 600_000, Date.now())
+    expect(next.token).toBeGreaterThan(token)
+    await expect(killed.addRelease(aRelease(), token)).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    await killed.close()
+    await memory.close()
+  })
+
   it('migrates once when several open it at once', async () => {
     const opened = await Promise.all(Array.from({ length: 8 }, () => openSqliteMemory(optionsOf(folder))))
     for (const memory of opened) await memory.close()

@@ -29,7 +29,12 @@ export interface SqliteMemoryOptions {
 /** The port `Memory` in SQLite: for environments that keep their memory in the data folder. Throws MEMORY_NEWER, MEMORY_UNUSABLE, DISK_FULL. */
 export async function openSqliteMemory(options: SqliteMemoryOptions): Promise<Memory> {
   const database = await openDatabase(options)
-  if (options.alone === true) await database.write(freeLeases)
+  try {
+    if (options.alone === true) await database.write(freeLeases)
+  } catch (failed) {
+    database.close()
+    throw failed
+  }
   return sqliteMemory(database, options.keyFile)
 }
 
