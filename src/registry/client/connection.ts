@@ -43,7 +43,8 @@ export class Connection {
     const foreign = request.url.origin !== this.origin.origin
     if (foreign) this.#checkForeign(request.url)
     const answer = await this.#exchange(request, foreign)
-    if (!foreign) this.#reached = addressClass(answer.socket.remoteAddress ?? '')
+    const from = answer.socket.remoteAddress
+    if (!foreign && from !== undefined) this.#reached = addressClass(from)
     return answer
   }
 

@@ -38,6 +38,10 @@ export class UploadTable {
   get(repository: string, id: string): Upload | null {
     const session = this.#sessions.get(id)
     if (session === undefined || session.repository !== repository) return null
+    if (session.upload.ended) {
+      this.#sessions.delete(id)
+      return null
+    }
     session.usedAtMs = this.#clock.monotonic()
     return session.upload
   }
@@ -53,7 +57,7 @@ export class UploadTable {
   async expire(): Promise<void> {
     const oldest = this.#clock.monotonic() - UPLOAD_LIMITS.idleMs
     for (const [id, session] of this.#sessions) {
-      if (session.usedAtMs < oldest && !session.upload.appending) await this.end(id)
+      if (session.upload.ended || (session.usedAtMs < oldest && !session.upload.appending)) await this.end(id)
     }
   }
 

@@ -38,6 +38,11 @@ export class Upload {
     return this.#offset
   }
 
+  /** Whether it is over: finished, cancelled, or broken by a full disk. */
+  get ended(): boolean {
+    return this.#state === 'ended'
+  }
+
   /** Whether bytes are being appended right now: one at a time. */
   get appending(): boolean {
     return this.#state === 'appending'

@@ -191,6 +191,33 @@ describe('uploads', () => {
     expect(unsaid).toMatchObject({ code: 'SIZE_INVALID' })
   })
 
+  it('that break off leave what came, to go on from there; a whole one in a single request leaves nothing', async () => {
+    const { bytes, digest } = aBlob(50_000)
+    const path = await begin()
+    const cut = async (method: string, to: string) => {
+      const [hostname, port] = registry.host.split(':')
+      const headers = { 'Content-Length': 50_000 }
+      const sent = http.request({ hostname, port, method, path: to, headers, agent: false })
+      sent.on('error', () => {})
+      sent.write(bytes.subarray(0, 20_000))
+      return sent
+    }
+    const patch = await cut('PATCH', path)
+    await expect.poll(async () => (await ask({ path })).headers.range, { timeout: 10_000 }).toBe('0-19999')
+    patch.destroy()
+    const rest = () => ask({ method: 'PUT', path: `${path}?digest=${digest}`, body: bytes.subarray(20_000) })
+    await expect.poll(async () => (await rest()).status, { timeout: 10_000 }).toBe(201)
+    const files = async () =>
+      (await readdir(join(registry.root, 'uploads'), { recursive: true, withFileTypes: true })).filter((entry) =>
+        entry.isFile(),
+      )
+    const before = (await files()).length
+    const post = await cut('POST', `/v2/up/load/blobs/uploads/?digest=${aBlob().digest}`)
+    await expect.poll(async () => (await files()).length, { timeout: 10_000 }).toBe(before + 1)
+    post.destroy()
+    await expect.poll(async () => (await files()).length, { timeout: 10_000 }).toBe(before)
+  })
+
   it('A14: are limited in number; the client is told to come again', async () => {
     await using other = await aRegistry()
     let answer = await ask({ method: 'POST', path: '/v2/a/blobs/uploads/' }, other.host)

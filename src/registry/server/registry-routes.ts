@@ -41,7 +41,11 @@ const ROUTES: Routes = {
 export const registryRoutes: FastifyPluginAsync<RegistryRoutesOptions> = async (app, options) => {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   takeBodiesAsStreams(app)
-  app.setErrorHandler((failed, _request, reply) => refuse(reply, registryError(failed)))
+  app.setErrorHandler((failed, request, reply) => {
+    // A client that goes away in mid-request is no bug of ours; nobody reads this answer.
+    if (request.raw.destroyed && !request.raw.complete) return refuse(reply, brokenOff(failed))
+    return refuse(reply, registryError(failed))
+  })
   const route = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('Docker-Distribution-Api-Version', 'registry/2.0')
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
@@ -100,3 +104,6 @@ const unauthorized = () =>
   new RegistryError('UNAUTHORIZED', 'the registry wants the token of this server: user "naru", the token as password', {
     headers: { 'WWW-Authenticate': 'Basic realm="naru"' },
   })
+
+const brokenOff = (cause: unknown) =>
+  new RegistryError('SIZE_INVALID', 'the request was not sent to its end', { cause })

@@ -23,7 +23,7 @@ export async function beginUpload(exchange: Exchange, { repository }: { readonly
   if (id === null)
     throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are open', { headers: { 'Retry-After': '5' } })
   const upload = openUpload(exchange, { repository, id })
-  if (whole !== null) return finish(exchange, { repository, id }, upload, whole)
+  if (whole !== null) return takeWhole(exchange, { repository, id }, upload, whole)
   return progress(reply.status(202), { repository, id }, upload)
 }
 
@@ -56,6 +56,15 @@ export async function cancelUpload(exchange: Exchange, target: UploadTarget) {
   openUpload(exchange, target)
   await exchange.store.uploads.end(target.id)
   return exchange.reply.status(204).send()
+}
+
+/** A whole blob in one request: its upload has no name that the client knows, so it ends with the request. */
+async function takeWhole(exchange: Exchange, target: UploadTarget, upload: Upload, digest: string) {
+  try {
+    return await finish(exchange, target, upload, digest)
+  } finally {
+    await exchange.store.uploads.end(target.id)
+  }
 }
 
 async function finish(exchange: Exchange, target: UploadTarget, upload: Upload, digest: string) {
