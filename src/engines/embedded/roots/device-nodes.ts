@@ -2,9 +2,9 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../../os/atomic-file.ts'
 import { run } from '../../../os/run.ts'
-import { DEVICES } from './enter-spec.ts'
+import { DEVICES } from './start/enter-spec.ts'
 import { removeTree } from './layers/remove-tree.ts'
-import { TOOL_ENV, type Tools } from './tools.ts'
+import { TOOL_ENV, type Tools } from './start/tools.ts'
 
 /** Numbers of Linux' memory devices and of the terminal (Documentation/admin-guide/devices.txt). */
 const NUMBERS: Readonly<Record<(typeof DEVICES)[number], readonly [string, string]>> = {

@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DEVICES } from './enter-spec.ts'
-import type { ImageFiles } from './image-files.ts'
+import { DEVICES } from './start/enter-spec.ts'
+import type { ImageFiles } from './image/image-files.ts'
 
 export interface BaseOptions {
   readonly files: ImageFiles

@@ -6,7 +6,7 @@ import { makeFolder } from '../../../os/atomic-file.ts'
 import { checkRoom, type LayerStore } from './layers/layer-store.ts'
 import { mergeLayers } from './layers/merge-layers.ts'
 import { removeTree } from './layers/remove-tree.ts'
-import type { PreparedRelease } from './prepared-release.ts'
+import type { PreparedRelease } from './image/prepared-release.ts'
 
 /** What a replica's folder was made from; the last thing that is written into it. */
 interface Made {

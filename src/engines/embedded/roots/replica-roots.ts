@@ -7,31 +7,31 @@ import { makeFolder } from '../../../os/atomic-file.ts'
 import { run } from '../../../os/run.ts'
 import type { ContentStore } from '../../../registry/content-store.ts'
 import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from '../launch.ts'
-import { Cgroups } from './cgroups.ts'
+import { Cgroups } from './limits/cgroups.ts'
 import { makeDeviceNodes } from './device-nodes.ts'
-import { checkSecretNames } from './enter-chain.ts'
-import { mountTable } from './enter-spec.ts'
-import type { Program } from './find-program.ts'
-import { ImageFiles } from './image-files.ts'
-import { type FoundIsolation, findIsolation } from './isolation.ts'
-import { isolationNotes } from './isolation-notes.ts'
+import { checkSecretNames } from './start/enter-chain.ts'
+import { mountTable } from './start/enter-spec.ts'
+import type { Program } from './image/find-program.ts'
+import { ImageFiles } from './image/image-files.ts'
+import { type FoundIsolation, findIsolation } from './start/isolation.ts'
+import { isolationNotes } from './start/isolation-notes.ts'
 import {
   execInNamespaces,
   type LaunchFrame,
   launchInChroot,
   launchInNamespaces,
   type RootedProgram,
-} from './launch-rooted.ts'
-import { hostPath, launchUnrooted } from './launch-none.ts'
+} from './start/launch-rooted.ts'
+import { hostPath, launchUnrooted } from './start/launch-none.ts'
 import { LayerStore } from './layers/layer-store.ts'
 import { removeTree } from './layers/remove-tree.ts'
-import { type PreparedRelease, PreparedReleases } from './prepared-release.ts'
-import { readImage } from './read-image.ts'
+import { type PreparedRelease, PreparedReleases } from './image/prepared-release.ts'
+import { readImage } from './image/read-image.ts'
 import { fillBase } from './replica-base.ts'
 import { ReplicaFolders } from './replica-folders.ts'
-import { type ReplicaProgram, replicaProgram, type Wanted } from './replica-program.ts'
+import { type ReplicaProgram, replicaProgram, type Wanted } from './image/replica-program.ts'
 import { SecretFolder } from './secret-folder.ts'
-import { findTools, TOOL_ENV, type Tools } from './tools.ts'
+import { findTools, TOOL_ENV, type Tools } from './start/tools.ts'
 
 export interface ReplicaRootsOptions {
   /** The embedded engine's part of the data folder. */
@@ -63,7 +63,7 @@ export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<Op
   const folders = new ReplicaFolders(join(folder, 'replicas'), layers)
   await folders.sweep()
   const tools = findTools(process.env.PATH ?? '')
-  const enter = join(import.meta.dirname, 'enter.mjs')
+  const enter = join(import.meta.dirname, 'start', 'enter.mjs')
   const search = { folder, tools, node: process.execPath, enter, forced: options.isolation ?? null, signal }
   const found = await findIsolation(search)
   const nodes = found.isolation === 'chroot' && (await makeDeviceNodes(join(folder, 'devices'), tools, signal))

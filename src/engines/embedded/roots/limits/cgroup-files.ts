@@ -1,4 +1,4 @@
-import type { Resources } from '../../../model/app.ts'
+import type { Resources } from '../../../../model/app.ts'
 
 /** Files of a cgroup and what is written into them; `optional`: a kernel may lack it. */
 export interface CgroupSetting {

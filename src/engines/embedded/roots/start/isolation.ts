@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DeployError } from '../../../model/failure.ts'
-import { ProgramNotStarted, run } from '../../../os/run.ts'
-import type { Isolation } from '../launch.ts'
+import { DeployError } from '../../../../model/failure.ts'
+import { ProgramNotStarted, run } from '../../../../os/run.ts'
+import type { Isolation } from '../../launch.ts'
 import { DEVICES, mountTable } from './enter-spec.ts'
-import { removeTree } from './layers/remove-tree.ts'
+import { removeTree } from '../layers/remove-tree.ts'
 import {
   type LaunchFrame,
   launchInChroot,

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Resources } from '../../../model/app.ts'
+import type { Resources } from '../../../../model/app.ts'
 import { cgroupSettings } from './cgroup-files.ts'
 
 type Controller = 'memory' | 'cpu' | 'pids'

@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Scope } from '../../../model/app.ts'
-import type { ImageConfig } from '../../../model/descriptor.ts'
-import { makeFolder, writeFileAtomic } from '../../../os/atomic-file.ts'
+import type { Scope } from '../../../../model/app.ts'
+import type { ImageConfig } from '../../../../model/descriptor.ts'
+import { makeFolder, writeFileAtomic } from '../../../../os/atomic-file.ts'
 
 /** What is known of a release whose layers are unpacked; a file, so that a restart needs no registry. */
 export interface PreparedRelease {

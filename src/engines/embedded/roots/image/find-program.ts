@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { DeployError } from '../../../model/failure.ts'
+import { DeployError } from '../../../../model/failure.ts'
 import { type ImageFile, type ImageFiles, readStart } from './image-files.ts'
 import { elfFacts } from './elf.ts'
 

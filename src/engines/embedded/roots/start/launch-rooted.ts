@@ -1,7 +1,7 @@
-import type { Launch } from '../launch.ts'
+import type { Launch } from '../../launch.ts'
 import { enterChain, splitEnvironment, tool } from './enter-chain.ts'
 import type { EnterSpec } from './enter-spec.ts'
-import type { ProcessUser } from './process-user.ts'
+import type { ProcessUser } from '../image/process-user.ts'
 import { TOOL_ENV, type Tools } from './tools.ts'
 
 /** What all launches have in common. */

@@ -1,8 +1,8 @@
-import type { Descriptor, ImageConfig, ImageManifest } from '../../../model/descriptor.ts'
-import { DeployError } from '../../../model/failure.ts'
-import type { Release } from '../../../model/release.ts'
-import type { ContentStore } from '../../../registry/content-store.ts'
-import type { ImageLayer } from './layers/layer-store.ts'
+import type { Descriptor, ImageConfig, ImageManifest } from '../../../../model/descriptor.ts'
+import { DeployError } from '../../../../model/failure.ts'
+import type { Release } from '../../../../model/release.ts'
+import type { ContentStore } from '../../../../registry/content-store.ts'
+import type { ImageLayer } from '../layers/layer-store.ts'
 
 type Images = Pick<ContentStore, 'readBlob' | 'readManifest'>
 

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import type { Launch } from '../launch.ts'
-import type { Program } from './find-program.ts'
+import type { Launch } from '../../launch.ts'
+import type { Program } from '../image/find-program.ts'
 import type { LaunchFrame } from './launch-rooted.ts'
 
 export interface UnrootedProgram {

@@ -1,4 +1,4 @@
-import { DeployError } from '../../../model/failure.ts'
+import { DeployError } from '../../../../model/failure.ts'
 import type { ImageFiles } from './image-files.ts'
 
 /** Who the image's program runs as. */

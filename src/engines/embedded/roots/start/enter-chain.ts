@@ -1,5 +1,5 @@
-import { DeployError } from '../../../model/failure.ts'
-import type { ProcessUser } from './process-user.ts'
+import { DeployError } from '../../../../model/failure.ts'
+import type { ProcessUser } from '../image/process-user.ts'
 import { type Tools, TOOL_ENV } from './tools.ts'
 
 /**

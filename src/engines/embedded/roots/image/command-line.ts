@@ -1,5 +1,5 @@
-import type { ImageConfig } from '../../../model/descriptor.ts'
-import { DeployError } from '../../../model/failure.ts'
+import type { ImageConfig } from '../../../../model/descriptor.ts'
+import { DeployError } from '../../../../model/failure.ts'
 import type { ProcessUser } from './process-user.ts'
 
 /** Program and arguments of a replica: `run` of the role replaces the image's CMD, its ENTRYPOINT stays. Throws IMAGE_INVALID when there is none. */
