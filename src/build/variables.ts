@@ -1,5 +1,5 @@
 import type { Platform } from '../model/descriptor.ts'
-import { platformName } from './image/read-base.ts'
+import { platformName } from './base/read-base.ts'
 import type { Escape } from './dockerfile/directives.ts'
 import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from './dockerfile/expand-word.ts'
 import type { Instruction } from './dockerfile/instruction.ts'

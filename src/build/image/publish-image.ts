@@ -6,10 +6,10 @@ import type { ContentStore } from '../../registry/content-store.ts'
 import type { BuildRequest, BuildResult } from '../builder.ts'
 import type { Added, Content } from './file-entry.ts'
 import type { LayerCache } from './layer-cache.ts'
-import type { SpooledContents } from './layer-content.ts'
+import type { SpooledContents } from '../base/layer-content.ts'
 import { layerKey, makeLayer, settleLayer } from './make-layer.ts'
 import { mapLimited } from './map-limited.ts'
-import type { LayerSource } from './read-layer.ts'
+import type { LayerSource } from '../base/read-layer.ts'
 
 /** zlib compresses in threads of its own: two layers keep two cores busy, more would only cost memory. */
 const AT_ONCE = 2

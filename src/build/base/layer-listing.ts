@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { TarHeader } from 'modern-tar'
 import { DeployError } from '../../model/failure.ts'
 import { makeFolder, writeFileAtomic } from '../../os/atomic-file.ts'
-import { pruneFolder } from './prune-folder.ts'
+import { pruneFolder } from '../image/prune-folder.ts'
 import { type LayerSource, readLayer } from './read-layer.ts'
 
 /** What a layer has at a path. Members are short: a base image has tens of thousands of them in the cache. */

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFull } from '../../model/disk-full.ts'
-import type { Content } from './file-entry.ts'
+import type { Content } from '../image/file-entry.ts'
 import { layerPath } from './layer-listing.ts'
 import { type LayerSource, readLayer } from './read-layer.ts'
 

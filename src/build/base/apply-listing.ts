@@ -1,9 +1,9 @@
-import type { FileEntry } from './file-entry.ts'
-import { type FileTree, joinPath, nameOf, parentOf } from './file-tree.ts'
+import type { FileEntry } from '../image/file-entry.ts'
+import { type FileTree, joinPath, nameOf, parentOf } from '../image/file-tree.ts'
 import { LayerContent } from './layer-content.ts'
 import type { Listed } from './layer-listing.ts'
 import type { LayerSource } from './read-layer.ts'
-import { resolvePath } from './resolve-path.ts'
+import { resolvePath } from '../image/resolve-path.ts'
 
 const WHITEOUT = '.wh.'
 const OPAQUE = '.wh..wh..opq'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ContentStore } from '../../registry/content-store.ts'
 import { applyListing } from './apply-listing.ts'
-import { FileTree } from './file-tree.ts'
+import { FileTree } from '../image/file-tree.ts'
 import type { Listed } from './layer-listing.ts'
 
 const source = (diffId: string) => ({
