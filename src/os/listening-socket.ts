@@ -39,7 +39,12 @@ export async function bindSocket(host: string, port: number): Promise<ListeningS
   }
   const name: { port?: number } = {}
   handle.getsockname(name)
-  return { handle, port: name.port ?? port, close: () => handle.close() }
+  return socketOf(handle, name.port ?? port)
+}
+
+/** A socket that came as a handle from its former holder, to be held on. */
+export function socketOf(handle: object, port: number): ListeningSocket {
+  return { handle, port, close: () => (handle as BoundHandle).close() }
 }
 
 /** Accepts on a socket that came as a handle from its holder. */

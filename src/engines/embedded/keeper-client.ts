@@ -86,8 +86,8 @@ export class KeeperClient {
 
   async #open(signal: AbortSignal): Promise<LineClient> {
     if (Buffer.byteLength(this.#socket) > 107) throw tooLong(this.#socket)
-    const client = (await this.#tryConnect()) ?? (await this.#startKeeper(signal))
-    if (client.peerVersion !== KEEPER_PROTOCOL) throw await this.#otherVersion(client)
+    const found = (await this.#tryConnect()) ?? (await this.#startKeeper(signal))
+    const client = found.peerVersion === KEEPER_PROTOCOL ? found : await this.#replace(found, signal)
     client.onPush((push) => this.#tell((push as ChangedPush).scope))
     client.onClose(() => this.#lost())
     // The keeper knows us from the first request on, and tells us of changes then.
@@ -107,7 +107,7 @@ export class KeeperClient {
 
   /** Two servers at once may both start one: the lock lets one live, and both connect to it. */
   async #startKeeper(signal: AbortSignal): Promise<LineClient> {
-    const { folder, command, clock } = this.#options
+    const { folder, command } = this.#options
     const [program = '', ...args] = command
     const path = join(folder, 'logs', 'keeper.log')
     const log = openLog(path)
@@ -127,14 +127,22 @@ export class KeeperClient {
     child.once('exit', (code) => {
       failed ||= code !== 0
     })
+    const client = await this.#waitFor(() => failed, signal)
+    if (client !== null) return client
+    throw this.#unreachable(`it did not start: ${logTail(path, offset, 5).join(' | ') || program}`)
+  }
+
+  /** null: nobody answered in time, or there is no hope of it. */
+  async #waitFor(isHopeless: () => boolean, signal: AbortSignal): Promise<LineClient | null> {
+    const { clock } = this.#options
     const deadline = clock.monotonic() + START_TIMEOUT_MS
     for (const delay of backoff(5, 100)) {
       const client = await this.#tryConnect()
       if (client !== null) return client
-      if (failed || clock.monotonic() > deadline) break
+      if (isHopeless() || clock.monotonic() > deadline) return null
       await clock.sleep(delay, signal)
     }
-    throw this.#unreachable(`it did not start: ${logTail(path, offset, 5).join(' | ') || program}`)
+    return null
   }
 
   #lost(): void {
@@ -149,15 +157,34 @@ export class KeeperClient {
     for (const listener of this.#changes) listener(scope)
   }
 
-  async #otherVersion(client: LineClient): Promise<DeployError> {
-    client.close()
-    const { peerVersion } = client
+  /**
+   * A keeper of another version. An older one hands over to one of ours, which replicas and sockets do not notice; a newer one
+   * is not ours to replace.
+   */
+  async #replace(old: LineClient, signal: AbortSignal): Promise<LineClient> {
+    const { peerVersion } = old
+    if (peerVersion > KEEPER_PROTOCOL) {
+      old.close()
+      throw this.#otherVersion(peerVersion)
+    }
+    // The old keeper ends without an answer when it went well.
+    await old.request({ kind: 'handover', command: this.#options.command }, signal).catch((failed: unknown) => {
+      if (failed instanceof LineFailure) throw failureError(failed.failure as FailureReport)
+    })
+    old.close()
+    const successor = await this.#waitFor(() => false, signal)
+    if (successor?.peerVersion === KEEPER_PROTOCOL) return successor
+    successor?.close()
+    throw successor === null ? this.#unreachable('its successor does not answer') : this.#otherVersion(peerVersion)
+  }
+
+  #otherVersion(theirs: number): DeployError {
     return new DeployError(
       'ENGINE_PROTOCOL',
-      `the keeper of ${this.#options.folder} speaks version ${peerVersion}, this naru version ${KEEPER_PROTOCOL}`,
+      `the keeper of ${this.#options.folder} speaks version ${theirs}, this naru version ${KEEPER_PROTOCOL}`,
       {
         hint: 'What runs goes on. Use the naru that started it, or stop the apps with it first.',
-        detail: { theirs: peerVersion, ours: KEEPER_PROTOCOL },
+        detail: { theirs, ours: KEEPER_PROTOCOL },
       },
     )
   }

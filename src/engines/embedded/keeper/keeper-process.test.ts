@@ -7,9 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { hasEnvironment, listProcesses } from '../../../os/process-table.ts'
 import { identify, isAlive } from '../../../os/process-identity.ts'
+import { connectLines } from '../../../os/line-socket.ts'
 import { logPath } from './log-file.ts'
 import { treeMembers } from './process-tree.ts'
-import type { KeeperStatus, MigrationRecord } from './protocol.ts'
+import { KEEPER_PROTOCOL, type KeeperStatus, type MigrationRecord } from './protocol.ts'
 import type { ReplicaRecord } from './replica-record.ts'
 import { aSpec, aStranger, type KeeperUnderTest, keeperUnderTest, readPort, SCOPE } from './testing.ts'
 
@@ -36,6 +37,12 @@ describe('keeper', { timeout: 90_000 }, () => {
       expect(seen).toMatchObject(expected)
     }, DEADLINE)
     return seen as ReplicaRecord
+  }
+  const handover = async (keeper: KeeperUnderTest) => {
+    const client = await connectLines(join(keeper.folder, 'keeper.sock'), KEEPER_PROTOCOL, 10_000)
+    // It ends without an answer when it went well.
+    await client.request({ kind: 'handover', command: keeper.command }, AbortSignal.timeout(30_000)).catch(() => {})
+    client.close()
   }
   const livingWith = (entry: string) => listProcesses().filter(({ pid }) => hasEnvironment(pid, entry))
 
@@ -163,6 +170,30 @@ describe('keeper', { timeout: 90_000 }, () => {
     expect(adopted.process).toEqual(running)
   })
 
+  it('hands over to a successor that knows the secrets and has all replicas', async () => {
+    const keeper = await make()
+    await start(keeper, aSpec({}, { secretEnv: ['KEY'] }), { KEY: 'one' })
+    const { process: running } = await until(keeper, { state: 'running' })
+    const before = await keeper.request<KeeperStatus>({ kind: 'status' })
+    await handover(keeper)
+    const after = await keeper.request<KeeperStatus>({ kind: 'status' })
+    expect(after).toMatchObject({ replicas: 1 })
+    expect(after.pid).not.toBe(before.pid)
+    expect(await keeper.replica()).toMatchObject({ process: running, restarts: 0 })
+    process.kill(running?.pid ?? 0, 'SIGKILL')
+    const again = await until(keeper, { state: 'running', restarts: 1 })
+    expect(hasEnvironment(again.process?.pid ?? 0, 'KEY=one')).toBe(true)
+  })
+
+  it('goes on itself when its successor does not come up', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const { pid } = await keeper.request<KeeperStatus>({ kind: 'status' })
+    const command = [process.execPath, '-e', 'process.exit(3)']
+    await expect(keeper.request({ kind: 'handover', command })).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' })
+    expect((await keeper.request<KeeperStatus>({ kind: 'status' })).pid).toBe(pid)
+  })
+
   it('gives away each assigned port once, and the same one to who asks again', async () => {
     const keeper = await make()
     const reserve = (replica: string) => keeper.request<number>({ kind: 'reserve', scope: SCOPE, token: 1, replica })
@@ -193,6 +224,17 @@ describe('keeper', { timeout: 90_000 }, () => {
       // No connection is refused meanwhile: it waits in the backlog of the socket that the keeper holds.
       const second = await answer()
       expect(second).not.toBe(first)
+    })
+
+    it('hands the sockets to its successor, whose router goes on with them', async () => {
+      const { keeper, answer } = await routed()
+      const first = await answer()
+      await handover(keeper)
+      // The test's router has no router.sock on which it could be asked to make way.
+      process.kill(first, 'SIGKILL')
+      const second = await answer()
+      expect(second).not.toBe(first)
+      expect((await keeper.request<KeeperStatus>({ kind: 'status' })).routerPid).toBe(second)
     })
 
     it('tells it of exits', async () => {

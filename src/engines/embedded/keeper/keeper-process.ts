@@ -8,6 +8,7 @@ import { instanceId } from '../../../os/instance-id.ts'
 import { type LinePeer, serveLines } from '../../../os/line-socket.ts'
 import { systemClock } from '../../../os/system-clock.ts'
 import { ASSIGNED_PORTS, type PortRange } from './assigned-ports.ts'
+import { handOver, type Inheritance, startSuccessor, takeOver } from './handover.ts'
 import { Keeper } from './keeper.ts'
 import type { Surroundings } from './kept-replica.ts'
 import { Ledger } from './ledger.ts'
@@ -39,6 +40,8 @@ export const keeperSocket = (folder: string): string => join(folder, 'keeper.soc
  */
 export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   const { folder } = options
+  // A predecessor that hands over lets go of the lock first.
+  const inheritance = await takeOver(process)
   const ledger = Ledger.open(join(folder, 'keeper'))
   if (ledger === null) return false
   const leaveCgroup = enterOwnCgroup(await instanceId(folder))
@@ -46,7 +49,7 @@ export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   const running = new RunningKeeper(options, ledger, end.resolve)
   for (const ignored of ['SIGINT', 'SIGHUP'] as const) process.on(ignored, () => {})
   process.once('SIGTERM', () => end.resolve())
-  await running.begin()
+  await running.begin(inheritance)
   flushCompileCache()
   await end.promise
   await running.end()
@@ -58,6 +61,7 @@ export async function runKeeper(options: KeeperOptions): Promise<boolean> {
 class RunningKeeper {
   readonly #options: KeeperOptions
   readonly #clock: Clock
+  readonly #ledger: Ledger
   readonly #keeper: Keeper
   readonly #router: RouterProcess | null
   readonly #peers = new Set<LinePeer>()
@@ -72,6 +76,7 @@ class RunningKeeper {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#finish = finish
+    this.#ledger = ledger
     this.#startedAtMs = this.#clock.now()
     this.#idleSince = this.#clock.monotonic()
     const around: Surroundings = {
@@ -87,9 +92,9 @@ class RunningKeeper {
     this.#router = options.routerCommand === null ? null : new RouterProcess(options.routerCommand, around)
   }
 
-  async begin(): Promise<void> {
-    this.#router?.begin()
-    await this.#keeper.adopt()
+  async begin(inheritance: Inheritance | null): Promise<void> {
+    await this.#router?.begin(inheritance?.sockets ?? null)
+    await this.#keeper.adopt(inheritance?.secrets ?? [])
     this.#server = await serveLines(
       keeperSocket(this.#options.folder),
       KEEPER_PROTOCOL,
@@ -99,10 +104,14 @@ class RunningKeeper {
     this.#timer = setInterval(() => void this.#look(), LOG_CHECK_MS)
   }
 
+  /** Lets go of everything but the ledger. Safe twice. */
   async end(): Promise<void> {
     clearInterval(this.#timer)
     this.#ending.abort()
-    await this.#server?.close()
+    const server = this.#server
+    this.#server = null
+    if (server === null) return
+    await server.close()
     rmSync(keeperSocket(this.#options.folder), { force: true })
   }
 
@@ -114,7 +123,7 @@ class RunningKeeper {
       case 'shutdown':
         return this.#shutdown(request.graceMs, peer)
       case 'handover':
-        return Promise.reject(new Error('handover comes later'))
+        return this.#handOver(request.command)
       default:
         return this.#keeper.answer(request)
     }
@@ -135,6 +144,17 @@ class RunningKeeper {
     await this.#router?.shutdown()
     peer.onClose(this.#finish)
     setTimeout(this.#finish, 1000)
+  }
+
+  /** A successor that speaks another version goes on with all of it. It finds the process of each replica by what is written down. */
+  async #handOver(command: readonly string[]): Promise<void> {
+    const successor = await startSuccessor(command, this.#options.folder)
+    await this.#keeper.settled()
+    const inheritance = { sockets: (await this.#router?.release()) ?? [], secrets: this.#keeper.secrets }
+    await this.end()
+    this.#ledger.close()
+    await handOver(successor, inheritance)
+    this.#finish()
   }
 
   #know(peer: LinePeer): void {

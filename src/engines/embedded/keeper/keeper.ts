@@ -4,6 +4,7 @@ import { inCgroups } from '../../../os/cgroup.ts'
 import { usedPorts } from '../../../os/tcp-table.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
 import { choosePort, type PortRange } from './assigned-ports.ts'
+import type { Inheritance } from './handover.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
 import { KeptReplica, type Surroundings } from './kept-replica.ts'
 import { cutLog, LOG_LIMIT_BYTES } from './log-file.ts'
@@ -54,14 +55,30 @@ export class Keeper {
     return this.#replicas.size === 0 && ![...this.#migrations.values()].some(isUnderWay)
   }
 
-  /** Goes on with everything that is written down. */
-  async adopt(): Promise<void> {
+  /** Values that only this keeper knows, for its successor. */
+  get secrets(): Inheritance['secrets'] {
+    return [...this.#replicas.values()].flatMap((one) => {
+      const { scope, replica } = one.record.spec.place
+      return one.secrets === null ? [] : [{ scope, replica, secrets: one.secrets }]
+    })
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#replicas.values()].map((replica) => replica.settled()))
+  }
+
+  /** Goes on with everything that is written down; `inherited`: the values that a predecessor handed over. */
+  async adopt(inherited: Inheritance['secrets']): Promise<void> {
+    const given = new Map(inherited.map(({ scope, replica, secrets }) => [keyOf(scope, replica), secrets]))
     for (const record of this.#around.ledger.migrations()) {
       const migration = new KeptMigration(record, this.#around)
       this.#migrations.set(migrationKey(record.spec.place.scope, record.spec.place.revision), migration)
       migration.adopt()
     }
-    const replicas = this.#around.ledger.replicas().map((record) => new KeptReplica(record, null, this.#around))
+    const replicas = this.#around.ledger.replicas().map((record) => {
+      return new KeptReplica(record, given.get(keyOfRecord(record)) ?? null, this.#around)
+    })
     for (const replica of replicas) this.#replicas.set(keyOfRecord(replica.record), replica)
     await Promise.all(replicas.map((replica) => replica.adopt()))
   }

@@ -63,6 +63,16 @@ export class KeptReplica {
     return this.#record
   }
 
+  /** null: not known to this keeper. */
+  get secrets(): Secrets | null {
+    return this.#secrets
+  }
+
+  /** Resolves when nothing of it is under way. */
+  async settled(): Promise<void> {
+    await this.#last
+  }
+
   get #log(): string {
     const { scope, replica } = this.#record.spec.place
     return logPath(this.#around.folder, scope, replica)

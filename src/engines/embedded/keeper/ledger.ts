@@ -52,8 +52,9 @@ export class Ledger {
     }
   }
 
+  /** Lets go of the lock. Safe twice. */
   close(): void {
-    this.#db.close()
+    if (this.#db.isOpen) this.#db.close()
   }
 
   replicas(): ReplicaRecord[] {

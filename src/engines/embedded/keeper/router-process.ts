@@ -5,8 +5,9 @@ import { backoff } from '../../../lib/backoff.ts'
 import { type Scope, scopeName } from '../../../model/app.ts'
 import { type FromRouter, ROUTER_CHANNEL_VERSION, type ToRouter } from '../../../model/router-channel.ts'
 import { connectLines } from '../../../os/line-socket.ts'
-import { bindSocket, type ListeningSocket } from '../../../os/listening-socket.ts'
+import { bindSocket, type ListeningSocket, socketOf } from '../../../os/listening-socket.ts'
 import { identifyChild, isAlive, type ProcessIdentity, signalProcess } from '../../../os/process-identity.ts'
+import type { Inheritance } from './handover.ts'
 import { adoptProcess } from './kept-process.ts'
 import type { Surroundings } from './kept-replica.ts'
 import { openLog } from './log-file.ts'
@@ -15,6 +16,8 @@ import { openLog } from './log-file.ts'
 const SETTLED_MS = 10_000
 const SHUTDOWN_TIMEOUT_MS = 5000
 const ANSWER_TIMEOUT_MS = 1000
+/** How long a router that made way may finish its open connections. */
+const LINGER_MS = 60_000
 
 /**
  * The router process: started with a channel, given the sockets that it asks for, started again at once when it crashes. The
@@ -50,12 +53,35 @@ export class RouterProcess {
     return this.#identity !== null && this.#child === null
   }
 
-  begin(): void {
+  /**
+   * `inherited`: the sockets of a predecessor that handed over. Its router then makes way for one of ours, which takes up its
+   * rules and state; connections wait in the backlog meanwhile.
+   */
+  async begin(inherited: Inheritance['sockets'] | null): Promise<void> {
     const known = this.#around.ledger.router()
-    if (known !== null && isAlive(known)) {
+    for (const { host, port, handle } of inherited ?? []) {
+      this.#sockets.set(keyOf(host, port), Promise.resolve(socketOf(handle, port)))
+    }
+    if (inherited !== null) {
+      const message: ToRouter = { kind: 'shutdown', remove: false, lingerMs: LINGER_MS }
+      if (known !== null && isAlive(known)) await this.#request(message).catch(this.#around.complain)
+      this.#start()
+    } else if (known !== null && isAlive(known)) {
       this.#identity = known
       void adoptProcess(known).ended.then(() => this.#restart(Number.POSITIVE_INFINITY))
     } else this.#start()
+  }
+
+  /** The sockets, for a successor of this keeper. Nothing is done with them here any more. */
+  async release(): Promise<Inheritance['sockets']> {
+    this.#ending = true
+    const bound = await Promise.allSettled(
+      [...this.#sockets].map(async ([key, binding]) => {
+        const [host = '', port = ''] = key.split(' ')
+        return { host, port: Number(port), handle: (await binding).handle }
+      }),
+    )
+    return bound.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   }
 
   /** A replica's process is gone: its target must leave the map now. */
@@ -120,7 +146,7 @@ export class RouterProcess {
   }
 
   async #bind(child: ChildProcess, host: string, port: number): Promise<void> {
-    const key = `${host} ${port}`
+    const key = keyOf(host, port)
     const binding = this.#sockets.get(key) ?? bindSocket(host, port)
     this.#sockets.set(key, binding)
     try {
@@ -134,7 +160,7 @@ export class RouterProcess {
   }
 
   #unbind(host: string, port: number): void {
-    const key = `${host} ${port}`
+    const key = keyOf(host, port)
     const binding = this.#sockets.get(key)
     this.#sockets.delete(key)
     binding?.then(
@@ -181,3 +207,5 @@ export class RouterProcess {
     return false
   }
 }
+
+const keyOf = (host: string, port: number): string => `${host} ${port}`

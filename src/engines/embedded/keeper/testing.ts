@@ -16,6 +16,7 @@ export const SCOPE = { app: 'shop', environment: 'test' }
 /** A keeper in a temporary folder, and the way to it. */
 export interface KeeperUnderTest {
   readonly folder: string
+  readonly command: readonly string[]
   request<T>(message: KeeperRequest): Promise<T>
   replica(name?: string): Promise<ReplicaRecord | undefined>
   /** kill -9 of the keeper; the next request starts its successor. */
@@ -30,6 +31,7 @@ export async function keeperUnderTest(more: readonly string[] = []): Promise<Kee
   const request = <T>(message: KeeperRequest) => client.request<T>(message, AbortSignal.timeout(60_000))
   return {
     folder,
+    command,
     request,
     replica: async (name = 'web-1-1') =>
       (await request<ReplicaRecord[]>({ kind: 'observe', scope: SCOPE })).find(
