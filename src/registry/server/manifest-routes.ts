@@ -34,7 +34,7 @@ export async function writeManifest(exchange: Exchange, { repository, reference 
   reply.status(201).header('Location', `/v2/${repository}/manifests/${digest}`).header('Docker-Content-Digest', digest)
   const { subject } = parseManifest(mediaType, bytes)
   if (subject !== null) reply.header('OCI-Subject', subject.digest)
-  for (const tag of tags) reply.header('OCI-Tag', tag)
+  if (tags.length > 0) reply.header('OCI-Tag', tags)
   return reply.header('Content-Length', 0).send()
 }
 

@@ -311,6 +311,14 @@ describe('manifests', () => {
     expect(await put(bytes, MEDIA_TYPES.imageManifest, aBlob().digest)).toMatchObject({ code: 'DIGEST_INVALID' })
   })
 
+  it('take several tags at once, and say which', async () => {
+    const { bytes, descriptor } = await anImage(registry.store, 'tagged')
+    const path = `/v2/tagged/manifests/${descriptor.digest}?tag=v1&tag=v2`
+    const answer = await ask({ method: 'PUT', path, headers: { 'Content-Type': descriptor.mediaType }, body: bytes })
+    expect(answer).toMatchObject({ status: 201, headers: { 'oci-tag': 'v1, v2' } })
+    expect(await registry.store.tags('tagged', never)).toEqual(['v1', 'v2'])
+  })
+
   it('that name a subject are listed as its referrers, also before it is there, until they are deleted', async () => {
     const { manifest, descriptor } = await anImage(registry.store, 'refer')
     const subject = { mediaType: MEDIA_TYPES.imageManifest, digest: aBlob().digest, size: 10 }
