@@ -13,8 +13,6 @@ export interface CliHost {
   readonly repository: RepositoryHost
   /** One check of this machine each, in order; for `naru doctor`. */
   doctor(folder: string, signal: AbortSignal): AsyncIterable<DoctorLine>
-  /** Makes a base image from a program of this machine (`naru image base` where no server is to be started is the server's work; this finds the program). */
-  findProgram(name: string): Promise<string | null>
 }
 
 export interface ServerOptions {
@@ -41,6 +39,10 @@ export interface RepositoryHost {
   find(folder: string, signal: AbortSignal): Promise<{ readonly root: string; readonly folder: string } | null>
   /** Changes that are not committed: how many, and the first names. */
   uncommitted(root: string, signal: AbortSignal): Promise<{ readonly count: number; readonly names: readonly string[] }>
+  /** The commit that is checked out, and the branch it is on (null: detached); null: there is no commit yet. */
+  head(root: string, signal: AbortSignal): Promise<{ readonly commit: string; readonly branch: string | null } | null>
+  /** Who commits here, by git's settings; null: nobody is set. */
+  userName(folder: string, signal: AbortSignal): Promise<string | null>
   /** A file at a revision of a local repository; null: the revision has none. Throws SOURCE_*. */
   fileAt(root: string, ref: string | null, path: string, signal: AbortSignal): Promise<string | null>
 }

@@ -1,0 +1,79 @@
+import { accessSync, constants } from 'node:fs'
+import { basename, delimiter, isAbsolute, join, resolve } from 'node:path'
+import type { BaseImageBody, ImagesBody } from '../../api/responses.ts'
+import { DeployError } from '../../model/failure.ts'
+import { parseReference } from '../../model/reference.ts'
+import type { Describe } from '../describe.ts'
+import { withServer } from '../connect.ts'
+import type { Session } from '../session.ts'
+import { share, TO_SERVER } from '../shared-options.ts'
+import { bytesText, shortDigest } from '../show/quantities.ts'
+
+export const describeImage: Describe = (command, start) => {
+  const list = command
+    .command('list')
+    .summary('repositories and tags')
+    .description('Repositories and tags of the embedded registry.')
+  share(list, TO_SERVER)
+  list.action(() => start(list, listImages))
+  const base = command
+    .command('base')
+    .summary('make a base image from a program of this machine')
+    .description('Make a base image from a program of this machine and the shared libraries that it needs.')
+    .argument('<program>', 'name in PATH, or a path')
+    .option('--name <reference>', 'repository:tag (default: base/PROGRAM, and for node its major version)')
+  share(base, TO_SERVER)
+  base.action((program: string, { name }: { readonly name?: string }) =>
+    start(base, (session) => makeBase(session, program, name ?? null)),
+  )
+}
+
+async function listImages(session: Session): Promise<void> {
+  const { output, signal } = session
+  await withServer(session, async ({ client }) => {
+    const body = await client.get<ImagesBody>('/v1/images', signal)
+    if (output.json) return output.object(body)
+    for (const { repository, tags } of body.images) output.data(`${repository}: ${tags.join(', ')}`)
+    if (body.images.length === 0) output.tell('no images yet: naru image base node makes the first one')
+  })
+}
+
+async function makeBase(session: Session, program: string, name: string | null): Promise<void> {
+  const { output, signal } = session
+  const path = findProgram(program, session)
+  const { repository, tag } = parseReference(name ?? defaultName(path))
+  const body = { program: path, repository, tag: tag ?? 'latest' }
+  await withServer(session, async ({ client }) => {
+    const made = await client.post<BaseImageBody>('/v1/images/base', body, signal)
+    if (output.json) output.object(made)
+    else output.data(`${made.reference}  ${shortDigest(made.digest)}  ${bytesText(made.size)}`)
+  })
+}
+
+/** `base/node:24` for the Node that runs us, `base/PROGRAM` for any other program. */
+function defaultName(path: string): string {
+  const program = basename(path).toLowerCase()
+  return program === 'node' ? `base/node:${process.versions.node.split('.')[0]}` : `base/${program}`
+}
+
+/** `node` is the Node that runs Naru: the system's may be older or not there. */
+function findProgram(program: string, { env, folder }: Session): string {
+  if (program === 'node') return process.execPath
+  const candidates = program.includes('/')
+    ? [isAbsolute(program) ? program : resolve(folder, program)]
+    : (env.PATH ?? '').split(delimiter).map((place) => join(place, program))
+  const found = candidates.find(isExecutable)
+  if (found !== undefined) return found
+  throw new DeployError('BUILD_PROGRAM_NOT_FOUND', `there is no program ${program}`, {
+    hint: program.includes('/') ? 'Check the path.' : 'It is in no folder of PATH: give its path.',
+  })
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

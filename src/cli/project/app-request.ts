@@ -1,0 +1,97 @@
+import { basename } from 'node:path'
+import { userInfo } from 'node:os'
+import type { PlanRequest } from '../../api/requests.ts'
+import { readAppFile } from '../../appfile/read-app-file.ts'
+import { nodeAt } from '../../appfile/tree/placed-tree.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { Session } from '../session.ts'
+import { APP_FILE, type Front, namesIn, readFront } from './front.ts'
+
+/** What every request that resolves an app carries. */
+export type AppFields = Pick<PlanRequest, 'file' | 'folderName' | 'environment' | 'source' | 'variables' | 'by'>
+
+interface Source {
+  readonly repository: string | null
+  readonly folder: string
+  readonly ref: string | null
+}
+
+/**
+ * The request for the app in front of the user: the file, the commit that is meant, and of the caller's variables only those
+ * that the files name. Says when there are changes that no commit has.
+ */
+export async function appRequest(session: Session, ref: string | null): Promise<AppFields> {
+  const front = await readFront(session)
+  const source = await sourceInFront(session, front, ref)
+  return {
+    file: front.file === null ? null : { text: front.file.text, name: front.file.name },
+    folderName: basename(front.folder),
+    environment: front.environment,
+    source,
+    variables: await variablesFor(session, front, source),
+    by: await callerName(session, front.folder),
+  }
+}
+
+/** Who asks, for the history: git's user, else the system's. */
+export async function callerName({ host, env, signal }: Session, folder: string): Promise<string> {
+  const name = await host.repository.userName(folder, signal).catch(() => null)
+  return (name ?? env.USER ?? systemUser()).slice(0, 200)
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`
+  }
+}
+
+async function sourceInFront(session: Session, front: Front, ref: string | null): Promise<Source> {
+  const named = front.file !== null && nodeAt(front.file.placed.root, ['source', 'git']) !== undefined
+  if (named) return { repository: null, folder: '', ref }
+  const { repository } = session.host
+  const found = await repository.find(front.folder, session.signal)
+  if (found === null) return { repository: null, folder: '', ref }
+  await tellUncommitted(session, front.folder)
+  if (ref !== null) return { repository: found.root, folder: found.folder, ref }
+  const head = await repository.head(found.root, session.signal)
+  if (head === null) throw noCommit(found.root)
+  return { repository: found.root, folder: found.folder, ref: head.commit }
+}
+
+async function tellUncommitted({ host, output, signal }: Session, folder: string): Promise<void> {
+  const { count, names } = await host.repository.uncommitted(folder, signal)
+  if (count === 0) return
+  const more = count > names.length ? ', …' : ''
+  output.tell(`note: not deployed, because not committed: ${names.join(', ')}${more} (${count} in all)`)
+}
+
+async function variablesFor({ host, signal }: Session, front: Front, source: Source): Promise<Record<string, string>> {
+  const names = new Set(front.file === null ? [] : namesIn(front.file.placed, front.environment))
+  if (source.repository !== null) {
+    const path = source.folder === '' ? APP_FILE : `${source.folder}/${APP_FILE}`
+    const text = await host.repository.fileAt(source.repository, source.ref, path, signal)
+    // A file at the commit that is wrong is refused by the server, with its place.
+    const committed = text === null ? [] : namesOrNone(text, front.environment)
+    for (const name of committed) names.add(name)
+  }
+  const given = [...names].flatMap((name) => {
+    const value = front.variables[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return Object.fromEntries(given)
+}
+
+function namesOrNone(text: string, environment: string): readonly string[] {
+  try {
+    return namesIn(readAppFile(text, APP_FILE), environment)
+  } catch {
+    return []
+  }
+}
+
+const noCommit = (root: string) =>
+  new DeployError('SOURCE_REF_NOT_FOUND', `the repository ${root} has no commit yet`, {
+    hint: 'Commit first: git add . && git commit. Naru deploys commits, never what is only in the folder.',
+  })

@@ -1,0 +1,17 @@
+import type { ErrorBody } from '../../api/responses.ts'
+import type { FailureReport } from '../../model/failure.ts'
+
+type Shown = Pick<FailureReport, 'code' | 'message' | 'hint'>
+
+/** The one form of an error: `error CODE: message`, then what to do, indented. */
+export function failureLines({ code, message, hint }: Shown): string[] {
+  const [first = '', ...more] = message.split('\n')
+  return [`error ${code}: ${first}`, ...more.map(indented), ...hint.split('\n').map(indented)]
+}
+
+/** The same as one document, for `--output json`. */
+export const failureBody = ({ code, message, hint, detail }: FailureReport): ErrorBody => ({
+  errors: [{ code, message, hint, detail: { ...detail } }],
+})
+
+const indented = (line: string): string => `  ${line}`

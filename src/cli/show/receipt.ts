@@ -1,0 +1,116 @@
+import type { Measured, Receipt } from '../../model/receipt.ts'
+import type { RolloutKind } from '../../model/rollout.ts'
+import { joinFields } from './columns.ts'
+import { commitText, countText, durationText, shortDigest } from './quantities.ts'
+
+const DONE_BY: Readonly<Record<RolloutKind, string>> = {
+  deploy: 'deployed by',
+  rollback: 'rolled back by',
+  scale: 'scaled by',
+  stop: 'stopped by',
+  resume: 'resumed by',
+}
+const NOTES_SHOWN = 3
+
+/** The first screen of a receipt: at most ten lines where they fit the width (design.md section 3). */
+export function receiptText(receipt: Receipt, width: number): string[] {
+  return [
+    ...joinFields(headFields(receipt), width),
+    ...failureLines(receipt),
+    ...joinFields(requestFields(receipt), width),
+    ...joinFields(settledFields(receipt), width),
+    ...noteLines(receipt),
+    backLine(receipt),
+  ]
+}
+
+function headFields(receipt: Receipt): (string | null)[] {
+  const { app, environment, from, to, endState, tookMs } = receipt
+  const name = environment === 'local' ? app : `${app} (${environment})`
+  const moved = from === to ? `r${to}` : `${from === null ? '' : `r${from} `}→ r${to}`
+  return [
+    `${name}  ${moved}`,
+    commitText(receipt.commit, receipt.subject),
+    shortDigest(receipt.digest),
+    `${DONE_BY[receipt.kind]} ${receipt.by}`,
+    `${endState} in ${durationText(tookMs)}`,
+  ]
+}
+
+function failureLines({ failure, from, endState }: Receipt): string[] {
+  if (failure === null) return []
+  const left = endState === 'all-old' && from === null ? ' (nothing ran before)' : ''
+  return [`failed: ${failure.code}: ${firstLine(failure.message)}${left}`]
+}
+
+function requestFields({ requests }: Receipt): (string | null)[] {
+  if (requests.kind === 'not-measured') return [`not measured: ${requests.why}`]
+  return [
+    `lost ${lostText(requests)} of ${countText(requests.sent)}`,
+    `through ${requests.url}`,
+    revisionsText(requests),
+    otherStatusText(requests),
+    latencyText(requests),
+    gapsText(requests),
+  ]
+}
+
+function lostText({ lost, lostBy }: Measured): string {
+  if (lost === 0) return '0'
+  const reasons = Object.entries(lostBy).map(([reason, count]) => `${countText(count)} ${reason}`)
+  return `${countText(lost)} (${reasons.join(', ')})`
+}
+
+function revisionsText({ byRevision }: Measured): string {
+  const named = ([revision, count]: [string, number]) =>
+    `${revision === 'unknown' ? 'revision unknown' : `r${revision}`} ${countText(count)}`
+  return Object.entries(byRevision)
+    .sort(([a], [b]) => order(a) - order(b))
+    .map(named)
+    .join(' · ')
+}
+
+const order = (revision: string): number => (revision === 'unknown' ? Number.POSITIVE_INFINITY : Number(revision))
+
+function otherStatusText({ otherStatus }: Measured): string | null {
+  const shown = Object.entries(otherStatus).map(([status, count]) => `${countText(count)} × ${status}`)
+  return shown.length === 0 ? null : `answered ${shown.join(', ')}`
+}
+
+function latencyText({ p99: { before, after } }: Measured): string | null {
+  if (before === null && after === null) return null
+  if (before === null || after === null) return `p99 ${milliseconds(before ?? after ?? 0)} ms`
+  return `p99 ${milliseconds(before)} → ${milliseconds(after)} ms`
+}
+
+const milliseconds = (ms: number): string => (ms < 10 ? String(Number(ms.toFixed(1))) : String(Math.round(ms)))
+
+function gapsText({ gaps }: Measured): string | null {
+  const ms = gaps.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0)
+  return gaps.length === 0 ? null : `not measured for ${durationText(ms)}`
+}
+
+function settledFields(receipt: Receipt): string[] {
+  const { settings, migrate, secretsChanged } = receipt
+  return [
+    `fewest available ${receipt.fewestAvailable} of ${receipt.replicas}`,
+    `in flight at stop ${receipt.inFlightAtStop}`,
+    `cut ${receipt.cut}`,
+    `migrate ${migrate === 'none' ? '–' : migrate.replace('-', ' ')}`,
+    `settings +${settings.added} −${settings.removed}`,
+    `secrets ${secretsChanged.length === 0 ? 'unchanged' : `changed: ${secretsChanged.join(', ')}`}`,
+  ]
+}
+
+function noteLines({ notes }: Receipt): string[] {
+  const more = notes.length - NOTES_SHOWN
+  const lines = notes.slice(0, NOTES_SHOWN).map((note) => `note:  ${note}`)
+  return more > 0 ? [...lines, `note:  and ${more} more: naru history --receipt`] : lines
+}
+
+function backLine({ back }: Receipt): string {
+  if (back === null) return 'back:  nothing to go back to yet'
+  return `back:  ${back.command}  → r${back.revision} (image, settings and secrets)`
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

@@ -1,0 +1,71 @@
+import type { StatusBody } from '../../api/responses.ts'
+import { columns, joinFields } from './columns.ts'
+import { commitText, durationText, shortDigest } from './quantities.ts'
+
+/** What `naru status` shows. */
+export function statusText(status: StatusBody, nowMs: number, width: number): string[] {
+  return [
+    ...joinFields(headFields(status), width),
+    ...status.routes.map(({ role, url }) => `${url} → ${role}`),
+    ...rolloutLines(status),
+    ...section(roleTable(status)),
+    ...section(replicaTable(status, nowMs)),
+    ...section(problemLines(status)),
+  ]
+}
+
+function headFields(status: StatusBody): (string | null)[] {
+  const { revision, digest, engine, router } = status
+  return [
+    `${status.app} (${status.environment})  ${revision === null ? 'nothing runs' : `r${revision}`}`,
+    commitText(status.commit, status.subject),
+    digest === null ? null : shortDigest(digest),
+    `engine ${engine}, router ${router}`,
+  ]
+}
+
+function rolloutLines({ rollout, paused, lastRollout }: StatusBody): string[] {
+  if (rollout !== null) {
+    const from = rollout.from === null ? '' : `r${rollout.from} `
+    const lines = [
+      `rollout r-${rollout.id}: ${rollout.kind} ${from}→ r${rollout.to}, ${rollout.phase}, by ${rollout.startedBy}`,
+    ]
+    return paused ? [...lines, 'paused: go on with naru resume, go back with naru abort'] : lines
+  }
+  if (lastRollout === null) return []
+  const { failure, endState, id } = lastRollout
+  const ended = `last rollout r-${id}: ${endState ?? 'ended'}`
+  return failure === null ? [ended] : [`${ended}, failed: ${failure.code}: ${failure.message}`]
+}
+
+function roleTable({ roles }: StatusBody): string[] {
+  if (roles.length === 0) return []
+  const rows = roles.map((role) => [
+    role.role,
+    ...[role.replicas, role.updated, role.ready, role.old, role.terminating].map(String),
+  ])
+  return columns(['role', 'wanted', 'new', 'ready', 'old', 'stopping'], rows)
+}
+
+function replicaTable({ replicas }: StatusBody, nowMs: number): string[] {
+  if (replicas.length === 0) return []
+  const rows = replicas.map((replica) => [
+    replica.id,
+    replica.phase,
+    replica.ready ? 'yes' : 'no',
+    replica.target === 'none' ? '–' : replica.target,
+    String(replica.inFlight),
+    String(replica.restarts),
+    replica.address === null ? '–' : `${replica.address.host}:${replica.address.port}`,
+    durationText(Math.max(0, nowMs - replica.startedAtMs)),
+  ])
+  return columns(['replica', 'phase', 'ready', 'traffic', 'in flight', 'restarts', 'address', 'age'], rows)
+}
+
+const problemLines = ({ replicas, notes }: StatusBody): string[] => [
+  ...replicas.flatMap(({ id, problem }) => (problem === null ? [] : [`${id}: ${problem}`])),
+  ...notes.map((note) => `note:  ${note}`),
+]
+
+/** With an empty line in front, unless there is nothing. */
+const section = (lines: readonly string[]): readonly string[] => (lines.length === 0 ? [] : ['', ...lines])

@@ -1,0 +1,41 @@
+import type { RepositoryHost } from '../cli/host.ts'
+import { dataFolder, dataPaths } from './data-folder.ts'
+
+/** Git for the command line, loaded when it is asked for. */
+export const repositoryHost: RepositoryHost = {
+  async find(folder, signal) {
+    const { findRepository } = await import('../source/git-work-tree.ts')
+    return findRepository(folder, process.env, signal)
+  },
+  async uncommitted(root, signal) {
+    const { uncommittedChanges } = await import('../source/git-work-tree.ts')
+    const { count, first } = await uncommittedChanges(root, process.env, signal)
+    return { count, names: first }
+  },
+  async head(root, signal) {
+    const commit = await ask(root, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], signal)
+    if (commit === null) return null
+    return { commit, branch: await ask(root, ['symbolic-ref', '--quiet', '--short', 'HEAD'], signal) }
+  },
+  userName: (folder, signal) => ask(folder, ['config', '--get', 'user.name'], signal),
+  async fileAt(root, ref, path, signal) {
+    const { gitSource } = await import('../source/git-source.ts')
+    const cacheFolder = dataPaths(dataFolder(null, process.env)).mirrors
+    const source = gitSource({ cacheFolder, env: process.env })
+    const found = await source.resolve({ kind: 'git', url: root, ref, folder: '', submodules: false }, signal)
+    return source.readFile(found, path, signal)
+  },
+}
+
+/** One line of the user's own git in the user's own folder; null: it has no answer. */
+async function ask(folder: string, args: readonly string[], signal: AbortSignal): Promise<string | null> {
+  const { run } = await import('../os/run.ts')
+  const env = Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value === undefined || /^GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|COMMON_DIR)$/.test(name) ? [] : [[name, value]],
+    ),
+  )
+  const asked = await run('git', ['--no-pager', ...args], { cwd: folder, env, timeoutMs: 20_000, signal })
+  const line = asked.stdout.trim()
+  return asked.code === 0 && line !== '' ? line : null
+}
