@@ -30,10 +30,9 @@ export interface Copy {
 export function copyFiles(copy: Copy, tree: FileTree): Added {
   const added: Added = new Map()
   const found = copy.sources.flatMap((source) => findSources(copy, source))
-  const real = resolvePath(tree, copy.destination)
-  if (real === null) throw invalid(copy.place, `${copy.destination} is a loop of links in the image`)
+  const to = realDestination(copy, tree)
   const many = found.length + copy.texts.length > 1
-  const isFolder = /(^|\/)\.?$/.test(copy.destination) || tree.at(real.path)?.type === 'directory'
+  const isFolder = /(^|\/)\.?$/.test(copy.destination) || tree.at(to)?.type === 'directory'
   if (many && !isFolder) {
     const hint = 'Write a slash at its end: then it is a folder.'
     throw failureAt(
@@ -44,13 +43,21 @@ export function copyFiles(copy: Copy, tree: FileTree): Added {
     )
   }
   const put = (path: string, entry: FileEntry) => putEntry({ copy, tree, added }, path, entry)
-  for (const { name, entry } of copy.texts) put(isFolder ? joinPath(real.path, name) : real.path, entry)
+  for (const { name, entry } of copy.texts) put(isFolder ? joinPath(to, name) : to, entry)
   for (const source of found) {
     const entry = copy.from.files.at(source.path)
-    if (entry?.type === 'directory') copyFolder(copy, source.path, { tree, added, to: real.path })
-    else if (entry !== null) put(isFolder ? joinPath(real.path, source.name) : real.path, entry)
+    if (entry?.type === 'directory') copyFolder(copy, source.path, { tree, added, to })
+    else if (entry !== null) put(isFolder ? joinPath(to, source.name) : to, entry)
   }
   return added
+}
+
+/** The destination with the links of the image followed. */
+function realDestination({ destination, place }: Copy, tree: FileTree): string {
+  if (destination.includes('\0')) throw invalid(place, 'the destination has a NUL in it')
+  const real = resolvePath(tree, destination)
+  if (real === null) throw invalid(place, `${destination} is a loop of links in the image`)
+  return real.path
 }
 
 interface Target {

@@ -169,6 +169,7 @@ describe('COPY', () => {
       { out: { link: '/etc' } },
     ],
     ['a loop of links', 'COPY loop /x', 'BUILD_SOURCE_INVALID', 'loop', { loop: { link: 'loop' } }],
+    ['a name with a NUL', 'COPY ["a\\u0000", "/x"]', 'BUILD_COPY_SOURCE_MISSING', 'is not there', {}],
     ['several files to one', 'COPY a b /x', 'BUILD_SOURCE_INVALID', 'several files', { b: 'B' }],
     [
       'a file over a folder',
@@ -188,6 +189,11 @@ describe('COPY', () => {
     expect(failed).toMatchObject({ name: 'DeployError', code })
     expect(failed.message).toContain(message)
     expect(failed.detail).toMatchObject({ file: 'Dockerfile' })
+  })
+
+  it('refuses a .dockerignore with a broken pattern', async () => {
+    const failed = await refused('FROM scratch\nCOPY . /\n', { '.dockerignore': 'ok\n[a' })
+    expect(failed).toMatchObject({ code: 'BUILD_SOURCE_INVALID', message: expect.stringContaining('.dockerignore') })
   })
 
   it('refuses pipes and sockets', async () => {

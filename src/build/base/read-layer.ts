@@ -35,15 +35,13 @@ export async function readLayer(
   const hash = createHash('sha256')
   const plain = new PassThrough({ highWaterMark: 2 ** 20 })
   const unpacked = unpack(source, blob, counted(source, hash), plain, signal)
-  // The reader below fails as well when this does; its reason is the one to tell, so it is awaited after.
+  // Awaited below, in either case.
   unpacked.catch(() => {})
   try {
     await readEntries(plain, source, each)
   } catch (failed) {
     plain.destroy()
-    await unpacked
-    if (failed instanceof DeployError || (failed as NodeJS.ErrnoException).code !== undefined) throw failed
-    throw invalid(source, `is no readable tar (${failed instanceof Error ? failed.message : String(failed)})`, failed)
+    throw await firstReason(source, failed, unpacked)
   }
   await unpacked
   const found = `sha256:${hash.digest('hex')}`
@@ -53,6 +51,27 @@ export async function readLayer(
     detail: { repository, digest: layer.digest },
   })
 }
+
+/** Unpacking and reading end each other: of their two failures the one that came first says why, the other only that the stream closed. */
+async function firstReason(source: LayerSource, reading: unknown, unpacked: Promise<void>): Promise<unknown> {
+  if (reading instanceof DeployError) return reading
+  const unpacking: unknown = await unpacked.then(
+    () => null,
+    (failed: unknown) => failed,
+  )
+  if (unpacking !== null && !isClosed(unpacking)) return unpacking
+  if (isSystemError(reading)) return reading
+  return invalid(
+    source,
+    `is no readable tar (${reading instanceof Error ? reading.message : String(reading)})`,
+    reading,
+  )
+}
+
+const isClosed = (failed: unknown): boolean =>
+  (failed as { code?: unknown } | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
+const isSystemError = (failed: unknown): boolean =>
+  typeof (failed as { code?: unknown } | null)?.code === 'string' && !isClosed(failed)
 
 async function unpack(
   source: LayerSource,

@@ -19,6 +19,8 @@ export class Beneath {
 
   /** What is there, links not followed; null: nothing, or a part of the path is no folder. */
   stat(path: string): Stats | null {
+    // No file has such a name, and Node throws for it.
+    if (path.includes('\0')) return null
     return missing(() => (path === '' ? fstatSync(this.#root) : lstatSync(this.#through(path))))
   }
 
