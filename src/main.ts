@@ -1,0 +1,23 @@
+import type { CliHost } from './cli/host.ts'
+import { dataFolder } from './main/data-folder.ts'
+import { repositoryHost } from './main/repository.ts'
+import { VERSION } from './main/version.ts'
+
+/** What the command line is given; each part is loaded when it is asked for, so that `naru version` is instant. */
+const host: CliHost = {
+  version: VERSION,
+  dataFolder: (asked) => dataFolder(asked, process.env),
+  runningServer: async (folder) => (await import('./main/running-server.ts')).runningServer(folder),
+  startServer: async (folder, signal) => (await import('./main/running-server.ts')).startServer(folder, signal),
+  openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
+  repository: repositoryHost,
+  async *doctor(folder, signal) {
+    yield* (await import('./main/doctor.ts')).doctor(folder, signal)
+  },
+}
+
+/** Runs one command and answers its exit code by ending the process. */
+export async function main(args: readonly string[]): Promise<void> {
+  const { runProgram } = await import('./cli/program.ts')
+  process.exitCode = await runProgram(args, host)
+}

@@ -1,0 +1,34 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ProcessIdentity, signalProcess } from '../os/process-identity.ts'
+import { proberFiles } from '../probe/prober-files.ts'
+import { dataPaths } from './data-folder.ts'
+import { lockFolder } from './folder-lock.ts'
+import { openPlace } from './open-place.ts'
+
+/**
+ * Ends everything that runs from a data folder: replicas (killed after `graceMs`), the router with its kernel rules, the keeper,
+ * and probers that a killed server left. What is remembered stays: a server that is started again starts the replicas again. A
+ * keeper that was killed is replaced by one that adopts what runs, so that it can be ended. Throws SERVER_IN_USE while a
+ * server works on the folder.
+ */
+export async function endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void> {
+  const paths = dataPaths(folder)
+  const lock = lockFolder(paths.lock, folder)
+  try {
+    const opened = await openPlace(folder, signal)
+    await opened.shutdown(graceMs, signal)
+    await opened.close()
+    for (const prober of await probers(paths.probes)) signalProcess(prober, 'SIGTERM')
+  } finally {
+    lock.release()
+  }
+}
+
+async function probers(folder: string): Promise<ProcessIdentity[]> {
+  const names = await readdir(folder).catch(() => [])
+  const texts = names
+    .filter((name) => name.endsWith(proberFiles('').identity))
+    .map((name) => readFile(join(folder, name), 'utf8').catch(() => ''))
+  return (await Promise.all(texts)).filter((text) => text !== '').map((text) => JSON.parse(text) as ProcessIdentity)
+}
