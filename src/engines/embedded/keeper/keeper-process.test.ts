@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { hasEnvironment, listProcesses } from '../../../os/process-table.ts'
 import { identify, isAlive } from '../../../os/process-identity.ts'
 import { connectLines } from '../../../os/line-socket.ts'
+import { Cgroups } from '../roots/limits/cgroups.ts'
 import { logPath } from './log-file.ts'
 import { treeMembers } from './process-tree.ts'
 import { KEEPER_PROTOCOL, type KeeperStatus, type MigrationRecord } from './protocol.ts'
@@ -15,12 +17,14 @@ import type { ReplicaRecord } from './replica-record.ts'
 import { aSpec, aStranger, type KeeperUnderTest, keeperUnderTest, readPort, SCOPE } from './testing.ts'
 
 const DEADLINE = { timeout: 30_000, interval: 20 }
+const IS_ROOT = process.geteuid?.() === 0
+const CAN_LIMIT = IS_ROOT && Cgroups.open(`probe${process.pid}`).limits.includes('memory')
 const KEEPER = join(import.meta.dirname, 'testing-keeper.ts')
 
 describe('keeper', { timeout: 90_000 }, () => {
   const open: KeeperUnderTest[] = []
-  const make = async (...more: string[]) => {
-    const keeper = await keeperUnderTest(more)
+  const make = async (routerOf: ((folder: string) => readonly string[]) | null = null) => {
+    const keeper = await keeperUnderTest(routerOf)
     open.push(keeper)
     return keeper
   }
@@ -194,6 +198,50 @@ describe('keeper', { timeout: 90_000 }, () => {
     expect((await keeper.request<KeeperStatus>({ kind: 'status' })).pid).toBe(pid)
   })
 
+  it.skipIf(!CAN_LIMIT)(
+    'tells that the kernel killed it for want of memory (left out: no memory cgroup here)',
+    async () => {
+      const cgroups = Cgroups.open(`test${process.pid}`)
+      const limits = { cpuRequestMilli: null, cpuLimitMilli: null, memoryRequestBytes: null }
+      const files = cgroups.create('web-1-1', { ...limits, memoryLimitBytes: 60 * 2 ** 20 })
+      const keeper = await make()
+      const greedy = 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))'
+      await start(keeper, aSpec({}, { args: ['-e', greedy], cgroups: files }))
+      const killed = await until(keeper, { restarts: 1 })
+      expect(killed.lastExit).toMatchObject({ known: true, signal: 'SIGKILL', outOfMemory: true })
+      await keeper.request({ kind: 'remove', scope: SCOPE, token: 1, replica: 'web-1-1' })
+      cgroups.remove('web-1-1')
+    },
+  )
+
+  it.skipIf(!IS_ROOT)(
+    'goes on when the disk is full: nothing new starts, what crashes is started again (left out: needs root)',
+    async () => {
+      const keeper = await make()
+      const folder = join(keeper.folder, 'keeper')
+      mkdirSync(folder)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'naru-test', folder])
+      try {
+        await start(keeper)
+        const { process: running } = await until(keeper, { state: 'running' })
+        expect(() => writeFileSync(join(folder, 'fill'), Buffer.alloc(2 ** 20))).toThrow('ENOSPC')
+        // Small records may still fit into what the ledger has: start until one does not.
+        const starts = Array.from({ length: 60 }, (_, at) => start(keeper, aSpec({}, {}, `web-2-${at}`)))
+        const failed = (await Promise.allSettled(starts)).filter(({ status }) => status === 'rejected')
+        expect(failed[0]).toMatchObject({ reason: { code: 'DISK_FULL' } })
+        process.kill(running?.pid ?? 0, 'SIGKILL')
+        const again = await until(keeper, { state: 'running', restarts: 1 })
+        expect(again.process?.pid).not.toBe(running?.pid)
+      } finally {
+        rmSync(join(folder, 'fill'), { force: true })
+        await keeper.close()
+        open.pop()
+        execFileSync('umount', ['--', folder])
+        rmSync(keeper.folder, { recursive: true, force: true })
+      }
+    },
+  )
+
   it('gives away each assigned port once, and the same one to who asks again', async () => {
     const keeper = await make()
     const reserve = (replica: string) => keeper.request<number>({ kind: 'reserve', scope: SCOPE, token: 1, replica })
@@ -207,9 +255,9 @@ describe('keeper', { timeout: 90_000 }, () => {
   describe('with a router', () => {
     const routed = async () => {
       const port = await freePort()
-      const file = join((await make()).folder, 'told')
-      const command = [process.execPath, join(import.meta.dirname, 'testing-router.ts'), String(port), file]
-      const keeper = await make('30000', JSON.stringify(command))
+      const program = join(import.meta.dirname, 'testing-router.ts')
+      const keeper = await make((folder) => [process.execPath, program, String(port), join(folder, 'told')])
+      const file = join(keeper.folder, 'told')
       const told = async () => (await readFile(file, 'utf8')).trim().split('\n')
       const answer = async () => Number(await readPort(port))
       await keeper.request({ kind: 'status' })

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { backoff } from '../../../lib/backoff.ts'
 import { type Scope, scopeName } from '../../../model/app.ts'
@@ -32,6 +32,8 @@ export class RouterProcess {
   readonly #sockets = new Map<string, Promise<ListeningSocket>>()
   #child: ChildProcess | null = null
   #identity: ProcessIdentity | null = null
+  /** Made way for ours, and may still finish open connections. */
+  #former: ProcessIdentity | null = null
   #delays = backoff(20, 2000)
   #ending = false
 
@@ -42,6 +44,10 @@ export class RouterProcess {
 
   get pid(): number | null {
     return this.#identity?.pid ?? null
+  }
+
+  get #routerSocket(): string {
+    return join(this.#around.folder, 'router.sock')
   }
 
   /** No address is published. What a router publishes that a keeper before us started is not known here. */
@@ -64,7 +70,11 @@ export class RouterProcess {
     }
     if (inherited !== null) {
       const message: ToRouter = { kind: 'shutdown', remove: false, lingerMs: LINGER_MS }
-      if (known !== null && isAlive(known)) await this.#request(message).catch(this.#around.complain)
+      if (known !== null && isAlive(known)) {
+        this.#former = known
+        await this.#request(message).catch(this.#around.complain)
+        await this.#socketGone()
+      }
       this.#start()
     } else if (known !== null && isAlive(known)) {
       this.#identity = known
@@ -102,6 +112,7 @@ export class RouterProcess {
       const gone = await this.#goneWithin(identity, SHUTDOWN_TIMEOUT_MS)
       if (!gone) signalProcess(identity, 'SIGKILL')
     }
+    if (this.#former !== null) signalProcess(this.#former, 'SIGKILL')
     this.#around.ledger.saveRouter(null)
     await this.#closeSockets()
   }
@@ -194,6 +205,15 @@ export class RouterProcess {
       await client.request(message, AbortSignal.timeout(ANSWER_TIMEOUT_MS))
     } finally {
       client.close()
+    }
+  }
+
+  /** A router that makes way takes its socket file away; it must not be the successor's. */
+  async #socketGone(): Promise<void> {
+    const deadline = this.#around.clock.monotonic() + ANSWER_TIMEOUT_MS
+    for (const delay of backoff(5, 50)) {
+      if (!existsSync(this.#routerSocket) || this.#around.clock.monotonic() > deadline) return
+      await this.#around.clock.sleep(delay, this.#around.signal)
     }
   }
 

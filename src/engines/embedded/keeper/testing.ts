@@ -24,9 +24,13 @@ export interface KeeperUnderTest {
   close(): Promise<void>
 }
 
-export async function keeperUnderTest(more: readonly string[] = []): Promise<KeeperUnderTest> {
+/** `routerOf`: the router's argument list for this folder. */
+export async function keeperUnderTest(
+  routerOf: ((folder: string) => readonly string[]) | null = null,
+): Promise<KeeperUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-'))
-  const command = [process.execPath, join(import.meta.dirname, 'testing-keeper.ts'), folder, ...more]
+  const router = JSON.stringify(routerOf?.(folder) ?? null)
+  const command = [process.execPath, join(import.meta.dirname, 'testing-keeper.ts'), folder, '30000', router]
   const client = new KeeperClient({ folder, command, clock: systemClock })
   const request = <T>(message: KeeperRequest) => client.request<T>(message, AbortSignal.timeout(60_000))
   return {
