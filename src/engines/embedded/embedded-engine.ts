@@ -34,6 +34,8 @@ export interface EmbeddedEngineOptions {
   readonly clock: Clock
   /** What replicas can be held to on this machine. */
   readonly limits: EngineTraits['limits']
+  /** What is special about this machine, a sentence each (roots.notes). */
+  readonly notes: readonly string[]
   /** Opens a release's secrets again, for replicas whose keeper was killed; null: such replicas wait for their next start step. */
   readonly openSecrets: ((release: Release) => Promise<Secrets>) | null
 }
@@ -66,9 +68,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async notes(): Promise<readonly string[]> {
-    const { isolation } = this.#options.roots
-    const missing = (['memory', 'cpu'] as const).filter((limit) => !this.traits.limits.includes(limit))
-    return [`isolation: ${isolation}`, ...missing.map((limit) => `${limit} is not limited here`)]
+    return this.#options.notes
   }
 
   async observe(scope: Scope, signal: AbortSignal): Promise<Observed> {

@@ -73,6 +73,7 @@ export async function embeddedUnderTest(
       probe: readinessProbe(systemClock),
       clock: systemClock,
       limits: [],
+      notes: [],
       openSecrets: null,
     })
     return engine
