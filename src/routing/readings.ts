@@ -19,7 +19,7 @@ export async function observeScope(core: RouterCore, scope: Scope): Promise<Obse
   const kernel = core.kernel !== null && core.view.covers(known) ? core.kernel : null
   // Only of targets that have left: reading the kernel's sockets costs milliseconds, and nothing waits for one that is Active.
   const ports = new Set(known.targets.filter(({ state }) => state !== 'Active').map(({ address }) => address.port))
-  const sockets = kernel === null || ports.size === 0 ? [] : await readSockets(ports)
+  const sockets = kernel === null || ports.size === 0 ? [] : readSockets(ports)
   const counters = kernel === null ? null : await kernel.refresh()
   const targets = core.scope(scope).targets.map((record) => {
     const live = liveTarget(core, scope, record)
@@ -40,7 +40,7 @@ export async function servedBy(
   sourcePorts: readonly number[],
 ): Promise<(number | null)[]> {
   const ports = new Set(core.scope(scope).routes.map(({ listen }) => listen.port))
-  const redirected = core.kernel === null ? null : await core.view.redirected(ports)
+  const redirected = core.kernel === null ? null : core.view.redirected(ports)
   return sourcePorts.map((port) => redirected?.get(port) ?? core.servedBy(scope, port))
 }
 

@@ -10,10 +10,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/os/system-clock.ts'
@@ -65,6 +67,7 @@ const round = (value: number, digits = 2): number => Number(value.toFixed(digits
 const children: ChildProcess[] = []
 const folder = await mkdtemp(join(tmpdir(), 'naru-bench-'))
 const routers: RouterClient[] = []
+const routerProcesses: ChildProcess[] = []
 const HAPROXY =
   'global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n  timeout client 60s\n  timeout server 60s\n  timeout connect 5s\n'
 const report: { way: Way['name']; kept: boolean; samples: Sample[] }[] = []
@@ -96,6 +99,7 @@ try {
     await router.shutdown(true, 0, AbortSignal.timeout(5000)).catch(() => {})
     await router.close()
   }
+  await Promise.race([Promise.all(routerProcesses.map((child) => once(child, 'exit'))), delay(5000)])
   for (const child of children) child.kill('SIGKILL')
   await rm(folder, { recursive: true, force: true })
 }
@@ -118,6 +122,7 @@ async function router(fastPath: 'nftables' | 'none', replicaPorts: readonly numb
   const own = await mkdtemp(join(folder, 'r-'))
   const entry = fileURLToPath(new URL('../../src/routing/router-main.ts', import.meta.url))
   const proxy = start(process.execPath, [entry, own, randomBytes(4).toString('hex'), fastPath])
+  routerProcesses.push(proxy)
   const client = connectRouter({ socket: routerPaths(own).socket, clock: systemClock })
   routers.push(client)
   const port = await freePort()
@@ -131,7 +136,7 @@ async function router(fastPath: 'nftables' | 'none', replicaPorts: readonly numb
 /** How long a switch takes, from the call to its proof: admit one and drain the other. */
 async function timeSwitches(client: RouterClient, ports: readonly number[]): Promise<number[]> {
   const took: number[] = []
-  for (let n = 0; n < 200; n++) {
+  for (let n = 0; n < 60; n++) {
     const [come, go] = n % 2 === 0 ? [0, 1] : [1, 0]
     await client.admit(scope, targetOf(ports, come), 1, signal)
     const started = performance.now()
@@ -144,7 +149,7 @@ async function timeSwitches(client: RouterClient, ports: readonly number[]): Pro
 /** How long it takes from the keeper's word that a process is gone to the proof that the map does not name it. */
 async function timeCrashes(client: RouterClient, ports: readonly number[]): Promise<number[]> {
   const took: number[] = []
-  for (let n = 0; n < 50; n++) {
+  for (let n = 0; n < 20; n++) {
     for (const at of [0, 1]) await client.admit(scope, targetOf(ports, at), 1, signal)
     const started = performance.now()
     await client.exited(scope, 'web-1-1', signal)
@@ -187,7 +192,7 @@ function wrk(port: number, kept: boolean, forSeconds: number): Promise<string> {
   return new Promise((resolve, reject) => child.once('error', reject).once('close', () => resolve(out)))
 }
 
-/** CPU of a live process with all its threads, in microseconds: nanoseconds on a CPU by the scheduler. */
+/** CPU of a live process with all its threads, in microseconds. */
 async function cpuMicros(child: ChildProcess): Promise<number> {
   const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 
 /** One tracked TCP connection: how the client sees it, and which port answers it. */
 export interface TrackedConnection {
@@ -15,12 +15,10 @@ const TUPLES =
   /^ipv[46] +\d+ tcp .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*?src=\S+ dst=\S+ sport=(\d+) dport=\d+ /gm
 
 /** The tracked connections to these ports (null: to any); null: this kernel does not show them in /proc. */
-export async function readConntrack(
-  calledPorts: ReadonlySet<number> | null,
-): Promise<readonly TrackedConnection[] | null> {
+export function readConntrack(calledPorts: ReadonlySet<number> | null): readonly TrackedConnection[] | null {
   let text: string
   try {
-    text = await readFile('/proc/net/nf_conntrack', 'latin1')
+    text = readFileSync('/proc/net/nf_conntrack', 'latin1')
   } catch {
     return null
   }

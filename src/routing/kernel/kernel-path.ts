@@ -106,8 +106,7 @@ export class KernelPath {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const wanted = this.#options.wanted()
       try {
-        if (this.#stale) await this.#read()
-        this.#held = await this.#session.exchange(tableCommand(this.#table, this.#held, wanted, generation))
+        await this.#write(wanted)
       } catch (failed) {
         this.#forget()
         if (this.#closed || attempt === ATTEMPTS - 1) throw this.#failed((failed as Error).message)
@@ -120,6 +119,14 @@ export class KernelPath {
     throw this.#failed(this.#session.complaint.split('\n')[0] || 'it does not hold what was written')
   }
 
+  async #write(wanted: WantedTable): Promise<void> {
+    if (this.#stale) await this.#read()
+    const { generation } = this.#options
+    const command = tableCommand(this.#table, this.#held, wanted, generation)
+    this.#held = await this.#session.exchange(command)
+    if (command === null && !holds(this.#held, wanted, generation)) this.#tellChanged()
+  }
+
   /** A change did not take hold: what is there is read anew, and nobody is blamed. */
   #forget(): void {
     this.#held = null
@@ -130,12 +137,14 @@ export class KernelPath {
     const known = this.#held
     this.#held = await this.#session.exchange(null)
     this.#stale = false
-    const { generation, note } = this.#options
+    const { generation } = this.#options
     const writer = this.#held?.writer ?? 0
     if (writer > generation) throw new Error(`router ${writer} of this folder owns it, this is ${generation}`)
-    if (known !== null && !isSame(known, this.#held)) {
-      note(`the nftables table ${this.#table} was changed by another program: it is written again`)
-    }
+    if (known !== null && !isSame(known, this.#held)) this.#tellChanged()
+  }
+
+  #tellChanged(): void {
+    this.#options.note(`the nftables table ${this.#table} was changed by another program: it is written again`)
   }
 
   #failed(why: string): DeployError {

@@ -28,7 +28,7 @@ export class KernelView {
     this.#accepts.set(`${name} ${target.replica}`, acceptsOf(await readListening(port), port))
     const before = this.#owners.get(port)
     if (before?.revision === target.revision) return
-    const unsure = before === undefined ? new Set<number>() : await clientsOf(port)
+    const unsure = before === undefined ? new Set<number>() : clientsOf(port)
     this.#owners.delete(port)
     this.#owners.set(port, { revision: target.revision, unsure })
     for (const oldest of this.#owners.keys()) {
@@ -66,9 +66,9 @@ export class KernelView {
   }
 
   /** Revisions by source port of the machine's own connections to these ports that the kernel redirected; absent: it does not know. */
-  async redirected(calledPorts: ReadonlySet<number>): Promise<ReadonlyMap<number, number>> {
+  redirected(calledPorts: ReadonlySet<number>): ReadonlyMap<number, number> {
     const revisions = new Map<number, number>()
-    for (const { client, called, clientPort, calledPort, answeringPort } of (await readConntrack(calledPorts)) ?? []) {
+    for (const { client, called, clientPort, calledPort, answeringPort } of readConntrack(calledPorts) ?? []) {
       const owner = this.#owners.get(answeringPort)
       if (answeringPort === calledPort || owner === undefined || owner.unsure.has(clientPort)) continue
       if (client === called || client.startsWith('127.')) revisions.set(clientPort, owner.revision)
@@ -80,9 +80,9 @@ export class KernelView {
 const NOWHERE: Accepts = { loopback4: false, every4: false, loopback6: false, every6: false }
 
 /** Source ports of every tracked connection that this port answers. */
-async function clientsOf(port: number): Promise<Set<number>> {
+function clientsOf(port: number): Set<number> {
   const clients = new Set<number>()
-  for (const { answeringPort, clientPort } of (await readConntrack(null)) ?? []) {
+  for (const { answeringPort, clientPort } of readConntrack(null) ?? []) {
     if (answeringPort === port) clients.add(clientPort)
   }
   return clients
