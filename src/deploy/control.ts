@@ -1,11 +1,11 @@
 import { type Scope, scopeName } from '../model/app.ts'
 import { failureReport } from '../model/failure.ts'
-import { EnvironmentLoop } from './environment-loop.ts'
-import { EnvironmentState } from './environment-state.ts'
+import { EnvironmentLoop } from './environment/environment-loop.ts'
+import { EnvironmentState } from './environment/environment-state.ts'
 import { EventStream } from './event-stream.ts'
 import type { Release } from '../model/release.ts'
 import { planRollback } from '../plan/plan-rollback.ts'
-import { HISTORY } from './new-rollout.ts'
+import { HISTORY } from './rollout/new-rollout.ts'
 import type { Place } from './place.ts'
 
 /** All environments of one place: a loop for each that was ever deployed, and the streams of operations. */

@@ -1,10 +1,10 @@
 import type { SourceRevision } from '../model/release.ts'
-import { draftRelease, pinSecrets } from './draft-release.ts'
+import { draftRelease, pinSecrets } from './artifact/draft-release.ts'
 import type { Control } from './control.ts'
 import type { EventStream } from './event-stream.ts'
-import { findSource, type Found, type SourceRequest } from './find-source.ts'
-import { type Artifact, atStation, buildArtifact, imageOf, importArtifact } from './make-artifact.ts'
-import type { AppReader, AppReading, Workshop } from './workshop.ts'
+import { findSource, type Found, type SourceRequest } from './artifact/find-source.ts'
+import { type Artifact, atStation, buildArtifact, imageOf, importArtifact } from './artifact/make-artifact.ts'
+import type { AppReader, AppReading, Workshop } from './artifact/workshop.ts'
 
 /** One `naru deploy` of a commit or an image. */
 export interface DeployTask {

@@ -4,10 +4,10 @@ import type { DesiredState } from '../model/rollout.ts'
 import type { Step } from '../model/step.ts'
 import { specsOf } from '../plan/rollout-spec.ts'
 import { simulate } from '../plan/simulate.ts'
-import { changedSettings, type SettingChange } from './diff-settings.ts'
+import { changedSettings, type SettingChange } from './receipt/diff-settings.ts'
 import { type Fingerprint, fingerprint } from './fingerprint.ts'
 import type { Place } from './place.ts'
-import { observe, releaseSpecs } from './round.ts'
+import { observe, releaseSpecs } from './environment/round.ts'
 
 /** What a deploy is about to fix, before an artifact exists. */
 export interface Intended {

@@ -22,6 +22,9 @@ export interface OpenPlace {
   readonly place: Place
   readonly images: DiskStore
   readonly roots: OpenReplicaRoots
+  /** Stops and removes everything that runs from the folder: replicas, router, keeper. */
+  shutdown(graceMs: number, signal: AbortSignal): Promise<void>
+  /** Lets go of everything; what runs goes on. */
   close(): Promise<void>
 }
 
@@ -67,6 +70,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     place,
     images,
     roots,
+    shutdown: (graceMs, until) => engine.shutdown(graceMs, until),
     async close() {
       await engine.close()
       await router.close()

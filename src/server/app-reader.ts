@@ -3,7 +3,7 @@ import { refuseKeys } from '../appfile/gate.ts'
 import { readAppFile } from '../appfile/read-app-file.ts'
 import { resolveApp } from '../appfile/resolve-app.ts'
 import { settleImage } from '../appfile/settle-image.ts'
-import type { AppReader, AppReading } from '../deploy/workshop.ts'
+import type { AppReader, AppReading } from '../deploy/artifact/workshop.ts'
 import type { EngineTraits } from '../model/engine-traits.ts'
 
 /** What a request says of its app. */

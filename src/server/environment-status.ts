@@ -1,6 +1,6 @@
 import type { RolloutBody, StatusBody } from '../api/responses.ts'
-import { firstCauseOf } from '../deploy/first-cause-of.ts'
-import type { EnvironmentStatus } from '../deploy/environment-loop.ts'
+import { firstCauseOf } from '../deploy/environment/first-cause-of.ts'
+import type { EnvironmentStatus } from '../deploy/environment/environment-loop.ts'
 import { type Scope, scopeName } from '../model/app.ts'
 import { DeployError } from '../model/failure.ts'
 import { checkName } from '../model/names.ts'

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { BaseImageBody, ServerBody } from '../api/responses.ts'
 import type { BaseImageRequest } from '../api/requests.ts'
 import type { Control } from '../deploy/control.ts'
-import type { Workshop } from '../deploy/workshop.ts'
+import type { Workshop } from '../deploy/artifact/workshop.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 
 /** What the routes of the server are made of; main.ts picks the parts. */

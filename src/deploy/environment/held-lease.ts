@@ -1,7 +1,7 @@
-import type { Clock } from '../lib/clock.ts'
-import type { Scope } from '../model/app.ts'
-import type { FencingToken } from '../model/rollout.ts'
-import type { Memory } from '../memory/memory.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Scope } from '../../model/app.ts'
+import type { FencingToken } from '../../model/rollout.ts'
+import type { Memory } from '../../memory/memory.ts'
 
 /** Long enough that a busy machine renews in time, short enough that a successor elsewhere does not wait for a minute. */
 const TTL_MS = 15_000

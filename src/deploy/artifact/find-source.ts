@@ -1,6 +1,6 @@
-import type { App } from '../model/app.ts'
-import { DeployError } from '../model/failure.ts'
-import type { ResolvedSource } from '../source/source.ts'
+import type { App } from '../../model/app.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { ResolvedSource } from '../../source/source.ts'
 import type { AppReader, AppReading, Workshop } from './workshop.ts'
 
 /** What was asked for, apart from the file. */

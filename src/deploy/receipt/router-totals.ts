@@ -1,6 +1,6 @@
-import type { Event } from '../model/event.ts'
-import type { TargetCounts } from '../model/observed.ts'
-import type { Receipt } from '../model/receipt.ts'
+import type { Event } from '../../model/event.ts'
+import type { TargetCounts } from '../../model/observed.ts'
+import type { Receipt } from '../../model/receipt.ts'
 
 const NONE: TargetCounts = { connections: 0, refused: 0, cut: 0 }
 

@@ -1,9 +1,9 @@
-import type { App, BuildSettings } from '../model/app.ts'
-import type { Descriptor, ImageConfig } from '../model/descriptor.ts'
-import type { Report } from '../model/event.ts'
-import type { Builder } from '../build/builder.ts'
-import type { ContentStore } from '../registry/content-store.ts'
-import type { Source } from '../source/source.ts'
+import type { App, BuildSettings } from '../../model/app.ts'
+import type { Descriptor, ImageConfig } from '../../model/descriptor.ts'
+import type { Report } from '../../model/event.ts'
+import type { Builder } from '../../build/builder.ts'
+import type { ContentStore } from '../../registry/content-store.ts'
+import type { Source } from '../../source/source.ts'
 
 /** Everything between a commit and an artifact: source, build and registry, chosen by main.ts. */
 export interface Workshop {

@@ -1,11 +1,11 @@
-import { type Scope, scopeName } from '../model/app.ts'
-import { DeployError } from '../model/failure.ts'
-import type { Release } from '../model/release.ts'
-import type { DesiredState } from '../model/rollout.ts'
-import type { Order } from '../engines/engine.ts'
-import type { EventStream } from './event-stream.ts'
+import { type Scope, scopeName } from '../../model/app.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { Release } from '../../model/release.ts'
+import type { DesiredState } from '../../model/rollout.ts'
+import type { Order } from '../../engines/engine.ts'
+import type { EventStream } from '../event-stream.ts'
 import { type HeldLease, holdLease } from './held-lease.ts'
-import type { Place } from './place.ts'
+import type { Place } from '../place.ts'
 
 /** What one environment should be, as its only writer keeps it at hand: remembered first, then true here. */
 export class EnvironmentState {

@@ -1,7 +1,7 @@
-import type { Report } from '../model/event.ts'
-import type { Step } from '../model/step.ts'
-import type { Order } from '../engines/engine.ts'
-import type { Place } from './place.ts'
+import type { Report } from '../../model/event.ts'
+import type { Step } from '../../model/step.ts'
+import type { Order } from '../../engines/engine.ts'
+import type { Place } from '../place.ts'
 
 /** Carries out one step and reports it. It decides nothing: which call a step is stands in its kind. */
 export async function applyStep(

@@ -1,7 +1,7 @@
-import { planPrune } from '../plan/plan-prune.ts'
-import type { Rollout } from '../model/rollout.ts'
+import { planPrune } from '../../plan/plan-prune.ts'
+import type { Rollout } from '../../model/rollout.ts'
 import type { EnvironmentState } from './environment-state.ts'
-import type { Place } from './place.ts'
+import type { Place } from '../place.ts'
 
 /** Forgets releases beyond the history limit, and what only they needed: unpacked layers and images. */
 export async function pruneHistory(

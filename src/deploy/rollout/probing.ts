@@ -1,9 +1,9 @@
-import type { ObservedRouter } from '../model/observed.ts'
-import type { Measured, NotMeasured } from '../model/receipt.ts'
-import type { Release } from '../model/release.ts'
-import type { Rollout } from '../model/rollout.ts'
-import type { ProberRun } from '../probe/probe.ts'
-import type { Place } from './place.ts'
+import type { ObservedRouter } from '../../model/observed.ts'
+import type { Measured, NotMeasured } from '../../model/receipt.ts'
+import type { Release } from '../../model/release.ts'
+import type { Rollout } from '../../model/rollout.ts'
+import type { ProberRun } from '../../probe/probe.ts'
+import type { Place } from '../place.ts'
 import { type ReceiptTarget, receiptTarget } from './receipt-target.ts'
 
 /** A request that is not answered within this is lost; longer than any drain of a short request. */

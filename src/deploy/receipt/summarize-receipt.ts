@@ -1,12 +1,12 @@
-import type { App } from '../model/app.ts'
-import type { Event } from '../model/event.ts'
-import type { FailureReport } from '../model/failure.ts'
-import type { Measured, NotMeasured, Receipt, TimelineEntry } from '../model/receipt.ts'
-import type { Release } from '../model/release.ts'
-import type { EndState, Rollout } from '../model/rollout.ts'
+import type { App } from '../../model/app.ts'
+import type { Event } from '../../model/event.ts'
+import type { FailureReport } from '../../model/failure.ts'
+import type { Measured, NotMeasured, Receipt, TimelineEntry } from '../../model/receipt.ts'
+import type { Release } from '../../model/release.ts'
+import type { EndState, Rollout } from '../../model/rollout.ts'
 import { diffSettings } from './diff-settings.ts'
 import { routerTotals } from './router-totals.ts'
-import { stepText } from './step-text.ts'
+import { stepText } from '../step-text.ts'
 
 /** What a receipt is made of. */
 export interface ReceiptFacts {

@@ -1,11 +1,11 @@
-import { exitCode } from '../model/exit-code.ts'
-import type { FailureReport } from '../model/failure.ts'
-import type { EndState, FencingToken, Rollout } from '../model/rollout.ts'
-import { previousRevision } from '../plan/plan-rollback.ts'
+import { exitCode } from '../../model/exit-code.ts'
+import type { FailureReport } from '../../model/failure.ts'
+import type { EndState, FencingToken, Rollout } from '../../model/rollout.ts'
+import { previousRevision } from '../../plan/plan-rollback.ts'
 import type { ActiveRollout } from './active-rollout.ts'
-import type { Place } from './place.ts'
-import { readCounts, type Seen } from './round.ts'
-import { summarizeReceipt } from './summarize-receipt.ts'
+import type { Place } from '../place.ts'
+import { readCounts, type Seen } from '../environment/round.ts'
+import { summarizeReceipt } from '../receipt/summarize-receipt.ts'
 
 /** How far back `naru rollback` looks for a revision that ended all-new. */
 const HISTORY = 200

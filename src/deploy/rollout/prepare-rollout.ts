@@ -1,11 +1,11 @@
-import type { Report } from '../model/event.ts'
-import type { Release } from '../model/release.ts'
-import type { Rollout } from '../model/rollout.ts'
-import { type EngineStep, type PublishedRoute, publishedRoute } from '../model/step.ts'
-import type { Order } from '../engines/engine.ts'
-import { applyStep } from './apply-step.ts'
-import type { Place } from './place.ts'
-import { observe } from './round.ts'
+import type { Report } from '../../model/event.ts'
+import type { Release } from '../../model/release.ts'
+import type { Rollout } from '../../model/rollout.ts'
+import { type EngineStep, type PublishedRoute, publishedRoute } from '../../model/step.ts'
+import type { Order } from '../../engines/engine.ts'
+import { applyStep } from '../environment/apply-step.ts'
+import type { Place } from '../place.ts'
+import { observe } from '../environment/round.ts'
 
 /**
  * Everything before a replica is touched: the addresses are taken, the image is laid ready, migrate runs once. What it

@@ -1,7 +1,7 @@
-import type { Scope } from '../model/app.ts'
-import type { Release } from '../model/release.ts'
-import type { Rollout, RolloutKind } from '../model/rollout.ts'
-import type { EventStream } from './event-stream.ts'
+import type { Scope } from '../../model/app.ts'
+import type { Release } from '../../model/release.ts'
+import type { Rollout, RolloutKind } from '../../model/rollout.ts'
+import type { EventStream } from '../event-stream.ts'
 
 /** How far back history is read for a revision that ended all-new. */
 export const HISTORY = 200

@@ -1,7 +1,7 @@
-import type { App } from '../model/app.ts'
-import type { Descriptor } from '../model/descriptor.ts'
-import type { Report, Station } from '../model/event.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { App } from '../../model/app.ts'
+import type { Descriptor } from '../../model/descriptor.ts'
+import type { Report, Station } from '../../model/event.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Found } from './find-source.ts'
 import type { Workshop } from './workshop.ts'
 

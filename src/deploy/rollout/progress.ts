@@ -1,4 +1,4 @@
-import type { RoleProgress } from '../model/event.ts'
+import type { RoleProgress } from '../../model/event.ts'
 
 /**
  * Whether anything got further between two rounds, in words; null: nothing did. Kubernetes' rule (rollout-semantics 1.4),

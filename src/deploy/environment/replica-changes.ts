@@ -1,5 +1,5 @@
-import type { Happening } from '../model/event.ts'
-import type { ObservedReplica } from '../model/observed.ts'
+import type { Happening } from '../../model/event.ts'
+import type { ObservedReplica } from '../../model/observed.ts'
 
 /** What happened to replicas between two snapshots, for people: became ready, exited with code 1, gone. */
 export function replicaChanges(

@@ -1,4 +1,4 @@
-import type { App } from '../model/app.ts'
+import type { App } from '../../model/app.ts'
 
 /** One setting that differs; null: it is not there. Values as JSON. */
 export interface SettingChange {

@@ -1,8 +1,8 @@
-import type { App } from '../model/app.ts'
-import type { Happening } from '../model/event.ts'
-import type { FailureReport } from '../model/failure.ts'
-import type { Observed } from '../model/observed.ts'
-import { diagnose, diagnosisDueMs } from '../plan/diagnose.ts'
+import type { App } from '../../model/app.ts'
+import type { Happening } from '../../model/event.ts'
+import type { FailureReport } from '../../model/failure.ts'
+import type { Observed } from '../../model/observed.ts'
+import { diagnose, diagnosisDueMs } from '../../plan/diagnose.ts'
 
 /** The first cause among the new replicas, oldest first; null: none of them has failed. */
 export function firstCauseOf(revision: number, app: App, observed: Observed, nowMs: number): FailureReport | null {

@@ -1,4 +1,4 @@
-import type { App } from '../model/app.ts'
+import type { App } from '../../model/app.ts'
 
 /** Where the receipt's prober sends its requests, or why nothing can be measured. */
 export type ReceiptTarget =
