@@ -50,6 +50,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     probe: readinessProbe(clock),
     clock,
     limits: roots.limits,
+    notes: roots.notes,
     openSecrets: (release) => memory.openSecrets(release, release.secrets),
   })
   const router = connectRouter({ socket: routerPaths(folder).socket, clock })
