@@ -34,8 +34,8 @@ export interface EmbeddedEngineOptions {
   readonly clock: Clock
   /** What replicas can be held to on this machine. */
   readonly limits: EngineTraits['limits']
-  /** What is special about this machine, a sentence each (roots.notes). */
-  readonly notes: readonly string[]
+  /** What is special about this machine, a sentence each (roots.notes); default: only the isolation. */
+  readonly notes?: readonly string[]
   /** Opens a release's secrets again, for replicas whose keeper was killed; null: such replicas wait for their next start step. */
   readonly openSecrets: ((release: Release) => Promise<Secrets>) | null
 }
@@ -68,7 +68,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async notes(): Promise<readonly string[]> {
-    return this.#options.notes
+    return this.#options.notes ?? [`isolation: ${this.#options.roots.isolation}`]
   }
 
   async observe(scope: Scope, signal: AbortSignal): Promise<Observed> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { choosePort } from './assigned-ports.ts'
+import { choosePort, portSeed } from './assigned-ports.ts'
 
 const RANGE = { first: 20_000, last: 20_009 }
 
@@ -29,4 +29,12 @@ describe('choosePort', () => {
       }),
     )
   })
+})
+
+it.each([
+  ['00000000', 20_000],
+  ['0000000f', 20_005],
+  ['ffffffff', 20_005],
+])('instance %s begins after %i', (id, expected) => {
+  expect(portSeed(RANGE, id)).toBe(expected)
 })

@@ -24,3 +24,10 @@ export function choosePort({ first, last }: PortRange, lastGiven: number | null,
     detail: { first, last },
   })
 }
+
+/**
+ * After which port an instance begins: each somewhere else in the range, by its id. Keepers know only of their own ports and of
+ * those in use; two that began alike would give away the same one before either program listens.
+ */
+export const portSeed = ({ first, last }: PortRange, instanceId: string): number =>
+  first + (Number.parseInt(instanceId, 16) % (last - first + 1))

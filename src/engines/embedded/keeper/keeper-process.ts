@@ -44,9 +44,10 @@ export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   const inheritance = await takeOver(process)
   const ledger = Ledger.open(join(folder, 'keeper'))
   if (ledger === null) return false
-  const leaveCgroup = enterOwnCgroup(await instanceId(folder))
+  const id = await instanceId(folder)
+  const leaveCgroup = enterOwnCgroup(id)
   const end = Promise.withResolvers<void>()
-  const running = new RunningKeeper(options, ledger, end.resolve)
+  const running = new RunningKeeper(options, id, ledger, end.resolve)
   for (const ignored of ['SIGINT', 'SIGHUP'] as const) process.on(ignored, () => {})
   process.once('SIGTERM', () => end.resolve())
   await running.begin(inheritance)
@@ -72,7 +73,7 @@ class RunningKeeper {
   #server: { close(): Promise<void> } | null = null
   #timer: NodeJS.Timeout | undefined
 
-  constructor(options: KeeperOptions, ledger: Ledger, finish: () => void) {
+  constructor(options: KeeperOptions, instanceId: string, ledger: Ledger, finish: () => void) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#finish = finish
@@ -88,7 +89,7 @@ class RunningKeeper {
       complain,
       signal: this.#ending.signal,
     }
-    this.#keeper = new Keeper(around, options.ports ?? ASSIGNED_PORTS)
+    this.#keeper = new Keeper(around, options.ports ?? ASSIGNED_PORTS, instanceId)
     this.#router = options.routerCommand === null ? null : new RouterProcess(options.routerCommand, around)
   }
 

@@ -3,7 +3,7 @@ import { DeployError } from '../../../model/failure.ts'
 import { inCgroups } from '../../../os/cgroup.ts'
 import { usedPorts } from '../../../os/tcp-table.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
-import { choosePort, type PortRange } from './assigned-ports.ts'
+import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
 import type { Inheritance } from './handover.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
 import { KeptReplica, type Surroundings } from './kept-replica.ts'
@@ -21,6 +21,7 @@ type Answers = { readonly [K in ReplicaRequest['kind']]: (request: Of<K>) => Pro
 export class Keeper {
   readonly #around: Surroundings
   readonly #ports: PortRange
+  readonly #portSeed: number
   readonly #replicas = new Map<string, KeptReplica>()
   readonly #migrations = new Map<string, KeptMigration>()
   readonly #answers: Answers = {
@@ -41,9 +42,10 @@ export class Keeper {
     exec: (request) => this.#exec(request),
   }
 
-  constructor(around: Surroundings, ports: PortRange) {
+  constructor(around: Surroundings, ports: PortRange, instanceId: string) {
     this.#around = around
     this.#ports = ports
+    this.#portSeed = portSeed(ports, instanceId)
   }
 
   get size(): number {
@@ -122,7 +124,7 @@ export class Keeper {
     const mine = given.find((one) => one.replica === replica && one.scope === scopeName(scope))
     if (mine !== undefined) return mine.port
     const taken = new Set([...usedPorts(), ...given.map(({ port }) => port)])
-    const port = choosePort(this.#ports, ledger.lastPort(), taken)
+    const port = choosePort(this.#ports, ledger.lastPort() ?? this.#portSeed, taken)
     ledger.reservePort(port, scope, replica)
     return port
   }
