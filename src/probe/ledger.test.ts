@@ -24,7 +24,9 @@ it.each([
 
 it('sums up by revision and keeps latencies of old and new apart', () => {
   const served = new Map([[servedKey({ atMs: 1001, port: 40001 }), 7]])
-  expect(summarizeLedger({ url: 'http://a/', rate: 5, entries: ENTRIES, served, from: 7, to: 8 })).toEqual({
+  expect(
+    summarizeLedger({ url: 'http://a/', rate: 5, entries: ENTRIES, served, untilMs: 1300, from: 7, to: 8 }),
+  ).toEqual({
     kind: 'measured',
     url: 'http://a/',
     rate: 5,
@@ -40,14 +42,49 @@ it('sums up by revision and keeps latencies of old and new apart', () => {
   })
 })
 
-it('has a gap where nobody was there', () => {
-  const entries: LedgerEntry[] = [...ENTRIES, { kind: 'began', atMs: 9000 }]
-  const summary = summarizeLedger({ url: 'http://a/', rate: 5, entries, served: new Map(), from: 7, to: 8 })
-  expect(summary).toMatchObject({ gaps: [{ fromMs: 1300, toMs: 9000 }] })
+const facts = { url: 'http://a/', rate: 5, served: new Map<string, number>(), from: 7, to: 8, untilMs: 1300 }
+const KILLED = ENTRIES.filter(({ kind }) => kind !== 'ended')
+
+it.each<readonly [string, readonly LedgerEntry[], number, readonly object[]]>([
+  [
+    'between one prober and the next',
+    [...ENTRIES, { kind: 'began', atMs: 1400 }, { kind: 'ended', atMs: 1500 }],
+    1500,
+    [{ fromMs: 1300, toMs: 1400 }],
+  ],
+  [
+    'where one was killed and another went on',
+    [...KILLED, { kind: 'began', atMs: 1300 }, { kind: 'ended', atMs: 1500 }],
+    1500,
+    [{ fromMs: 1250, toMs: 1300 }],
+  ],
+  ['from the last sign of a killed one to the end', KILLED, 5000, [{ fromMs: 1250, toMs: 5000 }]],
+  [
+    'where it was stopped for a while',
+    [...KILLED, { kind: 'there', atMs: 4000 }, { kind: 'ended', atMs: 4100 }],
+    4100,
+    [{ fromMs: 1250, toMs: 4000 }],
+  ],
+  ['not where it was only late', [...KILLED, { kind: 'there', atMs: 3000 }, { kind: 'ended', atMs: 3100 }], 3100, []],
+  [
+    'not where it waited for its last answer',
+    [...KILLED, { kind: 'there', atMs: 3000 }, { kind: 'ended', atMs: 4900 }],
+    3000,
+    [],
+  ],
+])('has a gap %s', (_name, entries, untilMs, gaps) => {
+  expect(summarizeLedger({ ...facts, entries, untilMs })).toMatchObject({ gaps })
+})
+
+it('does not take requests that nobody can place for those of a revision that was not there', () => {
+  expect(summarizeLedger({ ...facts, entries: ENTRIES, from: null })).toMatchObject({
+    byRevision: { unknown: 2 },
+    p99: { before: null, after: null },
+  })
 })
 
 it('has measured nothing when nothing was answered', () => {
   const entries = ENTRIES.filter(({ kind }) => kind !== 'answered')
-  const summary = summarizeLedger({ url: 'http://a/', rate: 5, entries, served: new Map(), from: 7, to: 8 })
+  const summary = summarizeLedger({ ...facts, entries })
   expect(summary).toEqual({ kind: 'not-measured', why: 'nothing answered on http://a/: refused (1 times)' })
 })

@@ -26,6 +26,9 @@ export type LedgerEntry =
       readonly tookMs: number
     }
 
+/** Longer than this without any entry (heartbeats come every 250 ms), and nobody was measuring. */
+export const GAP_MS = 2000
+
 const LETTERS = { began: 'B', there: 'T', ended: 'E' } as const
 const REASONS: readonly LostReason[] = ['refused', 'reset', 'timeout', 'incomplete', 'status-5xx']
 

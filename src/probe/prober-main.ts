@@ -1,24 +1,23 @@
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { identify, isAlive, type ProcessIdentity } from '../os/process-identity.ts'
-import { type LedgerEntry, ledgerLine } from './ledger.ts'
-import { proberFiles } from './prober-files.ts'
+import { closeSync, existsSync, linkSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { identify, isAlive } from '../os/process-identity.ts'
+import { GAP_MS, type LedgerEntry, ledgerLine } from './ledger.ts'
+import { proberFiles, readIdentity } from './prober-files.ts'
 import { requestSender } from './send-request.ts'
 
 /**
- * The prober's process: `node prober-main.ts LEDGER URL HOST RATE TIMEOUT_MS` (HOST `-`: none). An open loop: request n is sent at
+ * The prober's process: `node prober-main.ts LEDGER URL HOST RATE TIMEOUT_MS ORPHAN_MS` (HOST `-`: none). An open loop: request n is sent at
  * its time whether or not the ones before it were answered, and its latency counts from then. SIGTERM ends it politely.
  */
 const HEARTBEAT_MS = 250
-/** How long its server may be away (killed, restarting) before nobody will read the ledger any more. */
-const ORPHAN_MS = 120_000
 
-const [ledgerPath = '', url = '', host = '-', rateText = '', timeoutText = ''] = process.argv.slice(2)
+const [ledgerPath = '', url = '', host = '-', rateText = '', timeoutText = '', orphanText = ''] = process.argv.slice(2)
 const rate = Number(rateText)
 const files = proberFiles(ledgerPath)
 claim()
 const ledger = openSync(files.ledger, 'a', 0o600)
 const sender = requestSender(url, host === '-' ? null : host, Number(timeoutText))
-let lines = ''
+// Whatever a killed prober left of a line is a line of its own.
+let lines = '\n'
 let underWay = 0
 let stopping = false
 let ownerSeenMs = Date.now()
@@ -29,7 +28,7 @@ const heartbeat = setInterval(() => {
   write({ kind: 'there', atMs: Date.now() })
   flush()
   if (isOwned()) ownerSeenMs = Date.now()
-  if (Date.now() - ownerSeenMs > ORPHAN_MS || !existsSync(files.ledger)) stop()
+  if (Date.now() - ownerSeenMs > Number(orphanText) || !existsSync(files.ledger)) stop()
 }, HEARTBEAT_MS)
 process.on('SIGTERM', stop)
 process.on('SIGINT', () => {})
@@ -38,24 +37,24 @@ sendOnTime()
 
 function sendOnTime(): void {
   const startedMs = performance.now()
-  const startedAtMs = Date.now()
   let sent = 0
   const tick = () => {
     if (stopping) return
-    // At most what a second holds is caught up with at once: a machine that slept must not flood the app.
-    sent = Math.max(sent, Math.floor(((performance.now() - startedMs) / 1000 - 1) * rate))
+    // What is too late to be caught up with is a gap: a process that was stopped must not flood the app.
+    sent = Math.max(sent, Math.ceil(((performance.now() - startedMs - GAP_MS) / 1000) * rate))
     while (sent * (1000 / rate) <= performance.now() - startedMs) {
-      const dueMs = (sent * 1000) / rate
+      void sendOne(startedMs + (sent * 1000) / rate)
       sent++
-      void sendOne(startedMs + dueMs, Math.round(startedAtMs + dueMs))
     }
     setTimeout(tick, Math.max(1, startedMs + (sent * 1000) / rate - performance.now()))
   }
   tick()
 }
 
-async function sendOne(dueMs: number, atMs: number): Promise<void> {
+async function sendOne(dueMs: number): Promise<void> {
   underWay++
+  // From the wall clock of now: it goes on while the machine sleeps, the monotonic one does not.
+  const atMs = Math.round(Date.now() - (performance.now() - dueMs))
   const end = await sender.send()
   write({ ...end, atMs, tookMs: Math.max(0, Math.round(performance.now() - dueMs)) })
   underWay--
@@ -89,28 +88,23 @@ function flush(): void {
   lines = ''
 }
 
-/** One prober per ledger: a live one keeps it, a dead one's file is taken over. */
+/** One prober per ledger: a live one keeps it, a dead one's file is taken over. The file appears with all its content. */
 function claim(): void {
-  const own = identify(process.pid)
   const held = readIdentity(files.identity)
   if (held !== null && isAlive(held)) process.exit(0)
+  const own = `${files.identity}.${process.pid}`
   rmSync(files.identity, { force: true })
+  writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 })
   try {
-    writeFileSync(files.identity, JSON.stringify(own), { flag: 'wx', mode: 0o600 })
+    linkSync(own, files.identity)
   } catch {
+    rmSync(own, { force: true })
     process.exit(0)
   }
+  rmSync(own, { force: true })
 }
 
 function isOwned(): boolean {
   const owner = readIdentity(files.owner)
   return owner !== null && isAlive(owner)
-}
-
-function readIdentity(path: string): ProcessIdentity | null {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity
-  } catch {
-    return null
-  }
 }

@@ -6,6 +6,8 @@ export type RequestEnd =
   | { readonly kind: 'answered'; readonly port: number; readonly status: number }
   | { readonly kind: 'lost'; readonly port: number; readonly reason: LostReason }
 
+const MOST_COOKIES = 50
+
 /** One cookie jar for all requests, so that a session is never pinned to an old version (design.md section 3). */
 export class CookieJar {
   readonly #cookies = new Map<string, string>()
@@ -14,14 +16,25 @@ export class CookieJar {
     return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
   }
 
+  /** Takes the Set-Cookie lines of an answer. */
   take(lines: readonly string[]): void {
     for (const line of lines) {
       const [pair = ''] = line.split(';')
       const equals = pair.indexOf('=')
-      if (equals > 0 && this.#cookies.size < 50)
-        this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
+      const name = pair.slice(0, equals).trim()
+      if (equals <= 0) continue
+      if (isExpired(line)) this.#cookies.delete(name)
+      else if (this.#cookies.has(name) || this.#cookies.size < MOST_COOKIES)
+        this.#cookies.set(name, pair.slice(equals + 1).trim())
     }
   }
+}
+
+/** How a server takes a cookie back (RFC 6265, section 3.1). */
+function isExpired(line: string): boolean {
+  if (/;\s*max-age=(?:0|-\d+)\s*(?:;|$)/i.test(line)) return true
+  const [, expires = ''] = /;\s*expires=([^;]+)/i.exec(line) ?? []
+  return Date.parse(expires) <= Date.now()
 }
 
 export interface Sender {
@@ -29,10 +42,17 @@ export interface Sender {
   close(): void
 }
 
+/**
+ * A kept connection that was idle for longer is not used again: the app may be about to end it (2 s is the shortest time that a
+ * known server gives without a hint), and what is lost by that is not the rollout's doing.
+ */
+const IDLE_MS = 1500
+
 /** Sends GETs, every other one on a connection of its own, the rest on kept ones: both kinds of clients are lost in different ways. */
 export function requestSender(url: string, host: string | null, timeoutMs: number): Sender {
   // Few, and used in turn: a kept connection that is never used again would hold a draining replica until its grace period ends.
-  const kept = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 2, scheduling: 'fifo' })
+  // As many at once as are asked for: a request that waits here for a socket would be lost by the prober itself.
+  const kept = new Agent({ keepAlive: true, maxFreeSockets: 2, scheduling: 'fifo', timeout: IDLE_MS })
   const jar = new CookieJar()
   let count = 0
   return {
@@ -66,11 +86,12 @@ function sendOne(
     const timer = setTimeout(() => lose('timeout'), timeoutMs)
     asked.on('socket', (socket) => {
       port = socket.localPort ?? 0
+      if (!socket.connecting) return
       socket.once('connect', () => {
         port = socket.localPort ?? 0
       })
     })
-    asked.on('error', (failed: NodeJS.ErrnoException) => lose(failed.code === 'ECONNREFUSED' ? 'refused' : 'reset'))
+    asked.on('error', (failed: NodeJS.ErrnoException) => lose(lostReason(failed.code ?? '')))
     asked.on('response', (response: IncomingMessage) => {
       jar.take(response.headers['set-cookie'] ?? [])
       response.on('error', () => lose('incomplete'))
@@ -84,4 +105,10 @@ function sendOne(
     })
     asked.end()
   })
+}
+
+function lostReason(code: string): LostReason {
+  if (['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code)) return 'refused'
+  // An answer that is not HTTP.
+  return code.startsWith('HPE_') ? 'incomplete' : 'reset'
 }

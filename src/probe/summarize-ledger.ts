@@ -1,5 +1,5 @@
 import type { LostReason, Measured, NotMeasured } from '../model/receipt.ts'
-import type { LedgerEntry } from './ledger.ts'
+import { GAP_MS, type LedgerEntry } from './ledger.ts'
 
 type Answered = Extract<LedgerEntry, { kind: 'answered' }>
 
@@ -12,10 +12,9 @@ export interface LedgerFacts {
   readonly served: ReadonlyMap<string, number | null>
   readonly from: number | null
   readonly to: number
+  /** When the prober was told to end: until then it had to be there. */
+  readonly untilMs: number
 }
-
-/** Heartbeats come every 250 ms: longer than this between two entries, and nobody was measuring. */
-const GAP_MS = 2000
 
 export const servedKey = ({ atMs, port }: { readonly atMs: number; readonly port: number }): string => `${atMs} ${port}`
 
@@ -25,7 +24,8 @@ export function summarizeLedger(facts: LedgerFacts): Measured | NotMeasured {
   const lost = facts.entries.filter((entry) => entry.kind === 'lost')
   if (answered.length === 0) return { kind: 'not-measured', why: whyNothing(facts, lost) }
   const revisionOf = (entry: Answered) => facts.served.get(servedKey(entry)) ?? null
-  const before = facts.from === facts.to ? [] : answered.filter((entry) => revisionOf(entry) === facts.from)
+  const before =
+    facts.from === null || facts.from === facts.to ? [] : answered.filter((entry) => revisionOf(entry) === facts.from)
   const after = answered.filter((entry) => revisionOf(entry) === facts.to)
   return {
     kind: 'measured',
@@ -41,7 +41,7 @@ export function summarizeLedger(facts: LedgerFacts): Measured | NotMeasured {
     ),
     p50: { before: percentile(before, 0.5), after: percentile(after, 0.5) },
     p99: { before: percentile(before, 0.99), after: percentile(after, 0.99) },
-    gaps: gapsOf(facts.entries),
+    gaps: gapsOf(facts.entries, facts.untilMs),
   }
 }
 
@@ -64,13 +64,20 @@ function percentile(answered: readonly Answered[], share: number): number | null
   return sorted[Math.ceil(share * sorted.length) - 1] ?? null
 }
 
-/** Times without any sign of the prober, between its first and its last one. */
-function gapsOf(entries: readonly LedgerEntry[]): { fromMs: number; toMs: number }[] {
-  const times = entries
-    .map((entry) => ('tookMs' in entry ? entry.atMs + entry.tookMs : entry.atMs))
-    .sort((a, b) => a - b)
-  return times.flatMap((toMs, index) => {
-    const fromMs = times[index - 1]
-    return fromMs !== undefined && toMs - fromMs > GAP_MS ? [{ fromMs, toMs }] : []
+/**
+ * Times that nobody measured: long ones without any sign of the prober, from one prober to the next, and from the last sign of
+ * one that was killed to the end. However short these are, what was under way when it was killed is in no count.
+ */
+function gapsOf(entries: readonly LedgerEntry[], untilMs: number): { fromMs: number; toMs: number }[] {
+  const signs = entries
+    .map((entry) => ({ kind: entry.kind, atMs: 'tookMs' in entry ? entry.atMs + entry.tookMs : entry.atMs }))
+    .sort((a, b) => a.atMs - b.atMs)
+  const last = signs.at(-1)
+  const between = signs.flatMap(({ kind, atMs }, index) => {
+    const before = signs[index - 1]
+    if (before === undefined || (kind !== 'began' && atMs - before.atMs <= GAP_MS)) return []
+    return [{ fromMs: before.atMs, toMs: atMs }]
   })
+  if (last === undefined || last.kind === 'ended' || last.atMs >= untilMs) return between
+  return [...between, { fromMs: last.atMs, toMs: untilMs }]
 }
