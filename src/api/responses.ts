@@ -102,6 +102,9 @@ export const planBody = z.object({
   subject: z.string().nullable(),
   from: z.number().nullable(),
   to: z.number().describe('The revision number that the deploy would get.'),
+  isChanged: z
+    .boolean()
+    .describe('Whether the release would differ from what should run: in commit, image, settings or secrets.'),
   steps: z.array(z.object({ step: z.string(), cause: z.string() })),
   fewestAvailable: z.number(),
   replicas: z.number(),

@@ -8,6 +8,7 @@ export interface CommandEntry {
   readonly load: () => Promise<Describe>
 }
 
+const BEGIN = 'Begin:'
 const CHANGE = 'Change what runs:'
 const LOOK = 'Look:'
 const MACHINE = 'This machine:'
@@ -15,10 +16,40 @@ const MACHINE = 'This machine:'
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'write a naru.yaml for this folder',
+    group: BEGIN,
+    load: async () => (await import('./project/init.ts')).describeInit,
+  },
+  {
+    name: 'doctor',
+    summary: 'check this machine, each finding with its fix',
+    group: BEGIN,
+    load: async () => (await import('./machine/doctor.ts')).describeDoctor,
+  },
+  {
+    name: 'config',
+    summary: 'every setting with its value, and where it comes from',
+    group: BEGIN,
+    load: async () => (await import('./project/config.ts')).describeConfig,
+  },
+  {
+    name: 'plan',
+    summary: 'what a deploy would do, step by step; changes nothing',
+    group: CHANGE,
+    load: async () => (await import('./changes/plan.ts')).describePlan,
+  },
+  {
     name: 'deploy',
     summary: 'take a commit, an image or a revision to running',
     group: CHANGE,
     load: async () => (await import('./changes/deploy.ts')).describeDeploy,
+  },
+  {
+    name: 'build',
+    summary: 'make the image without deploying it',
+    group: CHANGE,
+    load: async () => (await import('./changes/build.ts')).describeBuild,
   },
   {
     name: 'rollback',
@@ -33,22 +64,34 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./changes/scale.ts')).describeScale,
   },
   {
+    name: 'pause',
+    summary: 'pause the rollout that is under way',
+    group: CHANGE,
+    load: async () => (await import('./changes/controls.ts')).describePause,
+  },
+  {
     name: 'resume',
     summary: 'go on with what was paused or held',
     group: CHANGE,
-    load: async () => (await import('./changes/stop.ts')).describeResume,
+    load: async () => (await import('./changes/controls.ts')).describeResume,
   },
   {
     name: 'abort',
     summary: 'roll back the rollout that is under way',
     group: CHANGE,
-    load: async () => (await import('./changes/stop.ts')).describeAbort,
+    load: async () => (await import('./changes/controls.ts')).describeAbort,
   },
   {
     name: 'stop',
     summary: 'stop all replicas and give the addresses back',
     group: CHANGE,
-    load: async () => (await import('./changes/stop.ts')).describeStop,
+    load: async () => (await import('./changes/controls.ts')).describeStop,
+  },
+  {
+    name: 'secret',
+    summary: 'set, list and unset secrets',
+    group: CHANGE,
+    load: async () => (await import('./project/secret.ts')).describeSecret,
   },
   {
     name: 'status',
@@ -63,6 +106,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./views/history.ts')).describeHistory,
   },
   {
+    name: 'logs',
+    summary: 'what replicas write',
+    group: LOOK,
+    load: async () => (await import('./views/logs.ts')).describeLogs,
+  },
+  {
     name: 'image',
     summary: 'images of the embedded registry',
     group: MACHINE,
@@ -73,6 +122,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'serve API, registry and rollouts until it is ended',
     group: MACHINE,
     load: async () => (await import('./machine/server.ts')).describeServer,
+  },
+  {
+    name: 'schema',
+    summary: 'the JSON Schema of naru.yaml, for editors',
+    group: MACHINE,
+    load: async () => (await import('./machine/schema.ts')).describeSchema,
   },
   {
     name: 'version',

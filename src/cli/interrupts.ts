@@ -1,9 +1,11 @@
 import { DeployError } from '../model/failure.ts'
 
+type Answer = (reason: DeployError) => void | Promise<void>
+
 /** Ctrl-C and SIGTERM, and the command's own --timeout: whoever answers for the work now decides what they mean. */
 export class Interrupts {
   readonly #ending = new AbortController()
-  #answer: ((reason: DeployError) => void) | null = null
+  #answer: Answer | null = null
   #timer: NodeJS.Timeout | undefined
 
   /** Aborted when nobody else answered. */
@@ -12,7 +14,7 @@ export class Interrupts {
   }
 
   /** From now on `answer` is called in place of aborting the signal; call the returned function to give it back. */
-  answerBy(answer: (reason: DeployError) => void): () => void {
+  answerBy(answer: Answer): () => void {
     this.#answer = answer
     return () => {
       if (this.#answer === answer) this.#answer = null
@@ -32,7 +34,7 @@ export class Interrupts {
   }
 
   #end(reason: DeployError): void {
-    if (this.#answer !== null) this.#answer(reason)
+    if (this.#answer !== null) void this.#answer(reason)
     else this.#ending.abort(reason)
   }
 }

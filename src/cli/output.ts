@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { type Paint, paintFor } from './show/paint.ts'
 
 /** Where a command writes: data on stdout, progress and messages on stderr. */
 export interface Output {
@@ -7,8 +8,11 @@ export interface Output {
   readonly isLive: boolean
   readonly quiet: boolean
   readonly verbose: boolean
-  /** Columns of what the user looks at. */
+  /** Columns of stdout, where the answer goes; off a terminal lines are not broken. */
   readonly width: number
+  /** Colours of stdout, and of stderr. */
+  readonly paint: Paint
+  readonly paintTold: Paint
   /** One line of the answer. */
   data(line: string): void
   /** One line of progress, or a message; nothing under --quiet or --output json. */
@@ -36,6 +40,8 @@ export function openOutput(options: OutputOptions, stdout: Stream, stderr: Strea
   const isSet = (name: string) => env[name] !== undefined && env[name] !== ''
   return {
     ...options,
+    paint: paintFor(isColourful(stdout, env)),
+    paintTold: paintFor(isColourful(stderr, env)),
     isLive: !json && !quiet && stderr.isTTY === true && env.TERM !== 'dumb' && !isSet('CI'),
     get width() {
       return stdout.columns ?? UNLIMITED
@@ -49,4 +55,11 @@ export function openOutput(options: OutputOptions, stdout: Stream, stderr: Strea
     },
     object: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
   }
+}
+
+/** NO_COLOR (no-color.org) and FORCE_COLOR rule where they are set; else a terminal that is not dumb. */
+function isColourful({ isTTY }: Stream, { NO_COLOR, FORCE_COLOR, TERM }: Environment): boolean {
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR !== '0'
+  return isTTY === true && TERM !== 'dumb'
 }

@@ -93,7 +93,7 @@ async function withSession(host: CliHost, output: Output, options: GlobalOptions
 function tellFailure(thrown: unknown, output: Output): number {
   const report = failureReport(thrown)
   if (output.json) output.object(failureBody(report))
-  else for (const line of failureLines(report)) output.insist(line)
+  else for (const line of failureLines(report, output.paintTold)) output.insist(line)
   if (output.verbose && thrown instanceof Error) output.insist(thrown.stack ?? '')
   return FAILURES[report.code].exit
 }

@@ -49,7 +49,7 @@ export function globalOptions(command: Command): GlobalOptions {
     data: text('data'),
     server: text('server'),
     noServer: given.server === false,
-    json: given.output === 'json',
+    json: given.output === 'json' || outputForms(command).includes('json'),
     quiet: given.quiet === true,
     verbose: given.verbose === true,
     timeoutSeconds: typeof given.timeout === 'number' ? given.timeout : null,
@@ -65,4 +65,10 @@ function seconds(text: string): number {
   const value = Number(text)
   if (text.trim() !== '' && value > 0 && value <= 1e6) return value
   throw new InvalidArgumentError('Write a number of seconds above 0.')
+}
+
+/** What a command that takes several outputs was given for --output. */
+export function outputForms(command: Command): readonly string[] {
+  const given: unknown = command.getOptionValue('output')
+  return Array.isArray(given) ? given.map(String) : []
 }

@@ -7,6 +7,7 @@ import { simulate } from '../plan/simulate.ts'
 import { changedSettings, type SettingChange } from './receipt/diff-settings.ts'
 import { type Fingerprint, fingerprint } from './fingerprint.ts'
 import type { Place } from './place.ts'
+import { settleLike } from './settle-like.ts'
 import { observe, releaseSpecs } from './environment/round.ts'
 
 /** What a deploy is about to fix, before an artifact exists. */
@@ -23,6 +24,8 @@ export interface Preview {
   /** The revision that would be rolled out. */
   readonly to: number
   readonly changes: readonly SettingChange[]
+  /** Whether the release would differ from the one that should run now. */
+  readonly isChanged: boolean
   readonly steps: readonly Step[]
   readonly fewestAvailable: number
   readonly replicas: number
@@ -49,15 +52,28 @@ export async function previewDeploy(
   const { steps, fewestAvailable, replicas } = simulate({ specs, desired: wanted, ...seen }, clock.now())
   const secrets = Object.fromEntries((await memory.secrets(scope)).map(({ name, version }) => [name, version]))
   const { settings: app, commit, image } = intended
+  const changes =
+    from === null ? changedSettings(null, app) : changedSettings(from.settings, settleLike(app, from.settings))
   return {
     from,
     to,
-    changes: changedSettings(from?.settings ?? null, app),
+    changes,
+    isChanged: from === null || changes.length > 0 || isOther(from, intended, secrets),
     steps: [...preparation(app, to, intended.revision === null), ...steps],
     fewestAvailable,
     replicas,
     fingerprint: fingerprint({ app, commit, image, secrets }, { desired, observed: seen.observed }, hash),
   }
+}
+
+/** Apart from the settings. An image's reference says nothing of its content: it counts as changed. */
+function isOther(from: Release, { settings, commit, image, revision }: Intended, secrets: Release['secrets']): boolean {
+  if (revision !== null) return revision !== from.revision
+  return (
+    image !== null ||
+    commit !== from.source.commit ||
+    settings.secrets.some(({ name }) => secrets[name] !== from.secrets[name])
+  )
 }
 
 function preparation({ migrate }: App, revision: number, isNew: boolean): Step[] {

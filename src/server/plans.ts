@@ -53,6 +53,7 @@ async function planDeploy(context: ServerContext, request: PlanRequest): Promise
     subject: intended.subject,
     from: preview.from?.revision ?? null,
     to: preview.to,
+    isChanged: preview.isChanged,
     steps: preview.steps.map(renderStepParts),
     fewestAvailable: preview.fewestAvailable,
     replicas: preview.replicas,

@@ -10,19 +10,28 @@ import { APP_FILE, type Front, namesIn, readFront } from './front.ts'
 /** What every request that resolves an app carries. */
 export type AppFields = Pick<PlanRequest, 'file' | 'folderName' | 'environment' | 'source' | 'variables' | 'by'>
 
+interface SourceAsked {
+  /** Branch, tag or commit; null: what is checked out. */
+  readonly ref: string | null
+  /** false: an image or an existing revision is deployed. */
+  readonly needsSource: boolean
+}
+
 interface Source {
   readonly repository: string | null
   readonly folder: string
   readonly ref: string | null
 }
 
+const NO_SOURCE: Source = { repository: null, folder: '', ref: null }
+
 /**
  * The request for the app in front of the user: the file, the commit that is meant, and of the caller's variables only those
  * that the files name. Says when there are changes that no commit has.
  */
-export async function appRequest(session: Session, ref: string | null): Promise<AppFields> {
+export async function appRequest(session: Session, asked: SourceAsked): Promise<AppFields> {
   const front = await readFront(session)
-  const source = await sourceInFront(session, front, ref)
+  const source = asked.needsSource ? await sourceInFront(session, front, asked.ref) : NO_SOURCE
   return {
     file: front.file === null ? null : { text: front.file.text, name: front.file.name },
     folderName: basename(front.folder),

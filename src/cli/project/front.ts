@@ -9,7 +9,7 @@ import { variableNames } from '../../appfile/tree/interpolate.ts'
 import { textsAt } from '../../appfile/tree/texts.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Session } from '../session.ts'
-import { askEnvironment } from './ask-environment.ts'
+import { askOneOf } from './ask.ts'
 
 /** naru.yaml in front of the user, or the folder that stands for one. */
 export interface Front {
@@ -52,7 +52,7 @@ async function whichEnvironment(session: Session, names: readonly string[]): Pro
     return chooseEnvironment(names, session.options.environment ?? undefined, session.env)
   } catch (failed) {
     const mayAsk = failed instanceof DeployError && failed.code === 'ENVIRONMENT_REQUIRED' && session.output.isLive
-    if (mayAsk && session.stdin.isTTY === true) return askEnvironment(session, names)
+    if (mayAsk && session.stdin.isTTY === true) return askOneOf('environment', names, session.signal)
     throw failed
   }
 }

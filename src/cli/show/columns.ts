@@ -28,3 +28,14 @@ export function joinFields(fields: readonly (string | null)[], width: number): s
   }
   return lines
 }
+
+/** The text as far as it fits; what is cut ends in `…`. */
+export function cutToWidth(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text
+  let cut = ''
+  for (const letter of text) {
+    if (stringWidth(cut + letter) > width - 1) break
+    cut += letter
+  }
+  return `${cut}…`
+}

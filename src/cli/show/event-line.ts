@@ -2,24 +2,26 @@ import type { Event } from '../../model/event.ts'
 import type { Step } from '../../model/step.ts'
 import { bytesText, durationText } from './quantities.ts'
 
-/** An event as a line for people, or null when it says nothing new to them. */
-export function eventLine(event: Event): string | null {
+/** Steps that the lines beside them tell already. */
+const TOLD_BY_OTHERS: readonly Step['kind'][] = ['wait', 'prepare', 'remove']
+
+/** An event as a line for people, or null when it says nothing new to them. `verbose`: every step, also of the build's cache. */
+export function eventLine(event: Event, verbose = false): string | null {
   switch (event.kind) {
     case 'station':
-      if (event.state === 'started') return null
-      return `${event.station.padEnd(8)} ${shortened(event.note)} (${durationText(event.tookMs)})`
+      return stationLine(event)
     case 'build':
-      return `  ${event.stage} ${event.step}/${event.steps} ${event.instruction}${event.cached ? ' (cached)' : ''}`
+      return event.cached && !verbose ? null : `  ${buildStep(event)}${event.cached ? ' (cached)' : ''}`
     case 'push':
-      return event.sentBytes === 0 ? null : `  pushed ${shortened(event.digest)} (${bytesText(event.sentBytes)})`
+      return event.sentBytes === 0 ? null : `  stored   ${shortened(event.digest)} (${bytesText(event.sentBytes)})`
     case 'log':
       return `  ${event.from} | ${event.line}`
     case 'step':
-      return event.step.kind === 'wait' ? null : `  ${stepText(event.step)}: ${event.step.cause}`
+      return verbose || !TOLD_BY_OTHERS.includes(event.step.kind) ? stepLine(event.step) : null
     case 'replica':
       return `  ${event.replica} ${event.change}${event.cut > 0 ? `, ${event.cut} connections cut` : ''}`
     case 'note':
-      return `note: ${event.message}`
+      return `note: ${shortened(event.message)}`
     case 'router':
     case 'progress':
     case 'failure':
@@ -30,12 +32,28 @@ export function eventLine(event: Event): string | null {
   }
 }
 
-/** `start web-42-1`, `prepare r42`. */
-function stepText(step: Step): string {
-  if ('replica' in step) return `${step.kind} ${step.replica}`
-  if ('host' in step) return `${step.kind} ${step.host}`
-  return 'revision' in step ? `${step.kind} r${step.revision}` : step.kind
+function stationLine(event: Extract<Event, { kind: 'station' }>): string | null {
+  const line = `${event.station.padEnd(8)} ${shortened(event.note)}`
+  if (event.state === 'finished') return `${line} (${durationText(event.tookMs)})`
+  return event.station === 'rollout' ? line : null
 }
 
-/** Digests inside a text, shortened. */
-const shortened = (text: string): string => text.replaceAll(/(sha(?:256|512):[0-9a-f]{8})[0-9a-f]+/g, '$1…')
+/** `2/5 COPY server.mjs ./`; a stage with a name says it. */
+export function buildStep({ stage, step, steps, instruction }: Extract<Event, { kind: 'build' }>): string {
+  return `${/^\d+$/.test(stage) ? '' : `${stage} `}${step}/${steps} ${instruction}`
+}
+
+/** `  start    web-42-1: 1 of 3 of revision 42 missing`. */
+export const stepLine = (step: Step): string => `  ${step.kind.padEnd(8)} ${stepObject(step)}: ${step.cause}`
+
+function stepObject(step: Step): string {
+  if ('replica' in step) return step.replica
+  if ('host' in step) return step.host
+  return 'revision' in step ? `r${step.revision}` : ''
+}
+
+/** Digests and commits inside a text, shortened. */
+const shortened = (text: string): string =>
+  text
+    .replaceAll(/(sha(?:256|512):[0-9a-f]{8})[0-9a-f]{56,}/g, '$1…')
+    .replaceAll(/\b([0-9a-f]{7})[0-9a-f]{33}\b/g, '$1')

@@ -1,6 +1,7 @@
 import type { Measured, Receipt } from '../../model/receipt.ts'
 import type { RolloutKind } from '../../model/rollout.ts'
 import { joinFields } from './columns.ts'
+import { type Paint, PLAIN } from './paint.ts'
 import { commitText, countText, durationText, shortDigest } from './quantities.ts'
 
 const DONE_BY: Readonly<Record<RolloutKind, string>> = {
@@ -13,27 +14,27 @@ const DONE_BY: Readonly<Record<RolloutKind, string>> = {
 const NOTES_SHOWN = 3
 
 /** The first screen of a receipt: at most ten lines where they fit the width (design.md section 3). */
-export function receiptText(receipt: Receipt, width: number): string[] {
+export function receiptText(receipt: Receipt, width: number, paint: Paint = PLAIN): string[] {
   return [
-    ...joinFields(headFields(receipt), width),
-    ...failureLines(receipt),
-    ...joinFields(requestFields(receipt), width),
+    ...joinFields(headFields(receipt, paint), width),
+    ...failureLines(receipt).map(paint.bad),
+    ...joinFields(requestFields(receipt, paint), width),
     ...joinFields(settledFields(receipt), width),
-    ...noteLines(receipt),
+    ...noteLines(receipt).map(paint.dim),
     backLine(receipt),
   ]
 }
 
-function headFields(receipt: Receipt): (string | null)[] {
+function headFields(receipt: Receipt, paint: Paint): (string | null)[] {
   const { app, environment, from, to, endState, tookMs } = receipt
   const name = environment === 'local' ? app : `${app} (${environment})`
   const moved = from === to ? `r${to}` : `${from === null ? '' : `r${from} `}→ r${to}`
   return [
-    `${name}  ${moved}`,
+    paint.strong(`${name}  ${moved}`),
     commitText(receipt.commit, receipt.subject),
     shortDigest(receipt.digest),
     `${DONE_BY[receipt.kind]} ${receipt.by}`,
-    `${endState} in ${durationText(tookMs)}`,
+    (receipt.failure === null ? paint.good : paint.bad)(`${endState} in ${durationText(tookMs)}`),
   ]
 }
 
@@ -43,10 +44,10 @@ function failureLines({ failure, from, endState }: Receipt): string[] {
   return [`failed: ${failure.code}: ${firstLine(failure.message)}${left}`]
 }
 
-function requestFields({ requests }: Receipt): (string | null)[] {
-  if (requests.kind === 'not-measured') return [`not measured: ${requests.why}`]
+function requestFields({ requests }: Receipt, paint: Paint): (string | null)[] {
+  if (requests.kind === 'not-measured') return [paint.warn(`not measured: ${requests.why}`)]
   return [
-    `lost ${lostText(requests)} of ${countText(requests.sent)}`,
+    (requests.lost === 0 ? paint.good : paint.bad)(`lost ${lostText(requests)} of ${countText(requests.sent)}`),
     `through ${requests.url}`,
     revisionsText(requests),
     otherStatusText(requests),

@@ -1,23 +1,24 @@
 import type { StatusBody } from '../../api/responses.ts'
 import { columns, joinFields } from './columns.ts'
+import { type Paint, PLAIN } from './paint.ts'
 import { commitText, durationText, shortDigest } from './quantities.ts'
 
 /** What `naru status` shows. */
-export function statusText(status: StatusBody, nowMs: number, width: number): string[] {
+export function statusText(status: StatusBody, nowMs: number, width: number, paint: Paint = PLAIN): string[] {
   return [
-    ...joinFields(headFields(status), width),
+    ...joinFields(headFields(status, paint), width),
     ...status.routes.map(({ role, url }) => `${url} → ${role}`),
     ...rolloutLines(status),
     ...section(roleTable(status)),
     ...section(replicaTable(status, nowMs)),
-    ...section(problemLines(status)),
+    ...section(problemLines(status, paint)),
   ]
 }
 
-function headFields(status: StatusBody): (string | null)[] {
+function headFields(status: StatusBody, paint: Paint): (string | null)[] {
   const { revision, digest, engine, router } = status
   return [
-    `${status.app} (${status.environment})  ${revision === null ? 'nothing runs' : `r${revision}`}`,
+    paint.strong(`${status.app} (${status.environment})  ${revision === null ? 'nothing runs' : `r${revision}`}`),
     commitText(status.commit, status.subject),
     digest === null ? null : shortDigest(digest),
     `engine ${engine}, router ${router}`,
@@ -62,9 +63,9 @@ function replicaTable({ replicas }: StatusBody, nowMs: number): string[] {
   return columns(['replica', 'phase', 'ready', 'traffic', 'in flight', 'restarts', 'address', 'age'], rows)
 }
 
-const problemLines = ({ replicas, notes }: StatusBody): string[] => [
-  ...replicas.flatMap(({ id, problem }) => (problem === null ? [] : [`${id}: ${problem}`])),
-  ...notes.map((note) => `note:  ${note}`),
+const problemLines = ({ replicas, notes }: StatusBody, paint: Paint): string[] => [
+  ...replicas.flatMap(({ id, problem }) => (problem === null ? [] : [paint.bad(`${id}: ${problem}`)])),
+  ...notes.map((note) => paint.dim(`note:  ${note}`)),
 ]
 
 /** With an empty line in front, unless there is nothing. */

@@ -1,14 +1,16 @@
-import { InvalidArgumentError } from 'commander'
 import type { HistoryBody } from '../../api/responses.ts'
 import type { Receipt } from '../../model/receipt.ts'
 import type { ApiClient } from '../api-client.ts'
 import type { Describe } from '../describe.ts'
+import { countOf, rolloutNumber } from '../numbers.ts'
 import { withServer } from '../connect.ts'
 import { scopeInFront, scopePath } from '../project/scope.ts'
 import type { Session } from '../session.ts'
 import { OF_APP, share } from '../shared-options.ts'
 import { historyText } from '../show/history.ts'
+import { printable } from '../show/printable.ts'
 import { receiptText } from '../show/receipt.ts'
+import { timelineText } from '../show/timeline.ts'
 
 interface HistoryOptions {
   readonly limit: number
@@ -36,23 +38,12 @@ async function history(session: Session, { limit, receipt }: HistoryOptions): Pr
 async function showHistory({ output, signal }: Session, client: ApiClient, path: string): Promise<void> {
   const body = await client.get<HistoryBody>(path, signal)
   if (output.json) output.object(body)
-  else for (const line of historyText(body)) output.data(line)
+  else for (const line of historyText(printable(body))) output.data(line)
 }
 
 async function showReceipt({ output, signal }: Session, client: ApiClient, path: string): Promise<void> {
   const receipt = await client.get<Receipt>(path, signal)
-  if (output.json) output.object(receipt)
-  else for (const line of receiptText(receipt, output.width)) output.data(line)
-}
-
-/** `12` or `r-12`. */
-function rolloutNumber(text: string): number {
-  const [, digits] = /^(?:r-)?([1-9]\d{0,8})$/.exec(text) ?? []
-  if (digits !== undefined) return Number(digits)
-  throw new InvalidArgumentError('Write a rollout of the history, such as r-12.')
-}
-
-function countOf(text: string): number {
-  if (/^[1-9]\d{0,2}$/.test(text) || text === '1000') return Number(text)
-  throw new InvalidArgumentError('Write a number from 1 to 1000.')
+  if (output.json) return output.object(receipt)
+  const shown = printable(receipt)
+  for (const line of [...receiptText(shown, output.width, output.paint), '', ...timelineText(shown)]) output.data(line)
 }

@@ -1,0 +1,82 @@
+import { relative, resolve } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import type { BuildRequestBody } from '../../api/requests.ts'
+import type { OperationBody } from '../../api/responses.ts'
+import { DeployError } from '../../model/failure.ts'
+import { withServer } from '../connect.ts'
+import type { Describe } from '../describe.ts'
+import { runOperation } from '../operation/run-operation.ts'
+import { type AppFields, appRequest } from '../project/app-request.ts'
+import type { Session } from '../session.ts'
+import { OF_APP, outputForms, share } from '../shared-options.ts'
+
+interface BuildOptions {
+  readonly ref?: string
+  readonly file?: string
+  readonly buildArg?: readonly string[]
+  readonly target?: string
+  readonly tag?: readonly string[]
+}
+
+export const describeBuild: Describe = (command, start) => {
+  command
+    .option('--ref <ref>', 'branch, tag or commit (default: what is checked out)')
+    .option('--file <path>', 'Dockerfile in place of that of naru.yaml (naru --file F build: another naru.yaml)')
+    .option('--build-arg <name=value>', 'value of an ARG; NAME alone takes it from the environment', append)
+    .option('--target <stage>', 'stage to build')
+    .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
+    .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', append)
+  share(
+    command,
+    OF_APP.filter((name) => name !== 'file' && name !== 'output'),
+  )
+  command.action((options: BuildOptions) => start(command, (session) => build(session, options, command)))
+}
+
+const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+
+async function build(session: Session, options: BuildOptions, command: Command): Promise<number> {
+  const fields = await appRequest(session, { ref: options.ref ?? null, needsSource: true })
+  const { layouts, references } = places(session, outputForms(command))
+  const body: BuildRequestBody = {
+    ...fields,
+    dockerfile: options.file === undefined ? null : inRepository(session, fields, options.file),
+    args: Object.fromEntries((options.buildArg ?? []).map((text) => buildArg(text, session.env))),
+    target: options.target ?? null,
+    tags: [...(options.tag ?? []), ...references],
+    output: layouts[0] ?? null,
+  }
+  return withServer(session, async (connection) => {
+    const begin = () => connection.client.post<OperationBody>('/v1/builds', body, session.signal)
+    return (await runOperation(session, connection, begin)).exit
+  })
+}
+
+/** Where the image goes besides the embedded registry; `json` and `text` are about the output only. */
+function places({ folder }: Session, asked: readonly string[]): { layouts: string[]; references: string[] } {
+  const where = asked.filter((text) => text !== 'json' && text !== 'text')
+  const layouts = where.filter((text) => text.startsWith('oci:')).map((text) => `oci:${resolve(folder, text.slice(4))}`)
+  if (layouts.length > 1) {
+    throw new DeployError('USAGE_INVALID', 'only one --output oci:FOLDER can be written at a time', {
+      hint: 'Copy the folder, or build once more: nothing is built twice.',
+    })
+  }
+  return { layouts, references: where.filter((text) => !text.startsWith('oci:')) }
+}
+
+/** A path as the user sees it, from the root of the repository. */
+function inRepository({ folder }: Session, { source }: AppFields, path: string): string {
+  if (source.repository === null) return path
+  const inside = relative(source.repository, resolve(folder, path))
+  if (!inside.startsWith('..')) return inside
+  throw new DeployError('USAGE_INVALID', `--file ${path} is outside of the repository`, {
+    hint: 'A build takes files of the commit only: choose one of the repository.',
+  })
+}
+
+function buildArg(text: string, env: Session['env']): [string, string] {
+  const at = text.indexOf('=')
+  const name = at < 0 ? text : text.slice(0, at)
+  if (!/^[A-Za-z_]\w*$/.test(name)) throw new InvalidArgumentError(`${text}: write NAME=VALUE.`)
+  return [name, at < 0 ? (env[name] ?? '') : text.slice(at + 1)]
+}
