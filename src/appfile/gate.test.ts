@@ -51,6 +51,7 @@ it.each([
   ['another value', 'rollout: { strategy: Recreate }'],
   ['a key that null removed', 'routes: [{ host: a.b }]\nenvironments: { local: { routes: null } }'],
   ['a value that says no more than its default', 'routes: [{ path: / }]'],
+  ['a list without items', 'build: { secrets: [] }'],
   ['limits, which a machine may not be able to hold', 'resources: { memory: 1Gi, limits: { cpu: 1 } }'],
 ])('does not refuse %s', (_name, text) => {
   expect(() => gate(text)).not.toThrow()

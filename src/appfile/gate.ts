@@ -11,6 +11,7 @@ const HARMLESS: Readonly<Record<AppKey, string>> = { 'routes[].path': '/' }
 /** Keys that are read and checked, but have no place in `App` yet: no engine could honour them. The issue that brings one takes it out. */
 const NOT_YET: readonly Refused[] = [
   { key: 'source.svn', hint: 'Deploy from a git repository (source.git).' },
+  { key: 'build.secrets', hint: 'Remove it: no instruction of a Dockerfile reads a secret yet (RUN comes later).' },
   { key: 'health.liveness', hint: 'Remove it: a replica that exits is restarted in any case.' },
   { key: 'roles.*.health.liveness', hint: 'Remove it: a replica that exits is restarted in any case.' },
   { key: 'roles.*.hosts', hint: 'Remove it: every role runs on every host of the environment.' },
@@ -35,6 +36,14 @@ export function refuseNotYet(written: MapNode, engine: EngineKind): void {
   refuseProblems(foreign, 'KEY_NOT_SUPPORTED')
 }
 
+/** Refuses an environment of another engine than the one at hand. Throws KEY_NOT_SUPPORTED. */
+export function refuseOtherEngine(written: MapNode, kind: EngineKind, atHand: string): void {
+  if (kind === atHand) return
+  const place = written.entries.get('engine')?.place ?? written.place
+  const hint = `Choose an environment with engine: ${atHand}; the engine ${kind} comes with a later version.`
+  refuseProblems([{ place, message: `engine: ${kind} is not there yet`, hint }], 'KEY_NOT_SUPPORTED')
+}
+
 /**
  * Refuses the keys that an engine cannot honour, before anything is built: only what is written counts, never a default.
  * `who`: "the engine embedded". Throws KEY_NOT_SUPPORTED with all of them, each with its place and what to do.
@@ -56,12 +65,13 @@ interface Found {
   readonly at: Path
 }
 
-/** Every place that a key of a trait names: `routes[].host`, `roles.*.port`; with a value, only where it has that value. */
+/** Every place that a key of a trait names: `routes[].host`, `roles.*.port`; with a value, only where it has that value. An empty list asks for nothing. */
 function foundAt(root: MapNode, key: string, value: string | null): readonly Found[] {
   const parts = key.replaceAll('[]', '.[]').split('.')
   const first: Found = { entry: { place: root.place, node: root }, at: [] }
   const found = parts.reduce<readonly Found[]>((level, part) => level.flatMap((one) => stepInto(one, part)), [first])
   return found.filter(({ entry: { node } }) => {
+    if (node.kind === 'list' && node.items.length === 0) return false
     const text = node.kind === 'scalar' ? node.text : null
     return value === null ? text === null || text !== HARMLESS[key] : text === value
   })

@@ -1,5 +1,5 @@
 import type { DeployRequest } from '../api/requests.ts'
-import { refuseKeys } from '../appfile/gate.ts'
+import { refuseKeys, refuseOtherEngine } from '../appfile/gate.ts'
 import { readAppFile } from '../appfile/read-app-file.ts'
 import { resolveApp } from '../appfile/resolve-app.ts'
 import { settleImage } from '../appfile/settle-image.ts'
@@ -26,6 +26,7 @@ export function appReader(
       folder: request.source.folder,
     })
     const { app, notes, file, variables, written } = resolved
+    refuseOtherEngine(written, app.engine.kind, engine.name)
     refuseKeys(written, engine.traits.refuses, `the engine ${engine.name}`)
     return { app, notes, file, variables }
   }
