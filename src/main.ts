@@ -10,6 +10,8 @@ const host: CliHost = {
   runningServer: async (folder) => (await import('./main/running-server.ts')).runningServer(folder),
   startServer: async (folder, signal) => (await import('./main/running-server.ts')).startServer(folder, signal),
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
+  endFolder: async (folder, graceMs, signal) =>
+    (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost,
   async *doctor(folder, signal) {
     yield* (await import('./main/doctor.ts')).doctor(folder, signal)

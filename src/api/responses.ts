@@ -122,6 +122,7 @@ export const imagesBody = z.object({ images: z.array(z.object({ repository: z.st
 export const baseImageBody = z.object({ reference: z.string(), digest: z.string(), size: z.number() })
 export const serverBody = z.object({
   version: z.string(),
+  pid: z.number().describe('On its machine: naru server --end sends SIGTERM to it.'),
   node: z.string(),
   engine: z.string(),
   isolation: z.string(),

@@ -9,6 +9,8 @@ export interface CliHost {
   startServer(folder: string, signal: AbortSignal): Promise<string>
   /** Runs the server in this process on its unix socket, and on TCP when `listen` is given. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN. */
   openServer(options: ServerOptions): Promise<OpenServer>
+  /** Ends replicas (killed after `graceMs`), router and keeper of a data folder. Throws SERVER_IN_USE while a server works on it. */
+  endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void>
   /** Git, for what the command line must know of the folder in front of the user. */
   readonly repository: RepositoryHost
   /** One check of this machine each, in order; for `naru doctor`. */

@@ -1,22 +1,20 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
 import { systemClock } from '../os/system-clock.ts'
 import { COMMANDS } from './command-table.ts'
 import type { Start, Work } from './describe.ts'
+import { rootHelp } from './help.ts'
 import type { CliHost } from './host.ts'
 import { Interrupts } from './interrupts.ts'
-import { openOutput, type Output } from './output.ts'
+import { openOutput, type Output, type OutputOptions } from './output.ts'
 import type { GlobalOptions, Session } from './session.ts'
-import { globalOptions, share } from './shared-options.ts'
+import { EVERYWHERE, globalOptions, share } from './shared-options.ts'
 import { failureBody, failureLines } from './show/failure.ts'
+import { usageError } from './usage-error.ts'
 
 /** Runs one command and answers its exit code. Nothing that a user can cause is thrown. */
 export async function runProgram(args: readonly string[], host: CliHost): Promise<number> {
-  const asksJson = args.some(
-    (arg, at) =>
-      arg === '--output=json' || arg === '-ojson' || (arg === 'json' && /^(-o|--output)$/.test(args[at - 1] ?? '')),
-  )
-  let output = openOutput({ json: asksJson, quiet: false, verbose: false }, process.stdout, process.stderr, process.env)
+  let output = openOutput(beforeParsing(args), process.stdout, process.stderr, process.env)
   let exit = 0
   const start: Start = async (command, work) => {
     const options = globalOptions(command)
@@ -25,37 +23,66 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
   }
   endWithReader()
   try {
-    await buildProgram(start).parseAsync(args, { from: 'user' })
+    await buildProgram(start).parseAsync(asCommands(args), { from: 'user' })
     return exit
   } catch (thrown) {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
-    return tellFailure(thrown instanceof CommanderError ? usageError(thrown) : thrown, output)
+    if (!(thrown instanceof CommanderError)) return tellFailure(thrown, output)
+    // Help was shown: asked for, or because a command was missing.
+    if (thrown.code === 'commander.helpDisplayed') return 0
+    return thrown.code === 'commander.help'
+      ? FAILURES.USAGE_INVALID.exit
+      : tellFailure(usageError(thrown.message, args), output)
   }
+}
+
+/** What an error in the arguments themselves is told with. */
+function beforeParsing(args: readonly string[]): OutputOptions {
+  const json = args.some((arg, at) => {
+    const isOption = /^(-o|--output)$/.test(args[at - 1] ?? '')
+    return arg === '--output=json' || arg === '-ojson' || (arg === 'json' && isOption)
+  })
+  return { json, quiet: false, verbose: false }
+}
+
+/** What other tools have taught people to type. */
+function asCommands(args: readonly string[]): readonly string[] {
+  const [first, ...rest] = args
+  if (first === '--version' || first === '-V') return ['version', ...rest]
+  if (first === 'help') return [...rest, '--help']
+  return args
 }
 
 /** The whole command line; each command is filled in when it is meant. */
 export function buildProgram(start: Start): Command {
   const program = new Command('naru')
-    .description('From a commit to a measured rolling update.')
+    .description('from a commit to a measured rolling update')
     .enablePositionalOptions()
-    .configureHelp({ showGlobalOptions: false })
-    .helpCommand(true)
-  share(program, ['environment', 'app', 'file', 'data', 'server', 'noServer', 'output', 'quiet', 'verbose', 'timeout'])
-  const loaders = new Map(COMMANDS.map((entry) => [entry.name, entry.load]))
+    .helpCommand(false)
+    .helpOption('-h, --help', 'how to use it')
+    .configureHelp({ formatHelp: (command, help) => rootHelp(command, help) })
+  share(program, EVERYWHERE)
   for (const { name, summary, group } of COMMANDS) {
-    const command = program
-      .command(name)
-      .summary(summary)
-      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
-    command.helpGroup(group)
+    const command = program.command(name).summary(summary).helpGroup(group)
+    command.description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`).configureHelp(LEAF_HELP)
   }
   program.hook('preSubcommand', async (_program, command) => {
-    const load = loaders.get(command.name())
-    if (load !== undefined) (await load())(command, start)
-    quiet(command)
+    await fillIn(command, start)
   })
   quiet(program)
   return program
+}
+
+const LEAF_HELP = { formatHelp: Help.prototype.formatHelp }
+
+/** Adds what only a command's own file knows: arguments, options, examples, action. */
+export async function fillIn(command: Command, start: Start): Promise<void> {
+  const entry = COMMANDS.find(({ name }) => name === command.name())
+  if (entry === undefined) return
+  const describe = await entry.load()
+  describe(command, start)
+  for (const each of [command, ...command.commands])
+    each.helpOption('-h, --help', 'how to use it').helpCommand(false).configureHelp(LEAF_HELP)
+  quiet(command)
 }
 
 /** Errors are thrown, and told once, in our form. */
@@ -96,15 +123,6 @@ function tellFailure(thrown: unknown, output: Output): number {
   else for (const line of failureLines(report, output.paintTold)) output.insist(line)
   if (output.verbose && thrown instanceof Error) output.insist(thrown.stack ?? '')
   return FAILURES[report.code].exit
-}
-
-/** Commander's words in our form: "error: unknown option '--foo'\n(Did you mean --file?)". */
-function usageError(error: CommanderError): DeployError {
-  const [first = '', ...more] = error.message.split('\n')
-  const suggestion = more.join(' ').replace(/^\(/, '').replace(/\)$/, '').trim()
-  const message = first.replace(/^error: /, '')
-  const hint = suggestion === '' ? 'See what there is with: naru --help.' : suggestion
-  return new DeployError('USAGE_INVALID', message, { hint })
 }
 
 /** `naru logs | head`: when nobody reads any more, there is nothing left to say. */

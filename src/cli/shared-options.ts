@@ -20,6 +20,8 @@ const MAKE = {
 
 export type SharedName = keyof typeof MAKE
 
+/** In front of a command, all of them may stand. */
+export const EVERYWHERE = Object.keys(MAKE) as readonly SharedName[]
 /** What every command that talks to a server takes. */
 export const TO_SERVER: readonly SharedName[] = ['data', 'server', 'noServer', 'output', 'quiet', 'verbose', 'timeout']
 /** What every command about one app takes. */

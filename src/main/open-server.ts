@@ -141,6 +141,7 @@ async function keptToken(folder: string): Promise<string> {
 async function describe(folder: string, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
   return {
     version: VERSION,
+    pid: process.pid,
     node: process.versions.node,
     engine: place.engine.name,
     isolation: roots.isolation,

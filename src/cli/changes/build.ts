@@ -5,6 +5,7 @@ import type { OperationBody } from '../../api/responses.ts'
 import { DeployError } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { runOperation } from '../operation/run-operation.ts'
 import { type AppFields, appRequest } from '../project/app-request.ts'
 import type { Session } from '../session.ts'
@@ -31,6 +32,11 @@ export const describeBuild: Describe = (command, start) => {
     OF_APP.filter((name) => name !== 'file' && name !== 'output'),
   )
   command.action((options: BuildOptions) => start(command, (session) => build(session, options, command)))
+  examples(command, [
+    ['naru build --tag v1', 'into the embedded registry, also as v1'],
+    ['naru build -o oci:./image', 'also as an OCI image layout'],
+    ['naru build --tag ghcr.io/team/shop:1.4 -o json', 'also pushed there; events as JSON lines'],
+  ])
 }
 
 const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]

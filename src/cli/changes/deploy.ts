@@ -3,6 +3,7 @@ import type { OperationBody } from '../../api/responses.ts'
 import { DeployError } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { revisionNumber } from '../numbers.ts'
 import { runOperation } from '../operation/run-operation.ts'
 import { appRequest } from '../project/app-request.ts'
@@ -25,6 +26,12 @@ export const describeDeploy: Describe = (command, start) => {
     .option('--plan <file>', 'what naru plan --save wrote; refused when anything has changed since')
   share(command, OF_APP)
   command.action((options: DeployOptions) => start(command, (session) => deploy(session, options)))
+  examples(command, [
+    ['naru deploy', 'the commit that is checked out'],
+    ['naru deploy -e staging --ref v1.4.0', 'a tag, to another environment'],
+    ['naru deploy --image registry.example.com/team/shop:1.4', 'an image that exists'],
+    ['naru plan --save p && naru deploy --plan p', 'exactly what was planned, or nothing'],
+  ])
 }
 
 async function deploy(session: Session, options: DeployOptions): Promise<number> {

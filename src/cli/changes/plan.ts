@@ -1,6 +1,7 @@
 import type { PlanBody } from '../../api/responses.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { revisionNumber } from '../numbers.ts'
 import { appRequest } from '../project/app-request.ts'
 import type { Session } from '../session.ts'
@@ -29,6 +30,10 @@ export const describePlan: Describe = (command, start) => {
     .option('--exit-code', `exit with ${CHANGES} when there is something to deploy, and 0 when not`)
   share(command, OF_APP)
   command.action((options: PlanOptions) => start(command, (session) => plan(session, options)))
+  examples(command, [
+    ['naru plan', 'what naru deploy would do now'],
+    ['naru plan --exit-code -q', 'for scripts: 2 when there is something to deploy'],
+  ])
 }
 
 async function plan(session: Session, options: PlanOptions): Promise<number> {

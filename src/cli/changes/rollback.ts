@@ -3,6 +3,7 @@ import type { Receipt } from '../../model/receipt.ts'
 import type { ApiClient } from '../api-client.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { revisionNumber } from '../numbers.ts'
 import { changeIn } from '../operation/begin-change.ts'
 import { appRequest } from '../project/app-request.ts'
@@ -17,6 +18,10 @@ export const describeRollback: Describe = (command, start) => {
   command.argument('[revision]', 'where to go (default: the last other revision that ended all-new)', revisionNumber)
   share(command, OF_APP)
   command.action((revision: number | undefined) => start(command, (session) => rollback(session, revision ?? null)))
+  examples(command, [
+    ['naru rollback', 'to the revision that ran before'],
+    ['naru rollback 41', 'to revision 41'],
+  ])
 }
 
 async function rollback(session: Session, asked: number | null): Promise<number> {

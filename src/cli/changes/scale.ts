@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { beginChange } from '../operation/begin-change.ts'
 import { OF_APP, share } from '../shared-options.ts'
 
@@ -11,6 +12,10 @@ export const describeScale: Describe = (command, start) => {
   command.action((replicas: Replicas) =>
     start(command, async (session) => (await beginChange(session, 'scale', { replicas })).exit),
   )
+  examples(command, [
+    ['naru scale 5', 'five replicas of the role web'],
+    ['naru scale web=5 worker=2', 'several roles at once'],
+  ])
 }
 
 /** `3`, `worker=2`: collected over all arguments. */

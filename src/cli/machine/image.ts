@@ -4,6 +4,7 @@ import type { BaseImageBody, ImagesBody } from '../../api/responses.ts'
 import { DeployError } from '../../model/failure.ts'
 import { parseReference } from '../../model/reference.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { withServer } from '../connect.ts'
 import type { Session } from '../session.ts'
 import { share, TO_SERVER } from '../shared-options.ts'
@@ -26,6 +27,11 @@ export const describeImage: Describe = (command, start) => {
   base.action((program: string, { name }: { readonly name?: string }) =>
     start(base, (session) => makeBase(session, program, name ?? null)),
   )
+  examples(command, [
+    ['naru image base node', 'base/node:24 from the Node that runs Naru'],
+    ['naru image base /usr/bin/python3 --name base/python:3', 'from any program'],
+    ['naru image list', 'repositories and tags'],
+  ])
 }
 
 async function listImages(session: Session): Promise<void> {

@@ -1,12 +1,16 @@
-import type { Describe } from '../describe.ts'
-import type { Session } from '../session.ts'
-import { share } from '../shared-options.ts'
 import { readFile } from 'node:fs/promises'
 import { DeployError } from '../../model/failure.ts'
+import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
+import type { Session } from '../session.ts'
+import { share } from '../shared-options.ts'
+import { endServer } from './end-server.ts'
 
 interface Options {
   readonly listen?: string
   readonly tokenFile?: string
+  readonly end?: true
+  readonly endAll?: true
 }
 
 export const describeServer: Describe = (command, start) => {
@@ -16,25 +20,38 @@ export const describeServer: Describe = (command, start) => {
       'HOST:PORT for clients elsewhere, who need the token (default: only the local socket)',
     )
     .option('--token-file <path>', 'file with the token (default: one is made in the data folder)')
+    .option('--end', 'end the server that runs; replicas and router go on')
+    .option('--end-all', 'end the server, replicas, router and keeper; what is remembered stays')
   share(command, ['data', 'output', 'quiet'])
-  command.action((options: Options) => start(command, (session) => serve(session, options)))
+  examples(command, [
+    ['naru server', 'on the local socket, which only this user can open'],
+    ['naru server --listen 127.0.0.1:7070', 'for clients on TCP; /v2/ is the registry'],
+    ['naru server --end', 'before an upgrade: traffic flows on'],
+  ])
+  command.action((options: Options) => start(command, (session) => server(session, options)))
+}
+
+async function server(session: Session, options: Options): Promise<void> {
+  const folder = session.host.dataFolder(session.options.data)
+  if (options.end === true || options.endAll === true) return endServer(session, folder, options.endAll === true)
+  return serve(session, folder, options)
 }
 
 /** Serves until SIGINT or SIGTERM. Rollouts that are under way go on with the next server. */
-async function serve(session: Session, { listen, tokenFile }: Options): Promise<void> {
-  const { host, output, options, interrupts } = session
-  const folder = host.dataFolder(options.data)
+async function serve(session: Session, folder: string, { listen, tokenFile }: Options): Promise<void> {
+  const { host, output, interrupts } = session
   const token = tokenFile === undefined ? null : await readToken(tokenFile)
   const ended = new Promise<void>((resolve) => interrupts.answerBy(() => resolve()))
-  const server = await host.openServer({ folder, listen: listen ?? null, token })
-  if (output.json) output.object({ kind: 'serving', folder, socket: server.socket, url: server.url })
+  const opened = await host.openServer({ folder, listen: listen ?? null, token })
+  if (output.json) output.object({ kind: 'serving', folder, socket: opened.socket, url: opened.url })
   else {
-    output.data(`serving ${folder} on ${server.socket}`)
-    if (server.url !== null) output.data(`serving on ${server.url}`)
+    output.data(`serving ${folder} on ${opened.socket}`)
+    if (opened.url !== null)
+      output.data(`serving on ${opened.url}${token === null ? `, token in ${folder}/token` : ''}`)
   }
   await ended
   output.tell('ending; replicas and router go on')
-  await server.close()
+  await opened.close()
 }
 
 async function readToken(path: string): Promise<string> {

@@ -6,6 +6,7 @@ import { DeployError } from '../../model/failure.ts'
 import { isVariableName } from '../../model/names.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import type { Session } from '../session.ts'
 import { OF_APP, share } from '../shared-options.ts'
 import { columns } from '../show/columns.ts'
@@ -39,6 +40,11 @@ export const describeSecret: Describe = (command, start) => {
     .argument('<name>')
   share(unset, OF_APP)
   unset.action((name: string) => start(unset, (session) => unsetSecret(session, name)))
+  examples(command, [
+    ['naru secret set DB_PASSWORD', 'asks for the value, which is not shown'],
+    ['naru secret set DB_PASSWORD=- < password.txt', 'reads it from stdin'],
+    ['naru secret set TLS_KEY --from-file key.pem', 'reads it from a file'],
+  ])
 }
 
 async function setSecret(session: Session, asked: string, fromFile: string | null): Promise<void> {

@@ -2,6 +2,7 @@ import type { HistoryBody } from '../../api/responses.ts'
 import type { Receipt } from '../../model/receipt.ts'
 import type { ApiClient } from '../api-client.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { countOf, rolloutNumber } from '../numbers.ts'
 import { withServer } from '../connect.ts'
 import { scopeInFront, scopePath } from '../project/scope.ts'
@@ -24,6 +25,10 @@ export const describeHistory: Describe = (command, start) => {
     .option('--receipt [rollout]', 'the receipt of one rollout (default: the last), with its timeline', rolloutNumber)
   share(command, OF_APP)
   command.action((options: HistoryOptions) => start(command, (session) => history(session, options)))
+  examples(command, [
+    ['naru history --receipt', 'the last receipt with its timeline'],
+    ['naru history --receipt r-12 -o json', 'one receipt for programs'],
+  ])
 }
 
 async function history(session: Session, { limit, receipt }: HistoryOptions): Promise<void> {

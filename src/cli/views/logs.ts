@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { revisionNumber } from '../numbers.ts'
 import { resumedStream } from '../operation/resumed-stream.ts'
 import { scopeInFront, scopePath } from '../project/scope.ts'
@@ -30,6 +31,10 @@ export const describeLogs: Describe = (command, start) => {
     .option('--tail <lines>', 'lines per replica to begin with', lineCount, 100)
   share(command, OF_APP)
   command.action((options: LogOptions) => start(command, (session) => logs(session, options)))
+  examples(command, [
+    ['naru logs -f', 'all replicas, as they write'],
+    ['naru logs --role worker --tail 20', 'the last lines of one role'],
+  ])
 }
 
 /** Ends with the last line, and under --follow well by Ctrl-C. */

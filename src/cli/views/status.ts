@@ -1,6 +1,7 @@
 import type { StatusBody } from '../../api/responses.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
 import { resumedStream } from '../operation/resumed-stream.ts'
 import { Screen } from '../operation/screen.ts'
 import { scopeInFront, scopePath } from '../project/scope.ts'
@@ -15,6 +16,10 @@ export const describeStatus: Describe = (command, start) => {
   command.action(({ watch }: { readonly watch?: true }) =>
     start(command, (session) => (watch === true ? watchStatus(session) : showStatus(session))),
   )
+  examples(command, [
+    ['naru status --watch', 'every change, until Ctrl-C'],
+    ['naru status -o json', 'for programs'],
+  ])
 }
 
 async function showStatus(session: Session): Promise<void> {

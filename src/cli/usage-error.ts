@@ -1,0 +1,18 @@
+import { DeployError } from '../model/failure.ts'
+import { COMMANDS } from './command-table.ts'
+
+/** Commander's words ("error: unknown option '--foo'\n(Did you mean --file?)") in our form, with what to do as the hint. */
+export function usageError(words: string, args: readonly string[]): DeployError {
+  const [first = '', ...more] = words.split('\n')
+  const told = first.replace(/^error: /, '')
+  const suggestion = /\((Did you mean .*\?)\)/.exec(more.join(' '))?.[1]
+  const [, message = told, advice] = /^(.*is invalid(?: for argument '[^']*')?)\. (.+)$/.exec(told) ?? []
+  return new DeployError('USAGE_INVALID', message.replace(/^command-argument value/, 'argument'), {
+    hint: suggestion ?? advice ?? `See how it is used with: naru ${commandIn(args)}--help`,
+  })
+}
+
+function commandIn(args: readonly string[]): string {
+  const name = args.find((arg) => COMMANDS.some((command) => command.name === arg))
+  return name === undefined ? '' : `${name} `
+}
