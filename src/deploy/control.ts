@@ -1,25 +1,24 @@
 import { type Scope, scopeName } from '../model/app.ts'
-import { failureReport } from '../model/failure.ts'
-import { EnvironmentLoop } from './environment/environment-loop.ts'
-import { EnvironmentState } from './environment/environment-state.ts'
-import { EventStream } from './event-stream.ts'
+import { DeployError } from '../model/failure.ts'
 import type { Release } from '../model/release.ts'
 import { planRollback } from '../plan/plan-rollback.ts'
-import { HISTORY } from './rollout/new-rollout.ts'
+import { EnvironmentLoop } from './environment/environment-loop.ts'
+import { EnvironmentState } from './environment/environment-state.ts'
+import { Operations } from './operations.ts'
 import type { Place } from './place.ts'
+import { HISTORY } from './rollout/new-rollout.ts'
 
-/** All environments of one place: a loop for each that was ever deployed, and the streams of operations. */
+/** All environments of one place: a loop for each that was ever deployed, and the operations that were asked for. */
 export class Control {
   readonly place: Place
-  readonly #newId: () => string
+  readonly operations: Operations
   readonly #loops = new Map<string, { loop: EnvironmentLoop; running: Promise<void> }>()
-  readonly #streams = new Map<string, EventStream>()
   readonly #signal: AbortSignal
 
   /** `signal` ends all loops; `newId` makes names of operations. */
   constructor(place: Place, newId: () => string, signal: AbortSignal) {
     this.place = place
-    this.#newId = newId
+    this.operations = new Operations(place, newId, signal)
     this.#signal = signal
   }
 
@@ -29,44 +28,13 @@ export class Control {
   }
 
   /** The loop of a scope; begun at the first call. */
-  loop(scope: Scope): EnvironmentLoop {
+  loop({ app, environment }: Scope): EnvironmentLoop {
+    const scope = { app, environment }
     const known = this.#loops.get(scopeName(scope))
     if (known !== undefined) return known.loop
-    const { app, environment } = scope
-    const loop = new EnvironmentLoop(this.place, { app, environment }, (operation) => this.#reopen(scope, operation))
+    const loop = new EnvironmentLoop(this.place, scope, (operation) => this.operations.reopen(scope, operation))
     this.#loops.set(scopeName(scope), { loop, running: loop.run(this.#signal) })
     return loop
-  }
-
-  /** A new operation with its stream. */
-  open(scope: Scope): EventStream {
-    const stream = new EventStream(scope, this.#newId(), this.place.memory, this.place.clock)
-    this.#streams.set(stream.operation, stream)
-    return stream
-  }
-
-  /**
-   * Runs the work of an operation that may fail before it becomes a rollout: a failure is told and ends the stream. A rollout
-   * ends its stream itself.
-   */
-  async carry(stream: EventStream, work: () => Promise<void>, exitOf: (failure: unknown) => number): Promise<void> {
-    try {
-      await work()
-    } catch (thrown) {
-      stream.report({ kind: 'failure', failure: failureReport(thrown) })
-      stream.report({ kind: 'end', revision: null, endState: null, exit: exitOf(thrown), digest: null, receipt: null })
-    }
-    await stream.flush()
-  }
-
-  /** The stream of an operation, live or remembered; null: there is none of that name. */
-  async stream(operation: string): Promise<EventStream | null> {
-    const live = this.#streams.get(operation)
-    if (live !== undefined) return live
-    const events = await this.place.memory.events(operation, 0)
-    const [first] = events
-    if (first === undefined) return null
-    return this.#remember(new EventStream(first, operation, this.place.memory, this.place.clock, events))
   }
 
   /** A remembered release. Throws RELEASE_NOT_FOUND. */
@@ -83,25 +51,44 @@ export class Control {
     return planRollback({ history, current, wanted: asked, revisions: releases.map(({ revision }) => revision) })
   }
 
-  /** Ends all loops' work in progress the way that nobody has to wait for a successor, and waits for them. */
+  /**
+   * Ends what was asked for a scope, whether it is still being built or rolls already. Answers the operation that tells how it
+   * ends. Throws ROLLOUT_NOT_RUNNING.
+   */
+  async abort(scope: Scope, by: string): Promise<string> {
+    const why = new DeployError('ROLLOUT_ABORTED', `the deploy was aborted by ${by} before its rollout had begun`, {
+      hint: 'Nothing was changed. Deploy again when you are ready: naru deploy.',
+    })
+    const [stopped] = this.operations.stopWork(scope, why)
+    try {
+      // Before the first release there is no loop, and none is begun for whatever name was asked for.
+      const loop = this.#loops.get(scopeName(scope))?.loop
+      if (loop === undefined) throw notRunning(scope)
+      return (await loop.abort(by)).operation
+    } catch (failed) {
+      if (stopped === undefined) throw failed
+      return stopped.operation
+    }
+  }
+
+  /** Ends all work in progress the way that nobody has to wait for a successor. Nothing is done after it. */
   async interrupt(): Promise<void> {
+    const why = new DeployError('INTERRUPTED', 'interrupted before the rollout had begun', {
+      hint: 'Nothing was changed. Ask again: naru deploy.',
+    })
+    this.operations.stopWork(null, why)
+    await this.operations.settled()
     await Promise.all([...this.#loops.values()].map(({ loop }) => loop.interrupt()))
   }
 
-  /** Waits until all loops have ended, after the signal. */
+  /** Waits until all loops and all work have ended, after the signal. */
   async ended(): Promise<void> {
     await Promise.all([...this.#loops.values()].map(({ running }) => running))
-  }
-
-  async #reopen(scope: Scope, operation: string): Promise<EventStream> {
-    return (
-      (await this.stream(operation)) ??
-      this.#remember(new EventStream(scope, operation, this.place.memory, this.place.clock))
-    )
-  }
-
-  #remember(stream: EventStream): EventStream {
-    this.#streams.set(stream.operation, stream)
-    return stream
+    await this.operations.settled()
   }
 }
+
+const notRunning = (scope: Scope) =>
+  new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: no rollout is under way`, {
+    hint: 'See what is there with: naru status, naru history.',
+  })

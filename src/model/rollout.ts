@@ -71,6 +71,8 @@ export interface Rollout extends Scope {
   readonly progressReason: string
   /** Whoever asked to abort; null: nobody. */
   readonly abortedBy: string | null
+  /** Replicas by role that differed from the release's settings before it: what going back means for a scale or a stop. */
+  readonly scaleBefore?: DesiredState['scale']
 }
 
 /** What an environment should be: written by deploy, rollback, scale, pause, resume and stop; read by the loop. */

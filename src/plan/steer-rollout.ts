@@ -19,6 +19,8 @@ export interface RoundResult {
   /** First cause of a new replica that cannot become ready, when there is one. */
   readonly firstCause: FailureReport | null
   readonly paused: boolean
+  /** Until when drains and grace periods that are under way may last: their ends are known, so no deadline counts before. */
+  readonly busyUntilMs?: number | null
 }
 
 /**
@@ -33,7 +35,8 @@ export function steerRollout(result: RoundResult, nowMs: number): Verdict {
   if (result.complete) return { kind: 'complete' }
   if (firstCause !== null && !goingBack && settings.onFailure !== 'continue') return onFailure(settings, firstCause)
   if (result.paused) return { kind: 'go-on', untilMs: null }
-  const untilMs = rollout.progressedAtMs + settings.progressDeadlineSeconds * 1000
+  const deadlineMs = rollout.progressedAtMs + settings.progressDeadlineSeconds * 1000
+  const untilMs = Math.max(deadlineMs, result.busyUntilMs ?? 0)
   if (nowMs <= untilMs) return { kind: 'go-on', untilMs: untilMs + 1 }
   const failure = rollout.failure ?? firstCause ?? deadline(rollout, settings.progressDeadlineSeconds)
   if (goingBack || settings.onFailure === 'continue') return { kind: 'give-up', failure }

@@ -17,7 +17,7 @@ export const buildRoutes =
       { schema: { summary: 'Build', body: buildRequest, response: { 202: operationBody } } },
       async (request, reply) => {
         const { body } = request
-        const { control, workshop, signal } = context
+        const { control, workshop } = context
         const reader = appReader(body, control.place.engine)
         const { dockerfile, target, args, source } = body
         const { tags, push } = whereTo(body.tags)
@@ -32,11 +32,10 @@ export const buildRoutes =
           push,
           layout,
         }
-        return reply.code(202).send(
-          beginOperation(context, reader.front().app, async (stream) => {
-            await buildApp(control, task, stream, signal)
-          }),
-        )
+        const operation = await beginOperation(context, reader.front().app, async (stream, signal) => {
+          await buildApp(control, task, stream, signal)
+        })
+        return reply.code(202).send(operation)
       },
     )
   }

@@ -8,7 +8,7 @@ import { nearest } from '../lib/nearest.ts'
 import type { Scope } from '../model/app.ts'
 import { DeployError } from '../model/failure.ts'
 import type { Rollout, RolloutKind } from '../model/rollout.ts'
-import { knownScope } from './environment-status.ts'
+import { knownScope, scopeOf } from './environment-status.ts'
 import type { ServerContext } from './server-context.ts'
 
 const params = z.object({ app: z.string(), environment: z.string() })
@@ -55,18 +55,25 @@ export const commandRoutes =
         },
       )
     }
-    // These act on the rollout that is under way: its own stream tells what becomes of it.
-    for (const name of ['pause', 'abort'] as const) {
-      server.post(
-        `${S}/${name}`,
-        { schema: { summary: SUMMARIES[name], params, body: byRequest, ...ACCEPTED } },
-        async (request, reply) => {
-          const scope = await knownScope(context, request.params)
-          const { operation } = await control.loop(scope)[name](request.body.by)
-          return reply.code(202).send({ operation, ...scope })
-        },
-      )
-    }
+    // These act on what is under way: its own stream tells what becomes of it.
+    server.post(
+      `${S}/pause`,
+      { schema: { summary: 'Pause the rollout under way', params, body: byRequest, ...ACCEPTED } },
+      async (request, reply) => {
+        const scope = await knownScope(context, request.params)
+        const { operation } = await control.loop(scope).pause()
+        return reply.code(202).send({ operation, ...scope })
+      },
+    )
+    server.post(
+      `${S}/abort`,
+      { schema: { summary: 'End what is under way, and roll back', params, body: byRequest, ...ACCEPTED } },
+      async (request, reply) => {
+        const scope = scopeOf(request.params)
+        const operation = await control.abort(scope, request.body.by)
+        return reply.code(202).send({ operation, ...scope })
+      },
+    )
 
     /** The operation of a new rollout, or of the one under way that took the change in. */
     async function begin(
@@ -75,17 +82,21 @@ export const commandRoutes =
       by: string,
       ask: (loop: EnvironmentLoop, asked: RollAsked) => Promise<Rollout>,
     ): Promise<OperationBody> {
-      const stream = control.open(scope)
-      const { operation } = await ask(control.loop(scope), { kind, by, stream })
-      return { operation, ...scope }
+      const stream = control.operations.open(scope)
+      try {
+        const { operation } = await ask(control.loop(scope), { kind, by, stream })
+        if (operation !== stream.operation) control.operations.drop(stream)
+        return { operation, ...scope }
+      } catch (failed) {
+        control.operations.drop(stream)
+        throw failed
+      }
     }
   }
 
 const SUMMARIES = {
   resume: 'Go on with what was paused or held',
   stop: 'Stop all replicas and give the addresses back',
-  pause: 'Pause the rollout under way',
-  abort: 'Roll back what is under way',
 } as const
 
 function checkRoles(asked: readonly string[], roles: readonly string[]): void {

@@ -16,17 +16,16 @@ export const deployRoutes =
       { schema: { summary: 'Deploy', body: deployRequest, response: { 202: operationBody } } },
       async (request, reply) => {
         const { body } = request
-        const { control, workshop, signal } = context
+        const { control, workshop } = context
         const reader = appReader(body, control.place.engine)
         const { app } = reader.front()
         if (body.plan !== null) await checkFingerprint(context, body, body.plan)
-        return reply.code(202).send(
-          beginOperation(context, app, async (stream) => {
-            const { image, by, revision, source, variables } = body
-            if (revision !== null) await control.loop(app).rollTo({ kind: 'rollback', to: revision, by, stream })
-            else await deployApp(control, { workshop, reader, request: source, image, by, variables }, stream, signal)
-          }),
-        )
+        const operation = await beginOperation(context, app, async (stream, signal) => {
+          const { image, by, revision, source, variables } = body
+          if (revision !== null) await control.loop(app).rollTo({ kind: 'rollback', to: revision, by, stream })
+          else await deployApp(control, { workshop, reader, request: source, image, by, variables }, stream, signal)
+        })
+        return reply.code(202).send(operation)
       },
     )
   }

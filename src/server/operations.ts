@@ -19,7 +19,7 @@ export const operationRoutes =
       },
       async (request, reply) => {
         const { operation } = request.params
-        const stream = await control.stream(operation)
+        const stream = await control.operations.find(operation)
         if (stream === null) {
           throw new DeployError('ROLLOUT_NOT_FOUND', `there is no operation ${operation}`, {
             hint: 'See what there was with: naru history.',

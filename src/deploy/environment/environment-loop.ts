@@ -2,22 +2,37 @@ import { backoff } from '../../lib/backoff.ts'
 import { Signal } from '../../lib/signal.ts'
 import { type Scope, scopeName } from '../../model/app.ts'
 import { DeployError, failureReport } from '../../model/failure.ts'
+import type { ObservedRouter } from '../../model/observed.ts'
 import type { DesiredState, Rollout } from '../../model/rollout.ts'
 import type { Step } from '../../model/step.ts'
-import { ActiveRollout } from '../rollout/active-rollout.ts'
-import { EnvironmentState } from './environment-state.ts'
 import type { EventStream } from '../event-stream.ts'
-import type { RollAsked, RollRequest } from '../rollout/new-rollout.ts'
 import type { Place } from '../place.ts'
-import { carryOutRound, mends, observe, type Seen, type Told } from './round.ts'
+import { type ActiveRollout, Interrupted } from '../rollout/active-rollout.ts'
+import { afterRound } from '../rollout/after-round.ts'
+import { beginRollout, resumeRollout } from '../rollout/begin-rollout.ts'
+import { failRollout } from '../rollout/go-back.ts'
+import { interruptRollout } from '../rollout/interrupt-rollout.ts'
+import type { RollAsked, RollRequest } from '../rollout/new-rollout.ts'
+import { prepareRollout } from '../rollout/prepare-rollout.ts'
+import { publishRoutes } from '../rollout/publish-routes.ts'
+import { EnvironmentState } from './environment-state.ts'
+import { Intents } from './intents.ts'
+import { pruneHistory } from './prune-history.ts'
+import { carryOutRound, isStale, mends, observe, type Seen, type Told } from './round.ts'
 
-/** Thrown into a long step so that an abort or a newer deploy need not wait for it. */
-class Interrupted extends Error {}
+/** The same steps again mean that their effect is not visible yet: that gets a moment. */
+const SAME_STEPS_MS = 50
 
 /** What an environment is now, for status. */
 export interface EnvironmentStatus extends Seen {
   readonly desired: DesiredState
   readonly rollout: Rollout | null
+}
+
+/** What one writer of an environment holds. */
+interface Held {
+  readonly state: EnvironmentState
+  active: ActiveRollout | null
 }
 
 /**
@@ -31,11 +46,13 @@ export class EnvironmentLoop {
   /** Opens the stream of an operation that an earlier process began. */
   readonly #reopen: (operation: string) => Promise<EventStream>
   readonly #changed = new Signal()
-  readonly #intents: (() => Promise<void>)[] = []
-  #state: EnvironmentState | null = null
-  #active: ActiveRollout | null = null
-  readonly #seen: Told = { replicas: null }
-  #told = ''
+  readonly #intents = new Intents()
+  readonly #told: Told = { replicas: null }
+  #held: Held | null = null
+  #lastSteps = ''
+  /** Number of the operation that changed last what should run. */
+  #newest = 0
+  #halted = false
 
   constructor(place: Place, scope: Scope, reopen: (operation: string) => Promise<EventStream>) {
     this.#place = place
@@ -43,11 +60,11 @@ export class EnvironmentLoop {
     this.#reopen = reopen
   }
 
-  /** Runs until the signal; gives its lease back. */
+  /** Runs until the signal; gives its lease back. It never throws: what fails is tried again, later and later. */
   async run(signal: AbortSignal): Promise<void> {
     const watching = Promise.all([
-      this.#watch(this.#place.engine.changes(this.scope, signal), signal),
-      this.#watch(this.#place.router.changes(this.scope, signal), signal),
+      this.#watch(() => this.#place.engine.changes(this.scope, signal), signal),
+      this.#watch(() => this.#place.router.changes(this.scope, signal), signal),
     ])
     let delays = backoff(50, 2000)
     while (!signal.aborted) {
@@ -58,77 +75,78 @@ export class EnvironmentLoop {
         delays = backoff(50, 2000)
       } catch (thrown) {
         if (signal.aborted) break
-        waitMs = thrown instanceof Interrupted ? 0 : await this.#afterFailure(thrown, delays.next().value)
+        waitMs = thrown instanceof Interrupted ? 0 : delays.next().value
+        if (!(thrown instanceof Interrupted)) await this.#afterFailure(thrown)
       }
       await this.#changed.wait(mark, waitMs, signal).catch(() => {})
     }
+    this.#intents.close(signal.reason)
+    this.#held?.active?.letGo()
     await watching
-    await this.#state?.letGo()
+    await this.#held?.state.letGo().catch(() => {})
   }
 
-  /** Begins a rollout; one that is under way is superseded. Answers the new record. */
+  /** Begins a rollout; one that is under way is superseded. Answers the new record. Throws ROLLOUT_SUPERSEDED when something that was asked for later is there already. */
   rollTo(request: RollRequest): Promise<Rollout> {
-    this.#active?.interrupt.abort(new Interrupted())
-    return this.#ask(async (state) => {
-      const next = await ActiveRollout.begin(this.#place, state, request, this.#active)
-      this.#active = next
-      this.#told = ''
-      return next.rollout
+    return this.#askNow((held) => {
+      const { order } = request.stream
+      if (order < this.#newest) throw overtaken(this.scope)
+      this.#newest = order
+      return this.#begin(held, request, held.active)
     })
   }
 
-  /** Other numbers of replicas, by role: a rollout of its own to the same release. */
+  /** Other numbers of replicas, by role: a rollout of its own to the same release, or part of the one under way. */
   scale(scale: Readonly<Record<string, number>>, request: RollAsked): Promise<Rollout> {
-    return this.#ask(async (state) => {
-      const to = this.#deployed(state)
+    return this.#ask(async (held) => {
+      const { state, active } = held
+      const to = this.#deployed(held)
+      const rollout = active?.rollout ?? (await this.#begin(held, { ...request, to }, null))
       await state.save({ ...state.desired, scale: { ...state.desired.scale, ...scale } })
-      if (this.#active !== null) return this.#active.rollout
-      this.#active = await ActiveRollout.begin(this.#place, state, { ...request, to }, null)
-      return this.#active.rollout
+      return rollout
     })
   }
 
   /** All replicas gone and the addresses given back; deploy or rollback starts again. */
   stop(asked: RollAsked): Promise<Rollout> {
-    this.#active?.interrupt.abort(new Interrupted())
-    return this.#ask(async (state) => {
-      const to = this.#deployed(state)
-      const { settings } = await state.release(to)
-      const scale = Object.fromEntries(settings.roles.map(({ name }) => [name, 0]))
-      this.#active = await ActiveRollout.begin(this.#place, state, { ...asked, to }, this.#active)
-      await state.save({ ...state.desired, scale, paused: false })
-      return this.#active.rollout
+    return this.#askNow(async (held) => {
+      this.#newest = Math.max(this.#newest, asked.stream.order)
+      return this.#begin(held, { ...asked, to: this.#deployed(held) }, held.active)
     })
   }
 
   /** Pauses what is under way: from now on only scaling. */
   pause(): Promise<Rollout> {
-    return this.#ask(async (state) => {
-      const active = this.#underWay()
+    return this.#ask(async ({ state, active }) => {
+      const rollout = active?.rollout
+      if (rollout === undefined) throw notUnderWay(this.scope, 'no rollout is under way')
+      if (rollout.phase === 'Preparing') throw notUnderWay(this.scope, 'the rollout has replaced nothing yet')
       await state.save({ ...state.desired, paused: true })
-      await active.save(state, { phase: 'Paused' })
-      return active.rollout
+      if (rollout.phase === 'Progressing') await active?.save(state, { phase: 'Paused' })
+      return active?.rollout ?? rollout
     })
   }
 
   /** Goes on with what was paused, or with what was held after a failure (a rollout of its own). */
   resume(request: RollAsked): Promise<Rollout> {
-    return this.#ask(async (state) => {
-      const to = this.#deployed(state)
-      if (!state.desired.paused) throw notUnderWay(this.scope, 'Nothing is paused.')
+    return this.#ask(async (held) => {
+      const { state, active } = held
+      const to = this.#deployed(held)
+      if (!state.desired.paused) throw notUnderWay(this.scope, 'nothing is paused')
+      const rollout = active?.rollout ?? (await this.#begin(held, { ...request, to }, null))
+      if (active !== null) {
+        const phase = active.rollout.phase === 'Paused' ? 'Progressing' : active.rollout.phase
+        await active.save(state, { phase, progressedAtMs: this.#place.clock.now() })
+      }
       await state.save({ ...state.desired, paused: false })
-      const progressedAtMs = this.#place.clock.now()
-      if (this.#active !== null) await this.#active.save(state, { phase: 'Progressing', progressedAtMs })
-      else this.#active = await ActiveRollout.begin(this.#place, state, { ...request, to }, null)
-      return this.#active.rollout
+      return rollout
     })
   }
 
   /** Rolls back what is under way, whatever `onFailure` says. */
   abort(by: string): Promise<Rollout> {
-    this.#active?.interrupt.abort(new Interrupted())
-    return this.#ask(async (state) => {
-      const active = this.#underWay()
+    return this.#askNow(async ({ state, active }) => {
+      if (active === null) throw notUnderWay(this.scope, 'no rollout is under way')
       await active.save(state, { abortedBy: by })
       return active.rollout
     })
@@ -136,20 +154,22 @@ export class EnvironmentLoop {
 
   /**
    * Before this process goes and nobody stays behind: what was drained and still runs is admitted again, and the operation
-   * ends with 9. The rollout stays unfinished: the next process goes on with it.
+   * ends with 9. The rollout stays unfinished: the next process goes on with it. Nothing is done after this.
    */
   interrupt(): Promise<void> {
-    this.#active?.interrupt.abort(new Interrupted())
-    return this.#ask(async (state) => {
-      await this.#active?.interruptAndPutBack(state)
-      this.#active = null
+    return this.#askNow(async (held) => {
+      this.#halted = true
+      if (held.active !== null) await interruptRollout(held.active, held.state)
+      held.active = null
+      await held.state.letGo()
     })
   }
 
   /** What should be, what is, and what is under way. */
   async status(signal: AbortSignal): Promise<EnvironmentStatus> {
     const desired = await this.#place.memory.desired(this.scope)
-    return { desired, rollout: this.#active?.rollout ?? null, ...(await observe(this.#place, this.scope, signal)) }
+    const seen = await observe(this.#place, this.scope, signal)
+    return { desired, rollout: this.#held?.active?.rollout ?? null, ...seen }
   }
 
   /** Yields at once, and whenever something may have changed. Ends with the signal. */
@@ -161,54 +181,75 @@ export class EnvironmentLoop {
     }
   }
 
-  async #watch(changes: AsyncIterable<void>, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const _change of changes) this.#changed.notify()
-    } catch (ended) {
-      if (!signal.aborted) throw ended
+  /** Wakes the loop at each change. A watch that breaks is begun again: what was missed meanwhile is looked for. */
+  async #watch(changes: () => AsyncIterable<void>, signal: AbortSignal): Promise<void> {
+    for (const delayMs of backoff(50, 2000)) {
+      try {
+        for await (const _change of changes()) this.#changed.notify()
+      } catch {
+        this.#changed.notify()
+      }
+      if (signal.aborted) return
+      await this.#place.clock.sleep(delayMs, signal).catch(() => {})
     }
   }
 
-  #ask<T>(intent: (state: EnvironmentState) => Promise<T>): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    this.#intents.push(async () => {
-      try {
-        resolve(await intent(await this.#loaded()))
-      } catch (failed) {
-        reject(failed)
-      }
-    })
+  #ask<T>(intent: (held: Held) => Promise<T>): Promise<T> {
+    const answer = this.#intents.add(async () => intent(await this.#hold()))
     this.#changed.notify()
-    return promise
+    return answer
+  }
+
+  /** The same, without waiting for a step that may take long. */
+  #askNow<T>(intent: (held: Held) => Promise<T>): Promise<T> {
+    const answer = this.#ask(intent)
+    this.#held?.active?.interruptStep()
+    return answer
   }
 
   /** What is remembered, and the rollout that an earlier process left unfinished. */
-  async #loaded(): Promise<EnvironmentState> {
-    if (this.#state !== null) return this.#state
+  async #hold(): Promise<Held> {
+    if (this.#held !== null) return this.#held
     const state = await EnvironmentState.load(this.#place, this.scope)
-    const [last] = await this.#place.memory.rollouts(this.scope, 1)
-    if (last !== undefined && last.phase !== 'Done') {
-      const stream = await this.#reopen(last.operation)
-      this.#active = await ActiveRollout.resume(this.#place, state, last, stream)
+    const active = await resumeRollout(this.#place, state, this.#reopen)
+    this.#held = { state, active }
+    return this.#held
+  }
+
+  async #begin(held: Held, request: RollRequest, superseded: ActiveRollout | null): Promise<Rollout> {
+    try {
+      held.active = await beginRollout(this.#place, held.state, request, superseded)
+    } catch (failed) {
+      // It may have been remembered before it failed: what counts is read again.
+      this.#forget()
+      throw failed
     }
-    this.#state = state
-    return state
+    this.#lastSteps = ''
+    return held.active.rollout
+  }
+
+  #forget(): void {
+    this.#held?.active?.probing.letGo()
+    this.#held = null
   }
 
   /** One turn: what was asked for, then one round. Answers how long to wait when nothing changes. */
   async #turn(signal: AbortSignal): Promise<number> {
-    const state = await this.#loaded()
-    for (const intent of this.#intents.splice(0)) await intent()
-    if (this.#active?.rollout.phase === 'Preparing' && !(await this.#active.prepare(state, signal))) this.#active = null
-    if (state.desired.revision === null) {
+    await this.#hold()
+    await this.#intents.carryOut()
+    const held = await this.#hold()
+    if (this.#halted) return Number.POSITIVE_INFINITY
+    const { state, active } = held
+    if (active?.rollout.phase === 'Preparing' && !(await prepareRollout(active, state, signal))) held.active = null
+    if (held.active === null && state.desired.revision === null) {
       await state.letGo()
       return Number.POSITIVE_INFINITY
     }
-    return this.#round(state, signal)
+    return this.#round(held, signal)
   }
 
-  async #round(state: EnvironmentState, signal: AbortSignal): Promise<number> {
-    const active = this.#active
+  async #round(held: Held, signal: AbortSignal): Promise<number> {
+    const { state, active } = held
     const stream = active?.stream ?? null
     const task = {
       scope: this.scope,
@@ -216,59 +257,66 @@ export class EnvironmentLoop {
       release: (of: number) => state.find(of),
       orderFor: (of: number) => state.orderFor(of, stream),
       save: (desired: DesiredState) => state.save(desired),
+      publish: async (router: ObservedRouter) => {
+        if (active !== null) await publishRoutes(active, state, router, signal)
+      },
     }
-    const outcome = await carryOutRound(this.#place, task, this.#seen, (told) => stream?.report(told), signal)
+    const outcome = await carryOutRound(this.#place, task, this.#told, (told) => stream?.report(told), signal)
     const acts = outcome.plan.steps.filter(({ kind }) => kind !== 'wait')
     const waitMs = this.#waitAfter(acts, outcome.plan.waitUntilMs)
     if (active === null) {
       if (acts.length === 0) await state.letGo()
       return waitMs
     }
-    const steered = await active.steer(state, outcome)
-    if (steered.ended) {
-      this.#active = null
-      return 0
-    }
-    return Math.min(waitMs, untilMs(steered.untilMs, this.#place.clock.now()))
+    const steered = await afterRound(active, state, outcome)
+    if (!steered.ended) return Math.min(waitMs, untilMs(steered.untilMs, this.#place.clock.now()))
+    held.active = null
+    // What cannot be forgotten now is forgotten after the next rollout.
+    await pruneHistory(this.#place, state, active).catch(() => {})
+    return 0
   }
 
-  /** Steps are looked after at once; the same ones again mean that their effect is not visible yet: that gets a moment. */
+  /** Steps are looked after at once. */
   #waitAfter(acts: readonly Step[], atMs: number | null): number {
-    const told = JSON.stringify(acts)
-    const again = told === this.#told
-    this.#told = told
+    const steps = JSON.stringify(acts)
+    const again = steps === this.#lastSteps
+    this.#lastSteps = steps
     if (acts.length === 0) return untilMs(atMs, this.#place.clock.now())
-    return again ? 50 : 0
+    return again ? SAME_STEPS_MS : 0
   }
 
   /** Infrastructure that fails is tried again, within the rollout's deadline; what cannot mend ends the rollout. */
-  async #afterFailure(thrown: unknown, delayMs: number): Promise<number> {
-    const active = this.#active
-    const state = await this.#loaded()
-    if (active === null) return delayMs
+  async #afterFailure(thrown: unknown): Promise<void> {
+    const held = this.#held
+    if (isStale(thrown)) return this.#forget()
+    if (held?.active == null) return
+    const { active, state } = held
     const report = failureReport(thrown)
     active.noteOnce(`${report.message}; trying again`)
-    if (mends(thrown) && !active.isOverdue()) return delayMs
-    if (await active.fail(state, report)) this.#active = null
-    return delayMs
+    if (mends(thrown) && !active.isOverdue()) return
+    try {
+      if (await failRollout(active, state, report)) held.active = null
+    } catch {
+      // Not even that can be written down now: the next turn finds the same failure, and tries again.
+    }
   }
 
-  #deployed(state: EnvironmentState): number {
+  #deployed({ state }: Held): number {
     if (state.desired.revision !== null) return state.desired.revision
     throw new DeployError('APP_NOT_FOUND', `nothing is deployed in ${scopeName(this.scope)}`, {
       hint: 'Deploy first: naru deploy.',
     })
   }
-
-  #underWay(): ActiveRollout {
-    if (this.#active !== null) return this.#active
-    throw notUnderWay(this.scope, 'No rollout is under way.')
-  }
 }
 
 const notUnderWay = (scope: Scope, why: string) =>
-  new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: ${why.toLowerCase().replace(/\.$/, '')}`, {
+  new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: ${why}`, {
     hint: 'See what is there with: naru status, naru history.',
+  })
+
+const overtaken = (scope: Scope) =>
+  new DeployError('ROLLOUT_SUPERSEDED', `${scopeName(scope)} was changed meanwhile by something asked for later`, {
+    hint: 'Nothing was changed. Watch the newer rollout with: naru status --watch.',
   })
 
 const untilMs = (atMs: number | null, nowMs: number): number =>

@@ -15,6 +15,9 @@ import { replicaChanges } from './replica-changes.ts'
 /** Steps of one kind are independent of each other; kinds go in this order: nothing is stopped before its successor is admitted. */
 const ORDER = ['start', 'admit', 'drain', 'stop', 'remove'] as const
 
+/** What a killed process may take to be gone. */
+const KILL_MS = 5000
+
 export interface Seen {
   readonly observed: Observed
   readonly router: ObservedRouter
@@ -24,6 +27,8 @@ export interface RoundOutcome extends Seen {
   readonly plan: RolloutPlan
   /** What a step threw that waiting cannot mend. */
   readonly stepFailure: FailureReport | null
+  /** Until when drains and grace periods that are under way may last; null: none is. */
+  readonly busyUntilMs: number | null
 }
 
 /** Reads everything, chooses nothing. */
@@ -43,6 +48,8 @@ export interface RoundTask {
   release(revision: number): Promise<Release | null>
   orderFor(revision: number): Promise<Order>
   save(desired: DesiredState): Promise<void>
+  /** Before the steps: addresses follow what serves now. */
+  publish(router: ObservedRouter): Promise<void>
 }
 
 /** The replicas as they were told last; null: nothing was told yet. */
@@ -66,8 +73,26 @@ export async function carryOutRound(
   const specs = await releaseSpecs(place, desired, seen.observed, (revision) => task.release(revision))
   const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
   if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })
+  await task.publish(seen.router)
   const stepFailure = await applyAll(place, task, plan.steps, seen.router, report, signal)
-  return { ...seen, plan, stepFailure }
+  return { ...seen, plan, stepFailure, busyUntilMs: busyUntilMs(seen, specs) }
+}
+
+/** When the last drain or grace period that has begun is over at the latest. */
+export function busyUntilMs(
+  { observed, router }: Seen,
+  specs: ReadonlyMap<number, readonly RolloutSpec[]>,
+): number | null {
+  const specOf = (revision: number, role: string) => specs.get(revision)?.find((spec) => spec.role === role)
+  const graces = observed.replicas.map(({ revision, role, phase, stopSentAtMs }) => {
+    const seconds = specOf(revision, role)?.terminationGracePeriodSeconds ?? 0
+    return phase === 'Terminating' && stopSentAtMs !== null ? stopSentAtMs + seconds * 1000 + KILL_MS : null
+  })
+  const drains = router.targets.map(({ revision, role, state, sinceMs }) =>
+    state === 'Draining' ? sinceMs + (specOf(revision, role)?.drainSeconds ?? 0) * 1000 : null,
+  )
+  const ends = [...graces, ...drains].filter((atMs) => atMs !== null)
+  return ends.length === 0 ? null : Math.max(...ends)
 }
 
 /** The limits of every revision that is wanted, remembered or there; only the wanted one follows `naru scale`. */
@@ -125,6 +150,13 @@ export function readCounts(router: ObservedRouter) {
   return { kind: 'router', reading: router.reading, counts } as const
 }
 
-/** Whether the same call may go through later: of infrastructure, not of the release. A bug is neither, and ends the rollout. */
+/**
+ * Whether the same call may go through in a moment: of infrastructure, not of the release. A full disk waits for a person, and
+ * a bug is neither: both end the rollout.
+ */
 export const mends = (thrown: unknown): boolean =>
-  thrown instanceof DeployError && (FAILURES[thrown.code].retry || thrown.code === 'FENCED')
+  thrown instanceof DeployError && ((FAILURES[thrown.code].retry && thrown.code !== 'DISK_FULL') || isStale(thrown))
+
+/** Another process wrote meanwhile: what this one knows is old, and must be read again. */
+export const isStale = (thrown: unknown): boolean =>
+  thrown instanceof DeployError && (thrown.code === 'FENCED' || thrown.code === 'LEASE_LOST')

@@ -1,41 +1,100 @@
 import { exitCode } from '../../model/exit-code.ts'
 import type { FailureReport } from '../../model/failure.ts'
-import type { EndState, FencingToken, Rollout } from '../../model/rollout.ts'
+import type { EndState, Rollout } from '../../model/rollout.ts'
+import { endStateOf } from '../../plan/end-state.ts'
 import { previousRevision } from '../../plan/plan-rollback.ts'
-import type { ActiveRollout } from './active-rollout.ts'
-import type { Place } from '../place.ts'
-import { readCounts, type Seen } from '../environment/round.ts'
+import type { EnvironmentState } from '../environment/environment-state.ts'
+import { observe, readCounts, type Seen } from '../environment/round.ts'
 import { summarizeReceipt } from '../receipt/summarize-receipt.ts'
+import type { ActiveRollout } from './active-rollout.ts'
+import { isOfNumbers } from './aim.ts'
+import { HISTORY } from './new-rollout.ts'
+import { routesOf } from './publish-routes.ts'
 
-/** How far back `naru rollback` looks for a revision that ended all-new. */
-const HISTORY = 200
+const CALL_MS = 10_000
 
-export interface RolloutEnd {
+interface End {
   readonly endState: EndState
   readonly failure: FailureReport | null
   readonly supersededBy: number | null
-  /** Last snapshot; null: nothing was touched. */
+  /** Last snapshot; null: nothing was touched, or nothing could be seen. */
   readonly seen: Seen | null
+  readonly touched: boolean
+}
+
+/** Ends before a replica was touched: what served serves on. */
+export async function endUntouched(
+  active: ActiveRollout,
+  state: EnvironmentState,
+  failure: FailureReport,
+): Promise<void> {
+  const { token } = await state.lease()
+  const end: End = { endState: 'all-old', failure, supersededBy: null, seen: null, touched: false }
+  await active.place.router
+    .publish(state.scope, routesOf(active.from), token, AbortSignal.timeout(CALL_MS))
+    .catch((failed) => {
+      // What could not be prepared for want of a router has published nothing, or has it published again by the next one.
+      active.noteOnce(`the routes could not be put back: ${String(failed)}`)
+    })
+  await finish(active, state, end)
+}
+
+/** Ends a rollout that has changed something: the routes become those of what serves now. */
+export async function endTouched(
+  active: ActiveRollout,
+  state: EnvironmentState,
+  endState: EndState,
+  failure: FailureReport | null,
+  seen: Seen | null,
+): Promise<void> {
+  const { place, stream, rollout } = active
+  const tookMs = Math.round(place.clock.monotonic() - active.beganAt)
+  stream.report({ kind: 'station', station: 'rollout', state: 'finished', note: endState, tookMs })
+  // Before an address is given back: the prober may be asking there.
+  await active.probing.finish()
+  const isGone = endsWithNothing(active, endState)
+  if (endState !== 'mixed') {
+    const served = endState === 'all-old' && !isOfNumbers(rollout) ? active.from : active.to
+    const { token } = await state.lease()
+    await place.router.publish(state.scope, isGone ? [] : routesOf(served), token, AbortSignal.timeout(CALL_MS))
+  }
+  if (isGone) await state.save({ revision: null, scale: {}, paused: false, sets: [] })
+  await finish(active, state, { endState, failure, supersededBy: null, seen, touched: true })
+}
+
+/** A stop that arrived, or a first deploy that was taken back. */
+function endsWithNothing({ rollout }: ActiveRollout, endState: EndState): boolean {
+  if (endState === 'mixed') return false
+  if (rollout.kind === 'stop') return endState === 'all-new'
+  return endState === 'all-old' && rollout.from === null && !isOfNumbers(rollout)
+}
+
+/** A newer rollout takes over: what is there is its starting point. */
+export async function endSuperseded(active: ActiveRollout, state: EnvironmentState, by: number): Promise<void> {
+  const { rollout, place } = active
+  const failure: FailureReport = {
+    code: 'ROLLOUT_SUPERSEDED',
+    message: `the rollout to revision ${rollout.to} was superseded by rollout ${by}`,
+    hint: 'Watch the newer one with: naru status --watch.',
+    detail: { rollout: by },
+  }
+  const touched = rollout.phase !== 'Preparing'
+  const seen = touched ? await observe(place, state.scope, AbortSignal.timeout(CALL_MS)) : null
+  const endState = seen === null ? 'all-old' : endStateOf(seen.observed, rollout.from, false)
+  await finish(active, state, { endState, failure, supersededBy: by, seen, touched })
 }
 
 /** Stops the prober, writes receipt and record, and tells the end: in this order, so that nobody hears of an end that is not remembered. */
-export async function endRollout(
-  place: Place,
-  active: ActiveRollout,
-  end: RolloutEnd,
-  token: FencingToken,
-): Promise<Rollout> {
-  const { stream, to } = active
+async function finish(active: ActiveRollout, state: EnvironmentState, end: End): Promise<void> {
+  const { place, stream, to } = active
   if (end.seen !== null) stream.report({ ...readCounts(end.seen.router), at: 'end' })
   const requests = await active.probing.finish()
-  if (end.failure !== null && end.failure !== active.rollout.failure) {
-    stream.report({ kind: 'failure', failure: end.failure })
-  }
-  const endedAtMs = place.clock.now()
   const { endState, failure, supersededBy } = end
+  if (failure !== null && failure.message !== active.rollout.failure?.message)
+    stream.report({ kind: 'failure', failure })
+  const endedAtMs = place.clock.now()
   const rollout: Rollout = { ...active.rollout, phase: 'Done', endedAtMs, endState, failure, supersededBy }
-  const scope = { app: rollout.app, environment: rollout.environment }
-  const history = await place.memory.rollouts(scope, HISTORY)
+  const history = await place.memory.rollouts(state.scope, HISTORY)
   const receipt = summarizeReceipt({
     rollout,
     to,
@@ -48,10 +107,10 @@ export async function endRollout(
     notes: await place.engine.notes(),
     back: previousRevision([rollout, ...history.filter(({ id }) => id !== rollout.id)]),
   })
+  const { token } = await state.lease()
   await place.memory.saveReceipt(receipt, token)
-  await place.memory.saveRollout(rollout, token)
-  const exit = exitCode({ endState, failure, superseded: supersededBy !== null, touched: end.seen !== null })
+  await active.save(state, rollout)
+  const exit = exitCode({ endState, failure, superseded: supersededBy !== null, touched: end.touched })
   stream.report({ kind: 'end', revision: rollout.to, endState, exit, digest: to.artifact.digest, receipt })
   await stream.flush()
-  return rollout
 }

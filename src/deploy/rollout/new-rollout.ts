@@ -18,19 +18,16 @@ export interface RollRequest extends RollAsked {
   readonly to: number | Omit<Release, 'revision'>
 }
 
+/** Where a rollout goes, and what it left. */
+export type Way = Pick<Rollout, 'to' | 'from' | 'scaleBefore'>
+
 /** The record of a rollout that begins now. */
-export function newRollout(
-  scope: Scope,
-  asked: RollAsked,
-  { to, from }: Pick<Rollout, 'to' | 'from'>,
-  nowMs: number,
-): Omit<Rollout, 'id'> {
+export function newRollout(scope: Scope, asked: RollAsked, way: Way, nowMs: number): Omit<Rollout, 'id'> {
   return {
     ...scope,
     operation: asked.stream.operation,
     kind: asked.kind,
-    to,
-    from,
+    ...way,
     phase: 'Preparing',
     startedAtMs: nowMs,
     startedBy: asked.by,

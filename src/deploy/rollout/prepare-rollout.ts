@@ -1,50 +1,76 @@
-import type { Report } from '../../model/event.ts'
-import type { Release } from '../../model/release.ts'
-import type { Rollout } from '../../model/rollout.ts'
-import { type EngineStep, type PublishedRoute, publishedRoute } from '../../model/step.ts'
+import { failureReport } from '../../model/failure.ts'
+import type { EngineStep } from '../../model/step.ts'
 import type { Order } from '../../engines/engine.ts'
+import { abortFailure } from '../../plan/steer-rollout.ts'
 import { applyStep } from '../environment/apply-step.ts'
-import type { Place } from '../place.ts'
-import { observe } from '../environment/round.ts'
+import type { EnvironmentState } from '../environment/environment-state.ts'
+import { mends, observe } from '../environment/round.ts'
+import { type ActiveRollout, Interrupted } from './active-rollout.ts'
+import { aim } from './aim.ts'
+import { endUntouched } from './end-rollout.ts'
+import { publishRoutes } from './publish-routes.ts'
 
-/**
- * Everything before a replica is touched: the addresses are taken, the image is laid ready, migrate runs once. What it
- * throws leaves the old release untouched. Safe twice: migrate attaches to its first run.
- */
+/** Everything before a replica is touched. False: it ended there, and nothing was changed. */
 export async function prepareRollout(
-  place: Place,
-  rollout: Rollout,
-  releases: { readonly to: Release; readonly from: Release | null },
-  order: Order,
-  report: Report,
+  active: ActiveRollout,
+  state: EnvironmentState,
   signal: AbortSignal,
-): Promise<void> {
-  const { to, from } = releases
-  // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
-  await observe(place, order.scope, signal)
-  await place.router.publish(order.scope, unionRoutes(from, to), order.token, signal)
-  await station('prepare', { kind: 'prepare', revision: rollout.to, cause: 'before anything is touched' })
-  const { migrate } = to.settings
-  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return
-  await station('migrate', { kind: 'migrate', revision: rollout.to, cause: 'once, before any replica is replaced' })
-
-  async function station(name: 'prepare' | 'migrate', step: EngineStep): Promise<void> {
-    const note = name === 'migrate' ? (migrate?.run.join(' ') ?? '') : `revision ${rollout.to}`
-    const began = place.clock.monotonic()
-    report({ kind: 'station', station: name, state: 'started', note })
-    await applyStep(place, step, order, report, signal)
-    const tookMs = Math.round(place.clock.monotonic() - began)
-    report({ kind: 'station', station: name, state: 'finished', note, tookMs })
+): Promise<boolean> {
+  const { rollout, to, stream, place } = active
+  if (rollout.abortedBy !== null) {
+    await endUntouched(active, state, abortFailure(rollout))
+    return false
   }
-}
-
-/** Old and new addresses side by side while both revisions may serve; of two for one address the new one is meant. */
-export function unionRoutes(from: Release | null, to: Release): PublishedRoute[] {
-  const routes = new Map<string, PublishedRoute>()
-  for (const release of [from, to]) {
-    for (const route of release?.settings.routes.map(publishedRoute) ?? []) {
-      routes.set(`${route.listen.host} ${route.listen.port}`, route)
+  const isNew = rollout.kind === 'deploy'
+  if (isNew || rollout.kind === 'rollback') {
+    try {
+      await layReady(active, state, signal)
+    } catch (thrown) {
+      if (active.isInterrupted) throw new Interrupted('the step was interrupted', { cause: thrown })
+      if (signal.aborted || mends(thrown)) throw thrown
+      await endUntouched(active, state, failureReport(thrown))
+      return false
     }
   }
-  return [...routes.values()]
+  const migrated = isNew && to.settings.migrate !== null
+  const progressedAtMs = place.clock.now()
+  await active.save(state, { phase: 'Progressing', migrated, progressedAtMs, progressReason: 'prepared' })
+  await aim(active, state, 'begun')
+  stream.report({ kind: 'station', station: 'rollout', state: 'started', note: `to revision ${rollout.to}` })
+  return true
+}
+
+/**
+ * The addresses are taken, the image is laid ready, migrate runs once. What it throws leaves the old release untouched. Safe
+ * twice: migrate attaches to its first run.
+ */
+async function layReady(active: ActiveRollout, state: EnvironmentState, signal: AbortSignal): Promise<void> {
+  const { place, rollout, to, stream } = active
+  const mayBeInterrupted = active.stepSignal(signal)
+  const order = await state.orderFor(rollout.to, stream)
+  // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
+  const { router } = await observe(place, order.scope, signal)
+  await publishRoutes(active, state, router, signal)
+  const prepare = { kind: 'prepare', revision: rollout.to, cause: 'before anything is touched' } as const
+  await atStation(active, order, 'prepare', `revision ${rollout.to}`, prepare, mayBeInterrupted)
+  const { migrate } = to.settings
+  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return
+  const step = { kind: 'migrate', revision: rollout.to, cause: 'once, before any replica is replaced' } as const
+  // Not to be interrupted: nobody knows what half a migration is, and a second one beside it is worse. It has its own time limit.
+  await atStation(active, order, 'migrate', migrate.run.join(' '), step, signal)
+}
+
+async function atStation(
+  { place, stream }: ActiveRollout,
+  order: Order,
+  station: 'prepare' | 'migrate',
+  note: string,
+  step: EngineStep,
+  signal: AbortSignal,
+): Promise<void> {
+  const began = place.clock.monotonic()
+  stream.report({ kind: 'station', station, state: 'started', note })
+  await applyStep(place, step, order, stream.report, signal)
+  const tookMs = Math.round(place.clock.monotonic() - began)
+  stream.report({ kind: 'station', station, state: 'finished', note, tookMs })
 }

@@ -14,25 +14,36 @@ export class Probing {
   readonly #place: Place
   readonly #rollout: Rollout
   readonly #release: Release
-  readonly #signal: AbortSignal
+  readonly #ended = new AbortController()
   #starting: Promise<ProberRun | null> | null = null
+  #finished: Promise<Measured | NotMeasured> | null = null
   #why: string | null = null
 
-  constructor(place: Place, rollout: Rollout, release: Release, signal: AbortSignal) {
+  constructor(place: Place, rollout: Rollout, release: Release) {
     this.#place = place
     this.#rollout = rollout
     this.#release = release
-    this.#signal = signal
   }
 
   /** Begins to start it, or to adopt the one that a killed server left; before a target is active there is nothing to measure. */
   startWhenServing(router: ObservedRouter): void {
     if (this.#starting !== null) return
-    const target = receiptTarget(this.#release.settings)
+    const target = receiptTarget(this.#release.settings, this.#rollout.kind)
     if (target.kind === 'none') {
       this.#why = target.why
       this.#starting = Promise.resolve(null)
     } else if (router.targets.some(({ state }) => state === 'Active')) this.#starting = this.#start(target)
+  }
+
+  /** Ends it and sums up; however often it is asked, once. */
+  finish(): Promise<Measured | NotMeasured> {
+    this.#finished ??= this.#finish()
+    return this.#finished
+  }
+
+  /** Leaves it running for the next process. */
+  letGo(): void {
+    this.#ended.abort()
   }
 
   async #start(target: Extract<ReceiptTarget, { kind: 'url' }>): Promise<ProberRun | null> {
@@ -41,8 +52,9 @@ export class Probing {
     const scope = { app, environment }
     const { url, host, rate } = target
     const spec = { url, host, rate, ledger: ledger(scope, id), timeoutMs: REQUEST_TIMEOUT_MS }
+    const { signal } = this.#ended
     try {
-      return await prober.start(spec, (ports) => port.servedBy(scope, ports, this.#signal), this.#signal)
+      return await prober.start(spec, (ports) => port.servedBy(scope, ports, signal), signal)
     } catch (failed) {
       // The proof is missing, not the service: the rollout goes on, and its receipt says that nothing was measured.
       this.#why = `the prober could not be started: ${failed instanceof Error ? failed.message : String(failed)}`
@@ -50,11 +62,12 @@ export class Probing {
     }
   }
 
-  /** Ends it and sums up. */
-  async finish(): Promise<Measured | NotMeasured> {
+  async #finish(): Promise<Measured | NotMeasured> {
     const { from, to } = this.#rollout
     const run = await this.#starting
     if (run === null) return { kind: 'not-measured', why: this.#why ?? 'nothing served on the route' }
-    return run.stop({ from, to })
+    const measured = await run.stop({ from, to })
+    this.#ended.abort()
+    return measured
   }
 }

@@ -1,4 +1,5 @@
 import type { App } from '../../model/app.ts'
+import type { RolloutKind } from '../../model/rollout.ts'
 
 /** Where the receipt's prober sends its requests, or why nothing can be measured. */
 export type ReceiptTarget =
@@ -8,7 +9,8 @@ export type ReceiptTarget =
 const ANY = new Set(['0.0.0.0', '::', '*'])
 
 /** The first route, on the path of `receipt`, else of its role's readiness check, else `/` (design.md section 3). */
-export function receiptTarget(app: App): ReceiptTarget {
+export function receiptTarget(app: App, kind: RolloutKind): ReceiptTarget {
+  if (kind === 'stop') return { kind: 'none', why: 'the service was stopped: no answer is no loss' }
   const [route] = app.routes
   if (app.receipt === null || app.receipt.rate === 0) return { kind: 'none', why: 'receipt is off in naru.yaml' }
   if (route === undefined || route.listen.port === 'role')

@@ -1,0 +1,137 @@
+import { type Scope, scopeName } from '../model/app.ts'
+import type { Event } from '../model/event.ts'
+import { type DeployError, FAILURES, failureReport } from '../model/failure.ts'
+import type { Rollout } from '../model/rollout.ts'
+import { EventStream } from './event-stream.ts'
+import { endOfDone, endOfLost } from './lost-operation.ts'
+import type { Place } from './place.ts'
+import { HISTORY } from './rollout/new-rollout.ts'
+
+/** Work of an operation before it is a rollout: fetching, building. */
+interface Work {
+  readonly stream: EventStream
+  readonly stop: AbortController
+  readonly done: Promise<void>
+}
+
+/** The operations that a server was asked for: their streams as long as they run, and their work until it is a rollout's. */
+export class Operations {
+  readonly #place: Place
+  readonly #newId: () => string
+  readonly #signal: AbortSignal
+  readonly #streams = new Map<string, EventStream>()
+  readonly #finding = new Map<string, Promise<EventStream | null>>()
+  readonly #work = new Set<Work>()
+  #asked = 0
+
+  /** `signal` ends all work; `newId` makes names of operations. */
+  constructor(place: Place, newId: () => string, signal: AbortSignal) {
+    this.#place = place
+    this.#newId = newId
+    this.#signal = signal
+  }
+
+  /** A new operation with its stream. */
+  open({ app, environment }: Scope): EventStream {
+    this.#asked++
+    const stream = this.#make({ app, environment }, this.#newId(), this.#asked, [])
+    this.#streams.set(stream.operation, stream)
+    return stream
+  }
+
+  /** Forgets an operation of which nothing became. */
+  drop(stream: EventStream): void {
+    this.#streams.delete(stream.operation)
+  }
+
+  /**
+   * Runs the work of an operation that may fail before it becomes a rollout: a failure is told and ends the stream. A rollout
+   * ends its stream itself.
+   */
+  carry(stream: EventStream, work: (signal: AbortSignal) => Promise<void>): void {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([this.#signal, stop.signal])
+    const done = this.#carryOut(stream, () => work(signal), signal)
+    const entry: Work = { stream, stop, done }
+    this.#work.add(entry)
+    void done.then(() => this.#work.delete(entry))
+  }
+
+  /** Ends the work of a scope (null: all) with this failure. Answers the operations. */
+  stopWork(scope: Scope | null, why: DeployError): readonly EventStream[] {
+    const ours = [...this.#work].filter(({ stream }) => scope === null || scopeName(stream.scope) === scopeName(scope))
+    for (const { stop } of ours) stop.abort(why)
+    return ours.map(({ stream }) => stream)
+  }
+
+  /** Waits until no work is left. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#work].map(({ done }) => done))
+  }
+
+  /** The stream of an operation, live or remembered; null: there is none of that name. */
+  async find(operation: string): Promise<EventStream | null> {
+    const live = this.#streams.get(operation)
+    if (live !== undefined) return live
+    const finding = this.#finding.get(operation) ?? this.#recall(operation)
+    this.#finding.set(operation, finding)
+    return finding.finally(() => this.#finding.delete(operation))
+  }
+
+  /** The stream of a rollout that this process goes on with. */
+  async reopen(scope: Scope, operation: string): Promise<EventStream> {
+    const found = await this.find(operation)
+    if (found !== null) return found
+    const stream = this.#make(scope, operation, 0, [])
+    this.#streams.set(operation, stream)
+    return stream
+  }
+
+  async #carryOut(stream: EventStream, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work()
+    } catch (thrown) {
+      // What an aborted program or connection throws says less than why it was aborted.
+      const failure = failureReport(signal.aborted ? signal.reason : thrown)
+      stream.report({ kind: 'failure', failure })
+      const { exit } = FAILURES[failure.code]
+      stream.report({ kind: 'end', revision: null, endState: null, exit, digest: null, receipt: null })
+    }
+    await stream.flush().catch(() => {})
+  }
+
+  /** From memory. One that a killed server left and nobody goes on with gets its end now. */
+  async #recall(operation: string): Promise<EventStream | null> {
+    const { memory } = this.#place
+    const past = await memory.events(operation, 0)
+    const rollout = await this.#rolloutOf(operation, past[0] ?? null)
+    const scope = rollout ?? past[0]
+    if (scope === undefined) return null
+    const stream = this.#make({ app: scope.app, environment: scope.environment }, operation, 0, past)
+    if (stream.ended) return stream
+    if (rollout !== null && rollout.phase !== 'Done') {
+      this.#streams.set(operation, stream)
+      return stream
+    }
+    if (rollout === null) for (const happening of endOfLost()) stream.report(happening)
+    else stream.report(endOfDone(rollout, await memory.receipt(stream.scope, rollout.id), past))
+    await stream.flush()
+    return stream
+  }
+
+  async #rolloutOf(operation: string, first: Event | null): Promise<Rollout | null> {
+    const { memory } = this.#place
+    for (const scope of first === null ? await memory.scopes() : [first]) {
+      const found = (await memory.rollouts(scope, HISTORY)).find((rollout) => rollout.operation === operation)
+      if (found !== undefined) return found
+    }
+    return null
+  }
+
+  #make(scope: Scope, operation: string, order: number, past: readonly Event[]): EventStream {
+    const { memory, clock } = this.#place
+    // Who follows it has it; from then on it is read from memory.
+    const onEnd = () => this.#streams.delete(operation)
+    return new EventStream({ scope, operation, memory, clock, order, past, onEnd })
+  }
+}

@@ -1,0 +1,62 @@
+import type { Rollout } from '../../model/rollout.ts'
+import { lastAllNew } from '../../plan/plan-rollback.ts'
+import type { EnvironmentState } from '../environment/environment-state.ts'
+import type { EventStream } from '../event-stream.ts'
+import type { Place } from '../place.ts'
+import { ActiveRollout, type Between } from './active-rollout.ts'
+import { aim } from './aim.ts'
+import { endSuperseded } from './end-rollout.ts'
+import { HISTORY, newRollout, type RollRequest } from './new-rollout.ts'
+
+/** Remembers a new rollout; the one under way ends as superseded by it. */
+export async function beginRollout(
+  place: Place,
+  state: EnvironmentState,
+  request: RollRequest,
+  superseded: ActiveRollout | null,
+): Promise<ActiveRollout> {
+  const { token } = await state.lease()
+  const to =
+    typeof request.to === 'number' ? await state.release(request.to) : await place.memory.addRelease(request.to, token)
+  const from =
+    superseded === null ? lastAllNew(await place.memory.rollouts(state.scope, HISTORY)) : superseded.rollout.from
+  // What going back means is written down first: after a crash nobody else knows it.
+  const way = { to: to.revision, from, scaleBefore: superseded?.rollout.scaleBefore ?? state.desired.scale }
+  const rollout = await place.memory.addRollout(newRollout(state.scope, request, way, place.clock.now()), token)
+  request.stream.rollout = rollout.id
+  if (superseded !== null) await endSuperseded(superseded, state, rollout.id)
+  return new ActiveRollout(place, rollout, await between(place, state, rollout), request.stream)
+}
+
+/**
+ * Goes on with what an earlier process left; null: nothing. Of several unfinished rollouts the last one goes on: a process was
+ * killed between remembering it and ending the one before.
+ */
+export async function resumeRollout(
+  place: Place,
+  state: EnvironmentState,
+  open: (operation: string) => Promise<EventStream>,
+): Promise<ActiveRollout | null> {
+  const unfinished = (await place.memory.rollouts(state.scope, HISTORY)).filter(({ phase }) => phase !== 'Done')
+  const [last, ...older] = await Promise.all(unfinished.map((rollout) => adopt(place, state, rollout, open)))
+  if (last === undefined) return null
+  for (const rollout of older.reverse()) await endSuperseded(rollout, state, last.rollout.id)
+  last.stream.report({ kind: 'note', message: `a new process goes on with the rollout to revision ${last.rollout.to}` })
+  if (last.rollout.phase !== 'Preparing') await aim(last, state, 'resumed')
+  return last
+}
+
+async function adopt(
+  place: Place,
+  state: EnvironmentState,
+  rollout: Rollout,
+  open: (operation: string) => Promise<EventStream>,
+): Promise<ActiveRollout> {
+  const stream = await open(rollout.operation)
+  stream.rollout = rollout.id
+  return new ActiveRollout(place, rollout, await between(place, state, rollout), stream)
+}
+
+async function between(place: Place, state: EnvironmentState, { to, from }: Rollout): Promise<Between> {
+  return { to: await state.release(to), from: from === null ? null : await place.memory.release(state.scope, from) }
+}
