@@ -1,6 +1,7 @@
 import type { FailureReport } from '../../model/failure.ts'
 import type { Exit } from '../../model/observed.ts'
 import { type CauseInput, cause, logsCommand } from './cause-input.ts'
+import { tellingLine } from './telling-line.ts'
 
 /** Why its process ended, if that is the cause: see the table of diagnose.ts. */
 export function exitCause(input: CauseInput): FailureReport | null {
@@ -49,7 +50,7 @@ function startCause(input: CauseInput, exit: Exit): FailureReport {
         detail,
       )
     default:
-      return cause('REPLICA_START_FAILED', input, `could not start${lastLine(exit)}`, '', detail)
+      return cause('REPLICA_START_FAILED', input, `could not start${because(exit)}`, '', detail)
   }
 }
 
@@ -69,7 +70,7 @@ function crashCause(input: CauseInput, exit: Exit): FailureReport {
   const { phase, ready, restarts } = input.replica
   const when = endedAfterReady(phase, ready) ? ' after it had been ready' : ''
   const times = restarts > 1 ? `, ${restarts} times` : ''
-  return cause('REPLICA_CRASHED', input, `${howItEnded(exit)}${when}${times}${lastLine(exit)}`, '', {
+  return cause('REPLICA_CRASHED', input, `${howItEnded(exit)}${when}${times}${because(exit)}`, '', {
     ...logDetail(exit),
     ...(exit.code === null ? {} : { exitCode: exit.code }),
     ...(exit.signal === null ? {} : { signal: exit.signal }),
@@ -82,9 +83,9 @@ function howItEnded(exit: Exit): string {
   return exit.code === null ? 'ended, and its exit code is not known' : `exited with code ${exit.code}`
 }
 
-const lastLine = ({ logTail }: Exit): string => {
-  const last = logTail.at(-1)
-  return last === undefined ? '' : `: ${last}`
+const because = ({ logTail }: Exit): string => {
+  const line = tellingLine(logTail)
+  return line === null ? '' : `: ${line}`
 }
 
 const logDetail = ({ logTail }: Exit) => (logTail.length === 0 ? {} : { log: logTail.join('\n') })
