@@ -124,7 +124,8 @@ export class ReadinessWatch {
     }
     const ready = before.ready && failures < FAILURE_THRESHOLD
     const listens = result.reason === 'refused' ? listensOf(record) : before.listens
-    this.#set(record, watched, { ready, readySinceMs: ready ? before.readySinceMs : null, lastProbe: result, listens })
+    const lastProbe = { ...result, sinceMs: failingSince(before.lastProbe, result) }
+    this.#set(record, watched, { ready, readySinceMs: ready ? before.readySinceMs : null, lastProbe, listens })
   }
 
   #set(record: ReplicaRecord, watched: Watched, readiness: Readiness): void {
@@ -134,6 +135,14 @@ export class ReadinessWatch {
       `${ready} ${lastProbe?.ok === false ? lastProbe.message : lastProbe?.ok} ${listens}`
     if (told(before) !== told(readiness)) this.#options.changed(record, readiness)
   }
+}
+
+type Failed = Extract<ProbeResult, { readonly ok: false }>
+
+/** When the unbroken run of this same answer began. */
+function failingSince(before: ProbeResult | null, { reason, status, atMs }: Failed): number {
+  const same = before?.ok === false && before.reason === reason && before.status === status
+  return same ? (before.sinceMs ?? before.atMs) : atMs
 }
 
 /** null: the replica is ready when it runs. `image` is a connect where the role has a port (an image's HEALTHCHECK is settled in the release). */
