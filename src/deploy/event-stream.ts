@@ -11,6 +11,12 @@ export type Redact = (text: string) => string
 /** How long an event may be only in memory: a killed server loses no more of the story. */
 const SAVE_WITHIN_MS = 100
 
+/**
+ * The numbers after the last remembered event may have been told for events that died with their server: one that goes on
+ * with the stream begins beyond them, so that nobody who resumes it takes new events for old ones.
+ */
+const MAY_BE_TOLD = 10_000
+
 /** What a stream is made of. */
 export interface StreamOf {
   readonly scope: Scope
@@ -40,6 +46,7 @@ export class EventStream {
   readonly #changed = new Signal()
   readonly #events: Event[]
   #saved: number
+  #lastId: number
   #saving: Promise<void> = Promise.resolve()
   #isSaveDue = false
 
@@ -50,6 +57,7 @@ export class EventStream {
     this.#of = of
     this.#events = [...of.past]
     this.#saved = of.past.length
+    this.#lastId = (of.past.at(-1)?.id ?? 0) + (of.order === 0 ? MAY_BE_TOLD : 0)
     this.rollout = of.past.at(-1)?.rollout ?? null
   }
 
@@ -67,7 +75,8 @@ export class EventStream {
   readonly report: Report = (happening) => {
     if (this.ended) return
     const { app, environment } = this.scope
-    const frame = { app, environment, id: this.#events.length + 1, atMs: this.#of.clock.now() }
+    this.#lastId++
+    const frame = { app, environment, id: this.#lastId, atMs: this.#of.clock.now() }
     const shown = redacted(happening, this.redact)
     this.#events.push({ ...frame, operation: this.operation, rollout: this.rollout, ...shown })
     this.#changed.notify()
@@ -82,12 +91,12 @@ export class EventStream {
 
   /** Events after an id, then the ones to come; ends after the `end` event. */
   async *follow(afterId: number, signal: AbortSignal): AsyncIterable<Event> {
-    let next = afterId
+    let next = this.#events.findLastIndex(({ id }) => id <= afterId) + 1
     while (true) {
       const mark = this.#changed.mark
       for (const event of this.#events.slice(next)) {
         yield event
-        next = event.id
+        next++
       }
       if (this.ended) return
       await this.#changed.wait(mark, Number.POSITIVE_INFINITY, signal)
