@@ -10,7 +10,7 @@ import { strays } from './strays.ts'
 
 /** The app of the crash scenarios: 2 replicas, 1 more at most while it rolls, never fewer than 2. */
 export const REPLICAS = 2
-const BOUNDS = { atLeastAvailable: REPLICAS, atMost: REPLICAS + 1 }
+const BOUNDS = { atLeastServing: REPLICAS, atMost: REPLICAS + 1 }
 const RATE = 50
 const SETTLE_MS = 20_000
 

@@ -5,24 +5,28 @@ import type { TestApp } from '../harness/test-app.ts'
 /** Between two readings. */
 const PAUSE_MS = 25
 
-/** What a rollout must keep at every moment. Terminating replicas are not counted, as with Kubernetes. */
+/** What a rollout must keep at every moment. A replica that is drained or terminating is not counted, as with Kubernetes. */
 export interface Bounds {
-  readonly atLeastAvailable: number
+  readonly atLeastServing: number
   readonly atMost: number
 }
 
-/** Reads the status over and over while something else goes on; a server that is away is no reading. */
+/**
+ * Reads the status over and over while something else goes on; a server that is away is no reading. Replicas and targets
+ * come from two processes that are not read at the same instant: only what two readings in a row show is told.
+ */
 export class LimitWatch {
   readonly #broken: string[] = []
   readonly #done: Promise<void>
   #readings = 0
+  #suspect = false
   #stopping = false
 
   constructor(stage: Stage, app: TestApp, bounds: Bounds) {
     this.#done = this.#watch(stage, app, bounds)
   }
 
-  /** What was broken; `no reading` is something that was broken as well. */
+  /** What was broken; no reading at all is something that was broken as well. */
   async stop(): Promise<readonly string[]> {
     this.#stopping = true
     await this.#done
@@ -37,12 +41,17 @@ export class LimitWatch {
     }
   }
 
-  #check({ roles, replicas }: StatusBody, { atLeastAvailable, atMost }: Bounds): void {
+  #check({ replicas }: StatusBody, { atLeastServing, atMost }: Bounds): void {
     this.#readings++
-    const seen = () => replicas.map(({ id, phase, ready }) => `${id} ${phase}${ready ? ' ready' : ''}`).join(', ')
-    for (const { role, available, updated, old } of roles) {
-      if (available < atLeastAvailable) this.#broken.push(`${role}: only ${available} available: ${seen()}`)
-      if (updated + old > atMost) this.#broken.push(`${role}: ${updated + old} at once: ${seen()}`)
+    const staying = replicas.filter(
+      ({ phase, target }) => (phase === 'Running' || phase === 'Pending') && target !== 'Draining',
+    )
+    const serving = staying.filter(({ ready, target }) => ready && target === 'Active')
+    const isBroken = serving.length < atLeastServing || staying.length > atMost
+    if (isBroken && this.#suspect) {
+      const seen = replicas.map(({ id, phase, ready, target }) => `${id} ${phase} ${ready ? 'ready ' : ''}${target}`)
+      this.#broken.push(`${serving.length} serve, ${staying.length} stay: ${seen.join(', ')}`)
     }
+    this.#suspect = isBroken
   }
 }

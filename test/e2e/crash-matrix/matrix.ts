@@ -9,6 +9,10 @@ const { values } = parseArgs({
 })
 const stage = await Stage.open({ router: values.router as RouterPath })
 const failed: string[] = []
+let stopped = false
+process.once('SIGINT', () => {
+  stopped = true
+})
 try {
   const app = await stage.app('matrix')
   await app.commit('good', { replicas: REPLICAS })
@@ -19,7 +23,7 @@ try {
     return undefined
   })
   print('–', 'undisturbed', whole)
-  for (let nth = Number(values.from); nth <= points; nth++) {
+  for (let nth = Number(values.from); nth <= points && !stopped; nth++) {
     let point = 'never reached'
     const crashed = await deployThrough(stage, app, (event, now) => {
       if (now !== nth) return undefined
@@ -37,9 +41,9 @@ process.stdout.write(
 )
 process.exitCode = failed.length === 0 ? 0 : 1
 
-/** Killed before there was a rollout, an operation ends with 9 and the old release; later it ends all-new. */
+/** Killed before there was a rollout, an operation ends with 9 and nothing was touched; later it ends all-new. */
 function print(nth: string, point: string, { exit, endState, lost, answered, broken, story }: Crashed): void {
-  const isWell = (exit === 0 && endState === 'all-new') || (exit === 9 && endState === 'all-old')
+  const isWell = (exit === 0 && endState === 'all-new') || (exit === 9 && endState === null)
   const problems = [...(isWell ? [] : [`exit ${exit} ${endState}`]), ...lost.slice(0, 3), ...broken.slice(0, 3)]
   const result = problems.length === 0 ? 'held' : problems.join('; ')
   process.stdout.write(

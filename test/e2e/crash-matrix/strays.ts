@@ -8,7 +8,8 @@ const PROGRAM = '/usr/local/bin/node server.mjs'
 /** What runs beside what should: programs that no replica is, a second keeper, a prober without a rollout. Empty: nothing. */
 export function strays(folder: string, { replicas }: StatusBody): string[] {
   const commands = processesOf(folder).map(({ command }) => command)
-  const count = (text: string) => commands.filter((command) => command.includes(text)).length
+  // The keeper's arguments name the router's program too.
+  const count = (name: string) => commands.filter((command) => command.split(' ')[1]?.endsWith(`/${name}`)).length
   const programs = commands.filter((command) => command.startsWith(PROGRAM)).length
   return [
     ...ONCE.filter((name) => count(name) !== 1).map((name) => `${count(name)} of ${name}`),

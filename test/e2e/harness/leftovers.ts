@@ -21,21 +21,31 @@ export interface Found {
   readonly command: string
 }
 
-/** Processes that name the folder in their arguments, stand or are rooted in it, or have it mounted. */
+/** Processes that name the folder in their arguments, stand or are rooted in it, or have it mounted, and their descendants. */
 export function processesOf(folder: string): Found[] {
-  return readdirSync('/proc')
+  const all = readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
     .flatMap((pid) => {
+      const [, state = 'X', parent] = /^\d+ \(.*\) (\S) (\d+) /s.exec(read(`/proc/${pid}/stat`)) ?? []
+      if (state === 'Z' || state === 'X') return []
       const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()
-      const isZombie = /^\d+ \(.*\) [ZX] /s.test(read(`/proc/${pid}/stat`))
-      const places = [command, link(pid, 'cwd'), link(pid, 'root'), read(`/proc/${pid}/mountinfo`)]
-      const isOurs = !isZombie && places.some((text) => text.includes(`${folder}/`) || text.endsWith(folder))
-      // The machine's own mount table names mounts of everybody: only a namespace of its own tells something.
-      const sharesMounts = link(pid, 'ns/mnt') === link(process.pid, 'ns/mnt')
-      const byMount = !places.slice(0, 3).some((text) => text.includes(folder))
-      return isOurs && !(sharesMounts && byMount) ? [{ pid, command }] : []
+      return [{ pid, parent: Number(parent), command, isOurs: isOf(folder, pid, command) }]
     })
+  const ours = new Set(all.filter(({ isOurs }) => isOurs).map(({ pid }) => pid))
+  // A replica sees nothing of the folder: only its parent, which waits for it, tells whose it is.
+  for (let size = -1; size !== ours.size; ) {
+    size = ours.size
+    for (const { pid, parent } of all) if (ours.has(parent)) ours.add(pid)
+  }
+  return all.filter(({ pid }) => ours.has(pid)).map(({ pid, command }) => ({ pid, command }))
+}
+
+function isOf(folder: string, pid: number, command: string): boolean {
+  const names = (text: string) => text.includes(`${folder}/`) || text.split(' ').includes(folder)
+  if ([command, link(pid, 'cwd'), link(pid, 'root')].some(names)) return true
+  // The machine's own mount table names mounts of everybody: only a namespace of its own tells something.
+  return link(pid, 'ns/mnt') !== link(process.pid, 'ns/mnt') && names(read(`/proc/${pid}/mountinfo`))
 }
 
 function mounts(folder: string): string[] {
