@@ -120,6 +120,23 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
     expect(launch.cgroups.filter((file) => existsSync(file))).toEqual([])
   })
 
+  it('cannot fill the machine with processes: its cgroup holds them, and they end with it (F11)', async () => {
+    const roots = await open('namespaces')
+    // Bounded in any case: 200 is what it tries, 40 what it gets here (a release gets 16,384).
+    const script = 'n=0; while [ $n -lt 200 ]; do busybox sleep 60 & n=$((n+1)); done; echo all 200'
+    const launch = await roots.launch(place(), aRelease({ Cmd: ['sh', '-c', script] }), signal)
+    const group = launch.cgroups.map((file) => join(file, '..')).find((each) => existsSync(join(each, 'pids.max')))
+    if (group === undefined) return
+    expect(readFileSync(join(group, 'pids.max'), 'utf8').trim()).toBe('16384')
+    writeFileSync(join(group, 'pids.max'), '40')
+    const { stdout, stderr } = await output(launch)
+    expect(stdout).not.toContain('all 200')
+    expect(stderr).toMatch(/can't fork|resource/i)
+    expect(readFileSync(join(group, 'cgroup.procs'), 'utf8')).toBe('')
+    await roots.remove(scope, 'web-1-1')
+    expect(existsSync(group)).toBe(false)
+  })
+
   it.each(['namespaces', 'chroot'] as const)('sees a secret as a file of its own in %s', async (isolation) => {
     const roots = await open(isolation)
     const secrets = [{ name: 'TOKEN', file: '/run/secrets/token' }]

@@ -1,17 +1,15 @@
-import { mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
 import type { Release } from '../../../model/release.ts'
 import { makeFolder } from '../../../os/atomic-file.ts'
-import { run } from '../../../os/run.ts'
 import type { ContentStore } from '../../../registry/content-store.ts'
 import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from '../launch.ts'
 import { Cgroups } from './limits/cgroups.ts'
 import { makeDeviceNodes } from './device-nodes.ts'
 import { checkSecretNames } from './start/enter-chain.ts'
 import { mountTable } from './start/enter-spec.ts'
-import type { Program } from './image/find-program.ts'
 import { ImageFiles } from './image/image-files.ts'
 import { type FoundIsolation, findIsolation } from './start/isolation.ts'
 import { isolationNotes } from './start/isolation-notes.ts'
@@ -22,16 +20,17 @@ import {
   launchInNamespaces,
   type RootedProgram,
 } from './start/launch-rooted.ts'
+import { fitsHost } from './start/host-loader.ts'
 import { hostPath, launchUnrooted } from './start/launch-none.ts'
 import { LayerStore } from './layers/layer-store.ts'
 import { removeTree } from './layers/remove-tree.ts'
-import { type PreparedRelease, PreparedReleases } from './image/prepared-release.ts'
-import { readImage } from './image/read-image.ts'
+import type { PreparedRelease } from './image/prepared-release.ts'
+import { UnpackedReleases } from './image/unpacked-releases.ts'
 import { fillBase } from './replica-base.ts'
 import { ReplicaFolders } from './replica-folders.ts'
 import { type ReplicaProgram, replicaProgram, type Wanted } from './image/replica-program.ts'
 import { SecretFolder } from './secret-folder.ts'
-import { findTools, TOOL_ENV, type Tools } from './start/tools.ts'
+import { findTools, type Tools } from './start/tools.ts'
 
 export interface ReplicaRootsOptions {
   /** The embedded engine's part of the data folder. */
@@ -50,6 +49,8 @@ export interface OpenReplicaRoots extends ReplicaRoots {
   readonly notes: readonly string[]
   /** Why each stronger isolation was not taken. */
   readonly why: readonly string[]
+  /** Removes what is left of all replicas, also of one that a killed server made ready and never started. Nothing may run. */
+  removeAll(): Promise<void>
 }
 
 /** Opens the folder, removes what a killed process left, and finds out what the machine allows. */
@@ -105,13 +106,12 @@ class EmbeddedRoots implements OpenReplicaRoots {
   readonly notes: readonly string[]
   readonly why: readonly string[]
   readonly #parts: Parts
-  readonly #releases: PreparedReleases
-  /** One change of the layers at a time. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #releases: UnpackedReleases
 
   constructor(parts: Parts, notes: readonly string[]) {
     this.#parts = parts
-    this.#releases = new PreparedReleases(join(parts.folder, 'releases'))
+    const { images, layers } = parts
+    this.#releases = new UnpackedReleases({ folder: join(parts.folder, 'releases'), images, layers })
     this.isolation = parts.found.isolation
     this.why = parts.found.why
     this.limits = parts.cgroups.limits
@@ -119,7 +119,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
   }
 
   async prepare(release: Release, signal: AbortSignal): Promise<void> {
-    await this.#prepared(release, signal)
+    await this.#releases.prepare(release, signal)
   }
 
   launch(place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Launch> {
@@ -131,7 +131,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
   }
 
   async exec(place: ReplicaPlace, release: Release, command: readonly string[], pid: number): Promise<Launch> {
-    const prepared = await this.#prepared(release, new AbortController().signal)
+    const prepared = await this.#releases.prepare(release, new AbortController().signal)
     const folder = this.#parts.folders.path(keyOf(place.scope, place.replica))
     const program = replicaProgram({ kind: 'exec', command }, place, release, prepared, this.#files(prepared, folder))
     const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
@@ -142,21 +142,24 @@ class EmbeddedRoots implements OpenReplicaRoots {
   }
 
   async remove(scope: Scope, replica: string): Promise<void> {
-    const key = keyOf(scope, replica)
+    this.#remove(keyOf(scope, replica))
+  }
+
+  async removeAll(): Promise<void> {
+    for (const key of await this.#parts.folders.keys()) this.#remove(key)
+    this.#parts.cgroups.sweep(new Set())
+  }
+
+  async prune(scope: Scope, keep: readonly number[], signal: AbortSignal): Promise<void> {
+    const { folders, cgroups } = this.#parts
+    await this.#releases.prune(scope, keep, () => folders.used(), signal)
+    cgroups.sweep(new Set(await folders.keys()))
+  }
+
+  #remove(key: string): void {
     this.#parts.cgroups.remove(key)
     this.#parts.secrets?.remove(key)
     this.#parts.folders.remove(key)
-  }
-
-  prune(scope: Scope, keep: readonly number[], signal: AbortSignal): Promise<void> {
-    return this.#inTurn(async () => {
-      signal.throwIfAborted()
-      await this.#releases.keep(scope, keep)
-      const used = await this.#releases.used()
-      for (const short of await this.#parts.folders.used()) used.add(short)
-      await this.#parts.layers.prune(used)
-      this.#parts.cgroups.sweep(new Set(await this.#parts.folders.keys()))
-    })
   }
 
   async #launch(wanted: Wanted, place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Launch> {
@@ -168,7 +171,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
   }
 
   async #draft(wanted: Wanted, place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Draft> {
-    const prepared = await this.#prepared(release, signal)
+    const prepared = await this.#releases.prepare(release, signal)
     const { folders, owners, found, cgroups } = this.#parts
     const key = keyOf(place.scope, place.replica)
     const files = this.#layerFiles(prepared)
@@ -282,47 +285,6 @@ class EmbeddedRoots implements OpenReplicaRoots {
   #inNamespace(): boolean {
     return this.isolation === 'namespaces' || this.isolation === 'user-namespaces'
   }
-
-  async #prepared(release: Release, signal: AbortSignal): Promise<PreparedRelease> {
-    return (await this.#ready(release)) ?? (await this.#inTurn(() => this.#unpack(release, signal)))
-  }
-
-  async #ready(release: Release): Promise<PreparedRelease | null> {
-    const prepared = await this.#releases.read(release, release.revision)
-    const { layers } = this.#parts
-    const whole =
-      prepared?.artifact === release.artifact.digest &&
-      [...prepared.layers, ...prepared.lowers].every((short) => layers.named(short) !== null)
-    return whole ? prepared : null
-  }
-
-  async #unpack(release: Release, signal: AbortSignal): Promise<PreparedRelease> {
-    const ready = await this.#ready(release)
-    if (ready !== null) return ready
-    const { images, layers } = this.#parts
-    const image = await readImage(images, release, signal)
-    const unpacked = await layers.unpack(
-      image.layers,
-      (digest, abort) => images.readBlob(release.repository, digest, abort),
-      signal,
-    )
-    const lowers = await layers.lowers(unpacked, signal)
-    const shorts = (of: typeof lowers) => of.map(({ short }) => short)
-    const prepared = {
-      artifact: release.artifact.digest,
-      config: image.config,
-      layers: shorts(unpacked),
-      lowers: shorts(lowers),
-    }
-    await this.#releases.write(release, release.revision, prepared)
-    return prepared
-  }
-
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(action, action)
-    this.#turn = mine.catch(() => {})
-    return mine
-  }
 }
 
 /** The path of a secret's file without links, as far as the image has it. */
@@ -331,14 +293,4 @@ function insidePath(files: ImageFiles, path: string): string {
   const name = parts.pop() ?? ''
   const folder = `/${parts.join('/')}`
   return join(files.find(folder)?.inside ?? folder, name)
-}
-
-/** Whether this machine's own loader finds all that a program needs, at the versions that it needs. */
-async function fitsHost(program: Program, root: string): Promise<boolean> {
-  const machine = program.script === null ? program : program.script.interpreter
-  if (machine.script !== null) return fitsHost(machine, root)
-  if (machine.loader === null || statSync(machine.loader, { throwIfNoEntry: false }) === undefined) return false
-  const options = { env: TOOL_ENV, timeoutMs: 10_000, signal: new AbortController().signal }
-  const { code, stdout } = await run(machine.loader, ['--list', hostPath(root, machine)], options)
-  return code === 0 && !stdout.includes('not found')
 }
