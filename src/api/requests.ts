@@ -8,7 +8,17 @@ const source = z.object({
     .describe('Absolute path of the repository that the caller stands in; null: naru.yaml names one.'),
   folder: z.string().describe("The app's folder inside the repository; empty: its root."),
   ref: z.string().nullable().describe('Branch, tag or commit; null: what naru.yaml says, else what is checked out.'),
+  upload: z
+    .object({
+      commit: z.string().describe('Full id, as in PUT /v1/sources/{commit}.'),
+      url: z.string().max(2048).describe('How the caller calls its repository: recorded, asked for nothing.'),
+    })
+    .optional()
+    .describe('A commit that was sent before, in place of a repository that the server can reach.'),
 })
+
+/** A full commit id (SHA-1 or SHA-256) in a path. */
+export const commitParams = z.object({ commit: z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/) })
 
 const naruYaml = z.object({ text: z.string().max(1_048_576), name: z.string() })
 

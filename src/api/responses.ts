@@ -15,6 +15,13 @@ export const errorBody = z.object({
 /** An operation that has begun: follow its events. */
 export const operationBody = z.object({ operation: z.string(), app: z.string(), environment: z.string() })
 
+/** A commit that was or may be sent. */
+export const sourceBody = z.object({
+  commit: z.string(),
+  isHere: z.boolean().describe('With all its files: nothing need be sent.'),
+  kept: z.array(z.string()).describe('The newest commits that are here: what those have need not be sent either.'),
+})
+
 const address = z.object({ host: z.string(), port: z.number() }).nullable()
 
 const replica = z.object({
@@ -132,6 +139,7 @@ export const serverBody = z.object({
 })
 
 export type ErrorBody = z.infer<typeof errorBody>
+export type SourceBody = z.infer<typeof sourceBody>
 export type OperationBody = z.infer<typeof operationBody>
 export type RolloutBody = z.infer<typeof rolloutBody>
 export type StatusBody = z.infer<typeof statusBody>

@@ -16,6 +16,7 @@ import type { DiskStore } from '../registry/disk/disk-store.ts'
 import { OciLayout } from '../registry/oci-layout.ts'
 import { readImage } from '../registry/read-image.ts'
 import { gitSource } from '../source/git-source.ts'
+import { gitUploads } from '../source/upload/git-uploads.ts'
 import { dataPaths } from './data-folder.ts'
 
 const HOST_COMMAND_MS = 60 * 60_000
@@ -26,6 +27,7 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
   await rm(paths.work, { recursive: true, force: true })
   return {
     source: gitSource({ cacheFolder: paths.mirrors, env: process.env }),
+    uploads: gitUploads({ cacheFolder: paths.mirrors, env: process.env }),
     builder: dockerfileBuilder({ cacheFolder: paths.buildCache }),
     images,
     hostCommand: (tree, build, variables, report, signal) => {

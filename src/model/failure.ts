@@ -36,6 +36,8 @@ export const FAILURES = {
   SOURCE_AUTH_FAILED: { status: 502, exit: 4, retry: false },
   SOURCE_PATH_INVALID: file,
   SOURCE_TOOL_MISSING: refused,
+  SOURCE_UPLOAD_INVALID: refused,
+  SOURCE_TOO_LARGE: { status: 413, exit: 10, retry: false },
 
   // build
   DOCKERFILE_NOT_FOUND: file,

@@ -15,6 +15,7 @@ import { planRoutes } from './plans.ts'
 import { rolloutRoutes } from './rollouts.ts'
 import { secretRoutes } from './secrets.ts'
 import type { ServerContext } from './server-context.ts'
+import { sourceRoutes } from './sources.ts'
 
 const OPEN = new Set(['/healthz'])
 
@@ -56,6 +57,7 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
     logRoutes,
     secretRoutes,
     imageRoutes,
+    sourceRoutes,
   ]
   for (const routes of resources) await server.register(routes(context))
   await server.register(context.registry)

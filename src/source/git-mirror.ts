@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
 import { bootId, identify, isAlive } from '../os/process-identity.ts'
@@ -30,8 +30,18 @@ const NO_ATTRIBUTES = '* -text -ident !eol !crlf !filter !working-tree-encoding\
 const SWEEP_AFTER_MS = 10 * 60_000
 /** How many kept commits are told to the other side; more only make the conversation longer. */
 const MOST_HAVES = 16
-const KEPT_COMMITS = 32
-const MOST_PACKS = 48
+
+/** How much a mirror keeps. */
+export interface MirrorLimits {
+  /** It is packed anew beyond this many packs … */
+  readonly packs: number
+  /** … and this many of its newest commits stay, … */
+  readonly commits: number
+  /** … besides those that were used within this time. */
+  readonly spareMs: number
+}
+
+const REMOTE_LIMITS: MirrorLimits = { packs: 48, commits: 32, spareMs: 0 }
 
 export const formatOf = (commit: string): ObjectFormat => (commit.length === 64 ? 'sha256' : 'sha1')
 
@@ -39,6 +49,12 @@ export const formatOf = (commit: string): ObjectFormat => (commit.length === 64 
 export function mirrorOf(cacheFolder: string, url: string, format: ObjectFormat): Mirror {
   const key = createHash('sha256').update(url).digest('hex').slice(0, 32)
   const folder = join(cacheFolder, format === 'sha1' ? key : `${key}-${format}`)
+  return { folder, gitDir: join(folder, 'repo'), commits: join(folder, 'commits'), format }
+}
+
+/** Where the commits are that clients sent. All share one mirror, so that what one of them has is not sent with the next. */
+export function uploadMirror(cacheFolder: string, format: ObjectFormat): Mirror {
+  const folder = join(cacheFolder, format === 'sha1' ? 'uploads' : `uploads-${format}`)
   return { folder, gitDir: join(folder, 'repo'), commits: join(folder, 'commits'), format }
 }
 
@@ -56,15 +72,39 @@ export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean
   )
 }
 
+/** Whether the commit with all its files is in the mirror; if so, it counts as used now. */
+export async function useCommit(mirror: Mirror, commit: string): Promise<boolean> {
+  const now = new Date()
+  return utimes(join(mirror.commits, commit), now, now).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** The commits of a mirror, the last used first. */
+export async function keptCommits(mirror: Mirror): Promise<readonly string[]> {
+  return (await newestFirst(mirror)).map(({ name }) => name)
+}
+
 /**
  * A scratch repository; it is deleted when it is disposed. With `withHaves` it knows the newest kept commits (each was fetched
  * without history, so each is a shallow boundary), and only what differs from them travels.
  */
 export async function makeScratch(mirror: Mirror, withHaves: boolean): Promise<Scratch> {
+  const haves = withHaves ? (await keptCommits(mirror)).slice(0, MOST_HAVES) : []
+  return scratchWith(mirror, (gitDir) => tellCommits(gitDir, haves))
+}
+
+/** A scratch repository in which a commit has no history, whether the commit is there yet or not. */
+export function scratchFor(mirror: Mirror, commit: string): Promise<Scratch> {
+  return scratchWith(mirror, (gitDir) => keepContent(join(gitDir, 'shallow'), `${commit}\n`))
+}
+
+async function scratchWith(mirror: Mirror, prepare: (gitDir: string) => Promise<void>): Promise<Scratch> {
   const { path, ...disposable } = await scratchFolder(mirror)
   const gitDir = join(path, 'repo')
   await makeRepository(gitDir, mirror.format, [join(mirror.gitDir, 'objects')])
-  await tellCommits(gitDir, withHaves ? (await newestFirst(mirror)).slice(0, MOST_HAVES) : [])
+  await prepare(gitDir)
   return { gitDir, ...disposable }
 }
 
@@ -94,12 +134,20 @@ export async function keepCommit(scratch: Scratch, mirror: Mirror, commit: strin
  * reads or fetches meanwhile is safe: git looks again for packs when an object is missing, and a fetch rests on fewer of the
  * newest commits than are kept.
  */
-export async function tidyMirror(git: GitProgram, mirror: Mirror, url: string, signal: AbortSignal): Promise<void> {
+export async function tidyMirror(
+  git: GitProgram,
+  mirror: Mirror,
+  url: string,
+  signal: AbortSignal,
+  limits: MirrorLimits = REMOTE_LIMITS,
+): Promise<void> {
   const packs = (await readdir(join(mirror.gitDir, 'objects/pack'))).filter((name) => name.endsWith('.idx'))
-  if (packs.length <= MOST_PACKS) return
+  if (packs.length <= limits.packs) return
   const commits = await newestFirst(mirror)
-  for (const commit of commits.slice(KEPT_COMMITS)) await rm(join(mirror.commits, commit), { force: true })
-  await tellCommits(mirror.gitDir, commits.slice(0, KEPT_COMMITS))
+  const sparedMs = Date.now() - limits.spareMs
+  const kept = commits.filter(({ ms }, place) => place < limits.commits || ms > sparedMs).map(({ name }) => name)
+  for (const { name } of commits) if (!kept.includes(name)) await rm(join(mirror.commits, name), { force: true })
+  await tellCommits(mirror.gitDir, kept)
   const call = { url, doing: 'packing the cache', env: { GIT_DIR: mirror.gitDir }, timeoutMs: 10 * 60_000 }
   await git.call(['-c', 'repack.writeBitmaps=false', 'repack', '-a', '-d', '-q'], call, signal)
 }
@@ -146,12 +194,12 @@ async function tellCommits(gitDir: string, commits: readonly string[]): Promise<
   await keepContent(join(gitDir, 'packed-refs'), `# pack-refs with: sorted \n${refs}`)
 }
 
-async function newestFirst(mirror: Mirror): Promise<string[]> {
+async function newestFirst(mirror: Mirror): Promise<{ readonly name: string; readonly ms: number }[]> {
   const names = (await readdir(mirror.commits)).filter((name) => !name.startsWith('.'))
   const dated = await Promise.all(
     names.map(async (name) => ({ name, ms: (await stat(join(mirror.commits, name)).catch(() => null))?.mtimeMs ?? 0 })),
   )
-  return dated.sort((a, b) => b.ms - a.ms).map(({ name }) => name)
+  return dated.sort((a, b) => b.ms - a.ms)
 }
 
 /** Deletes scratch folders that a killed process left. */

@@ -23,6 +23,9 @@ const PASSED = [
   'no_proxy',
 ] as const
 
+/** What git's checks find in old commits of honest projects, and what cannot harm (git-fsck(1)). */
+export const TOLERATED = ['badTimezone', 'zeroPaddedFilemode', 'missingSpaceBeforeDate'] as const
+
 /** Said before every command: nothing that a repository brings is run, nothing runs later in the background, what arrives is checked (A2, A3). */
 const SETTINGS = [
   'protocol.ext.allow=never',
@@ -40,10 +43,7 @@ const SETTINGS = [
   'fetch.recurseSubmodules=false',
   'fetch.unpackLimit=1',
   'fetch.fsckObjects=true',
-  // Old commits of honest projects have these; they cannot harm.
-  'fetch.fsck.badTimezone=ignore',
-  'fetch.fsck.zeroPaddedFilemode=ignore',
-  'fetch.fsck.missingSpaceBeforeDate=ignore',
+  ...TOLERATED.map((finding) => `fetch.fsck.${finding}=ignore`),
   // A connection that stands still for a minute is dead.
   'http.lowSpeedLimit=1',
   'http.lowSpeedTime=60',
@@ -61,7 +61,7 @@ export interface GitCall {
   readonly env?: Readonly<Record<string, string>>
   /** More settings, by the environment, since they may be secret. */
   readonly secretSettings?: readonly (readonly [key: string, value: string])[]
-  readonly input?: string
+  readonly input?: NonNullable<RunOptions['input']>
   readonly timeoutMs?: number
   readonly maxOutputBytes?: number
 }

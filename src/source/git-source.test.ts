@@ -60,6 +60,7 @@ describe('git source of a local repository', () => {
       subject: 'First "change"',
       url: repository,
       committedAtMs: Date.parse('2026-01-02T03:04:05Z'),
+      isUpload: false,
     })
   })
 

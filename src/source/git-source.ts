@@ -2,15 +2,26 @@ import { join } from 'node:path'
 import { DeployError } from '../model/failure.ts'
 import { checkOut } from './git-checkout.ts'
 import { readLocal } from './git-local.ts'
-import { dropMirror, formatOf, hasCommit, makeMirror, type Mirror, mirrorOf, scratchFolder } from './git-mirror.ts'
+import {
+  dropMirror,
+  formatOf,
+  hasCommit,
+  makeMirror,
+  type Mirror,
+  mirrorOf,
+  scratchFolder,
+  uploadMirror,
+  useCommit,
+} from './git-mirror.ts'
 import { GitProgram } from './git-program.ts'
 import { checkRef, type GitRef, isCommitId, meaningOf, refNotFound } from './git-ref.ts'
 import { commitByPrefix, fetchCommit, findByPrefix, type Remote, type RemotePlace, remoteRefs } from './git-remote.ts'
-import { type GitPlace, parseGitUrl } from './git-url.ts'
+import { parseGitUrl } from './git-url.ts'
 import { remoteSettings } from './git-user-settings.ts'
 import { readBlob } from './git-blob.ts'
 import { checkOutSubmodules } from './git-submodules.ts'
-import type { ResolvedSource, Source } from './source.ts'
+import type { AskedSource, ResolvedSource, Source } from './source.ts'
+import { notSent, shownName, submodulesNotSent } from './upload/refusals.ts'
 
 export interface GitSourceOptions {
   /** Where mirrors are kept between deploys; made when it is missing, for this user only. */
@@ -35,14 +46,15 @@ class GitSource implements Source {
     this.#git = new GitProgram(options.env)
   }
 
-  async resolve(settings: Parameters<Source['resolve']>[0], signal: AbortSignal): Promise<ResolvedSource> {
+  async resolve(settings: AskedSource, signal: AbortSignal): Promise<ResolvedSource> {
+    if (settings.upload !== undefined) return this.#findUpload(settings, settings.upload, signal)
     const place = parseGitUrl(settings.url)
     const ref = settings.ref === null ? null : checkRef(settings.ref)
     const { mirror, commit } =
       place.kind === 'local'
         ? await this.#findLocal(place.path, ref, signal)
         : await this.#findRemote(place, ref, signal)
-    return this.#describe(mirror, commit, ref, place, signal)
+    return this.#describe(mirror, commit, { ref, url: place.url, isUpload: false }, signal)
   }
 
   async readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null> {
@@ -73,6 +85,7 @@ class GitSource implements Source {
       checkOut(this.#git, { mirror, index, source, into }, signal),
     )
     if (parents === null || links.length === 0) return
+    if (source.isUpload) throw submodulesNotSent(source, links)
     const modules = (await this.readFile(source, '.gitmodules', signal)) ?? ''
     await checkOutSubmodules(
       { git: this.#git, source, into, links, modules, parents },
@@ -83,6 +96,15 @@ class GitSource implements Source {
         await this.#checkoutNested(nested, folder, [...parents, source.url], signal)
       },
     )
+  }
+
+  async #findUpload(settings: AskedSource, commit: string, signal: AbortSignal): Promise<ResolvedSource> {
+    if (!isCommitId(commit)) throw refNotFound(commit, settings.url, [])
+    const url = shownName(settings.url)
+    const ref = settings.ref === null ? null : checkRef(settings.ref)
+    const mirror = uploadMirror(this.#options.cacheFolder, formatOf(commit))
+    if (!(await useCommit(mirror, commit))) throw notSent(commit, url)
+    return this.#describe(mirror, commit, { ref, url, isUpload: true }, signal)
   }
 
   async #findLocal(path: string, ref: string | null, signal: AbortSignal): Promise<{ mirror: Mirror; commit: string }> {
@@ -137,37 +159,40 @@ class GitSource implements Source {
   async #describe(
     mirror: Mirror,
     id: string,
-    ref: string | null,
-    place: GitPlace,
+    asked: Pick<ResolvedSource, 'ref' | 'url' | 'isUpload'>,
     signal: AbortSignal,
   ): Promise<ResolvedSource> {
     const format = '--format=%H%x00%ct%x00%s'
     const ask = () =>
       this.#git.call(
         ['log', '--no-walk', '-s', '--no-show-signature', '--encoding=UTF-8', format, '--end-of-options', id],
-        { url: place.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
+        { url: asked.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
         signal,
       )
-    const text = await this.#reading(mirror, place, ask)
+    const text = await this.#reading(mirror, asked, ask)
     const [commit = '', seconds, subject = ''] = text.replace(/\n$/, '').split('\0')
-    if (!isCommitId(commit)) throw refNotFound(ref ?? id, place.url, [])
+    if (!isCommitId(commit)) throw refNotFound(asked.ref ?? id, asked.url, [])
     const shown = subject.replace(/\p{Cc}/gu, ' ').slice(0, 200)
-    return { commit, ref, subject: shown, url: place.url, committedAtMs: Number(seconds) * 1000 }
+    return { ...asked, commit, subject: shown, committedAtMs: Number(seconds) * 1000 }
   }
 
   /**
-   * Reading from the mirror of a remote asks no network: a failure without a known cause means that the mirror is damaged. It is
-   * dropped, and the next call fetches anew.
+   * Reading from the mirror of a remote or of uploads asks no network: a failure without a known cause means that the mirror is
+   * damaged. It is dropped, and the next call fetches or sends anew.
    */
-  async #reading<T>(mirror: Mirror, source: { readonly url: string }, read: () => Promise<T>): Promise<T> {
+  async #reading<T>(
+    mirror: Mirror,
+    source: Pick<ResolvedSource, 'url' | 'isUpload'>,
+    read: () => Promise<T>,
+  ): Promise<T> {
     try {
       return await read()
     } catch (failed) {
       const damaged = failed instanceof DeployError && failed.code === 'SOURCE_FETCH_FAILED'
-      if (!damaged || parseGitUrl(source.url).kind === 'local') throw failed
+      if (!damaged || isReadInPlace(source)) throw failed
       await dropMirror(mirror)
       throw new DeployError('SOURCE_FETCH_FAILED', `the cached copy of ${source.url} is damaged, and was dropped`, {
-        hint: 'Run the same command again: it is fetched anew.',
+        hint: AGAIN,
         detail: failed.detail,
         cause: failed,
       })
@@ -175,16 +200,18 @@ class GitSource implements Source {
   }
 
   async #mirrorWith(source: ResolvedSource): Promise<Mirror> {
-    const place = parseGitUrl(source.url)
-    const mirror = mirrorOf(this.#options.cacheFolder, place.url, formatOf(source.commit))
-    const there = place.kind === 'local' || (await hasCommit(mirror, source.commit))
-    if (there) return mirror
-    throw new DeployError(
-      'SOURCE_FETCH_FAILED',
-      `${source.commit.slice(0, 12)} of ${source.url} is no longer in the cache`,
-      {
-        hint: 'Run the same command again: it is fetched anew.',
-      },
-    )
+    const { cacheFolder } = this.#options
+    const format = formatOf(source.commit)
+    const mirror = source.isUpload
+      ? uploadMirror(cacheFolder, format)
+      : mirrorOf(cacheFolder, parseGitUrl(source.url).url, format)
+    if (isReadInPlace(source) || (await hasCommit(mirror, source.commit))) return mirror
+    const said = `${source.commit.slice(0, 12)} of ${source.url} is no longer in the cache`
+    throw new DeployError('SOURCE_FETCH_FAILED', said, { hint: AGAIN })
   }
 }
+
+const AGAIN = 'Run the same command again: it is fetched anew.'
+
+const isReadInPlace = ({ url, isUpload }: Pick<ResolvedSource, 'url' | 'isUpload'>): boolean =>
+  !isUpload && parseGitUrl(url).kind === 'local'

@@ -1,5 +1,13 @@
 import type { SourceSettings } from '../model/app.ts'
 
+/** What a source is asked for: naru.yaml's settings with the address filled in. */
+export interface AskedSource extends SourceSettings {
+  /** https, ssh or a local path (bare or not). Of an upload: only how the sender calls it, for people and records. */
+  readonly url: string
+  /** Full id of a commit that a client sent (Uploads); without it the commit is looked for at `url`. */
+  readonly upload?: string
+}
+
 /** One revision of a source, found but not yet fetched into a work tree. */
 export interface ResolvedSource {
   /** Full commit id. */
@@ -10,15 +18,16 @@ export interface ResolvedSource {
   /** URL without user information, or absolute path, for people and records. */
   readonly url: string
   readonly committedAtMs: number
+  /** Read from what clients sent: `url` is asked for nothing. */
+  readonly isUpload: boolean
 }
 
 /** Where revisions come from. Adapters: git; later svn. */
 export interface Source {
   /**
-   * Finds exactly one revision. `settings.url` may be https, ssh or a local path (bare or not). Throws SOURCE_*.
-   * Fetches what is needed into the cache between deploys.
+   * Finds exactly one revision. Throws SOURCE_*. Fetches what is needed into the cache between deploys.
    */
-  resolve(settings: SourceSettings & { readonly url: string }, signal: AbortSignal): Promise<ResolvedSource>
+  resolve(settings: AskedSource, signal: AbortSignal): Promise<ResolvedSource>
   /** A file of that revision, or null when it has none. `path` is relative to the repository's root. At most 1 MiB. */
   readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null>
   /** Lays exactly the revision into the empty folder `into`: nothing of anybody's uncommitted changes, no hooks, no filters, no repository inside. */
@@ -28,4 +37,16 @@ export interface Source {
     options: { readonly submodules: boolean },
     signal: AbortSignal,
   ): Promise<void>
+}
+
+/** Commits that clients send, because the server cannot reach their repository. */
+export interface Uploads {
+  /** Whether a commit is here with all its files, and the newest kept commits: what those have need not be sent. */
+  find(commit: string): Promise<{ readonly isHere: boolean; readonly kept: readonly string[] }>
+  /**
+   * Takes in a commit as a git pack (gitformat-pack(5)) of its objects, with or without history, less what kept commits have.
+   * It is kept when every object passed git's checks and nothing of the commit is missing, and not at all otherwise. Throws
+   * SOURCE_UPLOAD_INVALID, SOURCE_TOO_LARGE, SOURCE_PATH_INVALID, SOURCE_TOOL_MISSING, DISK_FULL.
+   */
+  receive(commit: string, pack: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>
 }

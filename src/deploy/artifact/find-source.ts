@@ -1,6 +1,6 @@
 import type { App } from '../../model/app.ts'
 import { DeployError } from '../../model/failure.ts'
-import type { ResolvedSource } from '../../source/source.ts'
+import type { AskedSource, ResolvedSource } from '../../source/source.ts'
 import type { AppReader, AppReading, Workshop } from './workshop.ts'
 
 /** What was asked for, apart from the file. */
@@ -9,6 +9,8 @@ export interface SourceRequest {
   readonly repository: string | null
   readonly folder: string
   readonly ref: string | null
+  /** The commit that the caller sent, and how it calls its repository. */
+  readonly upload?: { readonly commit: string; readonly url: string } | undefined
 }
 
 /** One revision with the app that it says. */
@@ -26,13 +28,19 @@ export async function findSource(
   signal: AbortSignal,
 ): Promise<Found> {
   const front = reader.front().app
-  const url = front.source.url ?? request.repository
-  if (url === null) throw noRepository(front)
   const folder = front.source.url === null ? request.folder : front.source.folder
-  const settings = { ...front.source, url, ref: request.ref ?? front.source.ref }
-  const source = await workshop.source.resolve(settings, signal)
+  const source = await workshop.source.resolve(whereToLook(front, request), signal)
   const text = await workshop.source.readFile(source, folder === '' ? reader.path : `${folder}/${reader.path}`, signal)
   return { ...reader.atCommit(text), source, folder }
+}
+
+/** What naru.yaml names; else what the caller sent; else the repository that it stands in. */
+function whereToLook(front: App, { repository, ref, upload }: SourceRequest): AskedSource {
+  const settings = { ...front.source, ref: ref ?? front.source.ref }
+  if (front.source.url !== null) return { ...settings, url: front.source.url }
+  if (upload !== undefined) return { ...settings, url: upload.url, upload: upload.commit }
+  if (repository !== null) return { ...settings, url: repository }
+  throw noRepository(front)
 }
 
 const noRepository = ({ app }: App) =>

@@ -3,11 +3,13 @@ import type { Descriptor, ImageConfig } from '../../model/descriptor.ts'
 import type { Report } from '../../model/event.ts'
 import type { Builder } from '../../build/builder.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
-import type { Source } from '../../source/source.ts'
+import type { Source, Uploads } from '../../source/source.ts'
 
 /** Everything between a commit and an artifact: source, build and registry, chosen by main.ts. */
 export interface Workshop {
   readonly source: Source
+  /** Commits that clients elsewhere send; `source` reads them. */
+  readonly uploads: Uploads
   readonly builder: Builder
   /** The embedded registry's store. */
   readonly images: ContentStore
