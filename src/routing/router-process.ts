@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { backoff } from '../lib/backoff.ts'
-import { scopeName } from '../model/app.ts'
 import { failureReport } from '../model/failure.ts'
 import { ROUTER_CHANNEL_VERSION, type RouterWho } from '../model/router-channel.ts'
 import { type LinePeer, serveLines } from '../os/line-socket.ts'
+import { DrainWatch } from './drain-watch.ts'
 import type { RouterPush, RouterRequest } from './protocol.ts'
-import { observeScope, servedBy } from './readings.ts'
+import { Readings } from './readings.ts'
 import { RouterCore } from './router-core.ts'
 import { Parent } from './userland/parent.ts'
 
@@ -46,26 +47,28 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
     for (const peer of peers) peer.push({ changed: scope } satisfies RouterPush)
   })
   const ending = Promise.withResolvers<{ remove: boolean; lingerMs: number }>()
-  let core: RouterCore | null = null
+  const opened = Promise.withResolvers<RouterCore>()
+  const exited = async (scope: string, replica: string) => (await opened.promise).exited(scope, replica)
   const parent =
     process.send === undefined
       ? null
       : new Parent(process, (message) => {
           if (message.kind === 'shutdown') ending.resolve(message)
-          else core?.exited(message.scope, message.replica).catch((failed: unknown) => note((failed as Error).message))
+          else exited(message.scope, message.replica).catch((failed: unknown) => note((failed as Error).message))
         })
   const paths = routerPaths(options.folder)
   const { instanceId, fastPath } = options
-  core = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, parent, changed, note })
-  const running = core
-  const drains = new DrainWatch(running, changed)
+  const running = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, parent, changed, note })
+  opened.resolve(running)
+  const readings = new Readings(running)
+  const drains = new DrainWatch(readings, changed)
   const answer = async (request: RouterRequest, peer: LinePeer): Promise<unknown> => {
     if (request.kind === 'watch') watch(peers, peer)
     else if (request.kind === 'notes') return notes
     else if (request.kind === 'who') {
       return { pid: process.pid, instanceId, hasParent: parent?.connected ?? false } satisfies RouterWho
     } else if (request.kind === 'shutdown') ending.resolve(request)
-    else return carryOut(running, request, drains)
+    else return carryOut(running, readings, request, drains)
   }
   const server = await serveLines(
     paths.socket,
@@ -73,6 +76,8 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
     (message, peer) => answer(message as RouterRequest, peer),
     failureReport,
   )
+  // A successor must start fast, also when this process is killed and could not write it at its end.
+  flushCompileCache()
   // A supervisor's signal or a Ctrl-C of the terminal that started it must not take the data path down by accident.
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   process.on('SIGTERM', () => ending.resolve({ remove: false, lingerMs: 0 }))
@@ -85,65 +90,29 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
 
 async function carryOut(
   core: RouterCore,
+  readings: Readings,
   request: Exclude<RouterRequest, { kind: 'watch' | 'notes' | 'who' | 'shutdown' }>,
   drains: DrainWatch,
 ): Promise<unknown> {
   switch (request.kind) {
     case 'observe':
-      return observeScope(core, request.scope)
+      return readings.observe(request.scope)
     case 'publish':
       return core.publish(request.scope, request.routes, request.token)
     case 'admit':
       return core.admit(request.scope, request.target, request.token)
     case 'drain': {
       await core.drain(request.scope, request.replica, request.token)
-      drains.start(request.scope)
-      const { targets } = await observeScope(core, request.scope)
-      return targets.find(({ replica }) => replica === request.replica)?.inFlight ?? 0
+      const left = await readings.draining(request.scope)
+      if (core.kernel !== null && left.some(({ open }) => open > 0)) drains.start(request.scope)
+      return left.find(({ replica }) => replica === request.replica)?.inFlight ?? 0
     }
     case 'remove':
       return core.remove(request.scope, request.replica, request.token)
     case 'servedBy':
-      return servedBy(core, request.scope, request.sourcePorts)
+      return readings.servedBy(request.scope, request.sourcePorts)
     case 'exited':
       return core.exited(request.scope, request.replica)
-  }
-}
-
-/** The kernel tells nobody when a drained connection ends: looks with a back-off while there is one, and tells of what has changed. */
-class DrainWatch {
-  readonly #core: RouterCore
-  readonly #changed: (scope: string) => void
-  readonly #watched = new Set<string>()
-  readonly #ended = new AbortController()
-
-  constructor(core: RouterCore, changed: (scope: string) => void) {
-    this.#core = core
-    this.#changed = changed
-  }
-
-  start(scope: Parameters<typeof observeScope>[1]): void {
-    const name = scopeName(scope)
-    if (this.#core.kernel === null || this.#watched.has(name)) return
-    this.#watched.add(name)
-    const loop = async () => {
-      let before = ''
-      for (const ms of backoff()) {
-        const { targets } = await observeScope(this.#core, scope)
-        const draining = targets.filter(({ state }) => state === 'Draining')
-        const now = draining.map(({ replica, inFlight, open }) => `${replica} ${inFlight} ${open}`).join()
-        if (now !== before) this.#changed(name)
-        before = now
-        if (draining.every(({ open }) => open === 0)) return
-        await delay(ms, undefined, { signal: this.#ended.signal })
-      }
-    }
-    const done = () => this.#watched.delete(name)
-    loop().then(done, done)
-  }
-
-  end(): void {
-    this.#ended.abort()
   }
 }
 

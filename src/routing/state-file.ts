@@ -3,6 +3,7 @@ import { diskFull } from '../model/disk-full.ts'
 import { DeployError } from '../model/failure.ts'
 import { writeFileAtomic } from '../os/atomic-file.ts'
 import { EMPTY_STATE, type RouterState } from './router-state.ts'
+import { Rounds } from './rounds.ts'
 
 /** Version of the file's shape: a newer one is refused, never guessed at. */
 const SHAPE = 1
@@ -31,8 +32,7 @@ export async function readState(path: string): Promise<RouterState> {
 export class StateFile {
   readonly #path: string
   readonly #current: () => RouterState
-  #running: Promise<void> | null = null
-  #next: Promise<void> | null = null
+  readonly #rounds = new Rounds(() => this.#write())
 
   constructor(path: string, current: () => RouterState) {
     this.#path = path
@@ -41,26 +41,15 @@ export class StateFile {
 
   /** Resolves when what `current` answers now is durable. */
   save(): Promise<void> {
-    if (this.#running === null) return this.#start()
-    this.#next ??= this.#running
-      .catch(() => {})
-      .then(() => {
-        this.#next = null
-        return this.#start()
-      })
-    return this.#next
+    return this.#rounds.run()
   }
 
-  #start(): Promise<void> {
+  async #write(): Promise<void> {
     const text = JSON.stringify({ shape: SHAPE, state: this.#current() })
-    const write = writeFileAtomic(this.#path, text, 0o600).catch((failed: unknown) => {
+    try {
+      await writeFileAtomic(this.#path, text, 0o600)
+    } catch (failed) {
       throw diskFull(failed, `writing the router's state to ${this.#path}`)
-    })
-    this.#running = write
-    const clear = () => {
-      if (this.#running === write) this.#running = null
     }
-    write.then(clear, clear)
-    return write
   }
 }

@@ -126,6 +126,11 @@ export class Load {
     return [...this.ledger.answered.values()].reduce((sum, count) => sum + count, 0)
   }
 
+  /** Connections that wait for an answer, or for their next request. */
+  get connections(): number {
+    return this.#open + this.#idle.length
+  }
+
   /** Sends no more, and waits for what is on its way. */
   async end(): Promise<Ledger> {
     clearInterval(this.#timer)

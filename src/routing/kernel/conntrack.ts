@@ -11,32 +11,35 @@ export interface TrackedConnection {
   readonly answeringPort: number
 }
 
-const TUPLES =
-  /^ipv[46] +\d+ tcp .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) .*?src=\S+ dst=\S+ sport=(\d+) dport=\d+ /gm
+/** Which connections are looked for; null: any. */
+export interface Sought {
+  readonly clientPorts: readonly number[] | null
+  readonly calledPorts: readonly number[] | null
+}
 
-/** The tracked connections to these ports (null: to any); null: this kernel does not show them in /proc. */
-export function readConntrack(calledPorts: ReadonlySet<number> | null): readonly TrackedConnection[] | null {
+/** The tracked TCP connections that are sought; null: this kernel does not show them in /proc. */
+export function readConntrack(sought: Sought): readonly TrackedConnection[] | null {
   let text: string
   try {
     text = readFileSync('/proc/net/nf_conntrack', 'latin1')
   } catch {
     return null
   }
-  return parseConntrack(text, calledPorts)
+  return parseConntrack(text, sought)
 }
 
 /** The TCP lines of /proc/net/nf_conntrack: the tuple of the way there, then that of the way back. */
-export function parseConntrack(text: string, calledPorts: ReadonlySet<number> | null): readonly TrackedConnection[] {
-  const found: TrackedConnection[] = []
-  for (const [, client = '', called = '', clientPort, calledPort, answeringPort] of text.matchAll(TUPLES)) {
-    if (calledPorts !== null && !calledPorts.has(Number(calledPort))) continue
-    found.push({
-      client,
-      clientPort: Number(clientPort),
-      called,
-      calledPort: Number(calledPort),
-      answeringPort: Number(answeringPort),
-    })
-  }
-  return found
+export function parseConntrack(text: string, { clientPorts, calledPorts }: Sought): readonly TrackedConnection[] {
+  if (clientPorts?.length === 0 || calledPorts?.length === 0) return []
+  // One pass in the regular expression: the file may hold many thousands of lines that are not wanted.
+  const there = `src=(\\S+) dst=(\\S+) sport=(${oneOf(clientPorts)}) dport=(${oneOf(calledPorts)})`
+  const line = new RegExp(`^ipv[46] +\\d+ tcp [^=\n]*${there} [^\n]*?src=\\S+ dst=\\S+ sport=(\\d+) dport=\\d+ `, 'gm')
+  return [...text.matchAll(line)].map(([, client = '', called = '', clientPort, calledPort, answeringPort]) => ({
+    ...{ client, called },
+    clientPort: Number(clientPort),
+    calledPort: Number(calledPort),
+    answeringPort: Number(answeringPort),
+  }))
 }
+
+const oneOf = (ports: readonly number[] | null): string => ports?.map(Number).join('|') ?? '\\d+'

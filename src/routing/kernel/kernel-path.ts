@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { DeployError } from '../../model/failure.ts'
 import { run } from '../../os/run.ts'
+import { Rounds } from '../rounds.ts'
 import { NftSession, nftEnv } from './nft-session.ts'
 import { type HeldTable, holds, tableCommand, tableName, type WantedTable } from './nft-table.ts'
 
@@ -30,10 +31,11 @@ export class KernelPath {
   #session: NftSession
   #monitor: ChildProcess | null = null
   #held: HeldTable | null = null
+  /** Whether the kernel can forget connections sooner than it would; tried first. */
+  #forgets = true
   /** Whether the table may differ from `#held`. */
   #stale = true
-  #running: Promise<void> | null = null
-  #next: Promise<void> | null = null
+  readonly #rounds = new Rounds(() => this.#round())
   #look: NodeJS.Timeout | null = null
   #closed = false
 
@@ -48,7 +50,10 @@ export class KernelPath {
   static async open(options: KernelPathOptions): Promise<KernelPath | null> {
     const path = new KernelPath(options)
     try {
-      await path.sync()
+      await path.sync().catch(async () => {
+        path.#forgets = false
+        await path.sync()
+      })
       path.#watch()
       return path
     } catch (failed) {
@@ -65,14 +70,7 @@ export class KernelPath {
 
   /** Resolves when the kernel holds what was wanted at the call or later. Throws ROUTER_FAILED. */
   sync(): Promise<void> {
-    if (this.#running === null) return this.#start()
-    this.#next ??= this.#running
-      .catch(() => {})
-      .then(() => {
-        this.#next = null
-        return this.#start()
-      })
-    return this.#next
+    return this.#rounds.run()
   }
 
   /** Reads the counters. */
@@ -86,19 +84,9 @@ export class KernelPath {
     this.#closed = true
     if (this.#look !== null) clearTimeout(this.#look)
     this.#monitor?.kill('SIGKILL')
-    await this.#running?.catch(() => {})
+    await this.#rounds.running?.catch(() => {})
     if (remove) await this.#session.exchange(`delete table ${this.#table}`).catch(() => {})
     this.#session.close()
-  }
-
-  #start(): Promise<void> {
-    const round = this.#round()
-    this.#running = round
-    const clear = () => {
-      if (this.#running === round) this.#running = null
-    }
-    round.then(clear, clear)
-    return round
   }
 
   async #round(): Promise<void> {
@@ -122,7 +110,7 @@ export class KernelPath {
   async #write(wanted: WantedTable): Promise<void> {
     if (this.#stale) await this.#read()
     const { generation } = this.#options
-    const command = tableCommand(this.#table, this.#held, wanted, generation)
+    const command = tableCommand(this.#table, this.#held, wanted, generation, this.#forgets)
     this.#held = await this.#session.exchange(command)
     if (command === null && !holds(this.#held, wanted, generation)) this.#tellChanged()
   }

@@ -12,7 +12,7 @@ interface PortOwner {
   readonly unsure: ReadonlySet<number>
 }
 
-/** A port is known for this long after its target was forgotten: conntrack keeps a closed connection 120 s (nf_conntrack_tcp_timeout_time_wait). */
+/** A port is known for this long after its target was forgotten: conntrack keeps a closed connection 120 s where it cannot be told otherwise (nf_conntrack_tcp_timeout_time_wait). */
 const MOST_PORTS = 4096
 
 /** What the router knows of the host's sockets: where targets listen, and whose a port was. */
@@ -66,9 +66,10 @@ export class KernelView {
   }
 
   /** Revisions by source port of the machine's own connections to these ports that the kernel redirected; absent: it does not know. */
-  redirected(calledPorts: ReadonlySet<number>): ReadonlyMap<number, number> {
+  redirected(clientPorts: readonly number[], calledPorts: readonly number[]): ReadonlyMap<number, number> {
     const revisions = new Map<number, number>()
-    for (const { client, called, clientPort, calledPort, answeringPort } of readConntrack(calledPorts) ?? []) {
+    const tracked = readConntrack({ clientPorts, calledPorts }) ?? []
+    for (const { client, called, clientPort, calledPort, answeringPort } of tracked) {
       const owner = this.#owners.get(answeringPort)
       if (answeringPort === calledPort || owner === undefined || owner.unsure.has(clientPort)) continue
       if (client === called || client.startsWith('127.')) revisions.set(clientPort, owner.revision)
@@ -82,7 +83,7 @@ const NOWHERE: Accepts = { loopback4: false, every4: false, loopback6: false, ev
 /** Source ports of every tracked connection that this port answers. */
 function clientsOf(port: number): Set<number> {
   const clients = new Set<number>()
-  for (const { answeringPort, clientPort } of readConntrack(null) ?? []) {
+  for (const { answeringPort, clientPort } of readConntrack({ clientPorts: null, calledPorts: null }) ?? []) {
     if (answeringPort === port) clients.add(clientPort)
   }
   return clients

@@ -7,8 +7,18 @@ const ANSWER_TIMEOUT_MS = 10_000
 /** The last part of what nft complained about. */
 const COMPLAINT_BYTES = 4000
 
-/** The environment of nft: it is often in sbin only, which an ordinary PATH leaves out. */
-export const nftEnv = () => ({ LC_ALL: 'C', PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` })
+/**
+ * The environment of nft: it is often in sbin only, which an ordinary PATH leaves out. Its history of commands goes nowhere: without a HOME it
+ * would write /.nft.history, and read it at each start.
+ */
+export const nftEnv = () => ({
+  LC_ALL: 'C',
+  HOME: '/dev/null',
+  PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`,
+})
+
+/** Always prints one line that begins like this, and reads nothing from the kernel (a list of all tables would read every element: 10 ms). */
+const LAST = { command: 'describe meta length', answer: 'meta expression' }
 
 interface Waiting {
   held: HeldTable | null
@@ -67,8 +77,8 @@ export class NftSession {
         }
       this.#waiting = { held: null, resolve: settle(resolve), reject: settle(reject) }
       const first = command === null ? '' : `${command}\n`
-      // Listing an absent table prints nothing to stdout: the list of tables, which always prints, ends the answer.
-      this.#child.stdin?.write(`${first}list table ${this.#table}\nlist tables\n`)
+      // Listing an absent table prints nothing to stdout: what always prints ends the answer.
+      this.#child.stdin?.write(`${first}list table ${this.#table}\n${LAST.command}\n`)
     })
   }
 
@@ -77,10 +87,8 @@ export class NftSession {
   }
 
   #line(line: string): void {
-    const printed = JSON.parse(line) as { nftables: readonly object[] }
-    const isList = printed.nftables.every((part) => 'metainfo' in part || 'table' in part)
-    if (isList) this.#waiting?.resolve(this.#waiting.held)
-    else if (this.#waiting !== null) this.#waiting.held = parseTable(printed)
+    if (line.startsWith(LAST.answer)) this.#waiting?.resolve(this.#waiting.held)
+    else if (this.#waiting !== null && line.startsWith('{')) this.#waiting.held = parseTable(JSON.parse(line))
   }
 
   #end(why: Error): void {

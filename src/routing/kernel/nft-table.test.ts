@@ -5,6 +5,7 @@ import {
   acceptsOf,
   type HeldTable,
   holds,
+  parseTable,
   SLOTS,
   tableCommand,
   tableName,
@@ -129,6 +130,26 @@ describe('tableCommand', () => {
     const command = tableCommand('inet t', before, wanted([['at4 a . 0', 1]], [1]), 3)
     expect(command).toMatch(/^add table inet t; delete table inet t; add table inet t; /)
     expect(command).toContain('add element inet t at4 { a . 0 : 1 }')
+  })
+})
+
+describe('a kernel that cannot be told how long to remember a connection', () => {
+  const wanted = { elements: new Map<string, number>(), ports: new Set<number>() }
+
+  it('gets a table without it', () => {
+    expect(tableCommand('inet t', null, wanted, 1)).toContain('ct timeout set')
+    expect(tableCommand('inet t', null, wanted, 1, false)).not.toContain('timeout')
+  })
+
+  it.each([
+    ['with it', 8 + 2 + 2 + 1, 2, true],
+    ['without it', 8 + 1 + 1 + 1, 0, true],
+    ['with a rule missing', 8 + 2 + 1 + 1, 2, false],
+  ])('reads a table back %s', (_name, rules, timeouts, whole) => {
+    const many = (kind: string, count: number) => Array.from({ length: count }, () => ({ [kind]: { name: kind } }))
+    const parts = [...many('rule', rules), ...many('ct timeout', timeouts), ...many('chain', 5), ...many('map', 4)]
+    const printed = { nftables: [...parts, { set: { name: 'writer', elem: [3] } }] }
+    expect(parseTable(printed)).toMatchObject({ whole, writer: 3 })
   })
 })
 

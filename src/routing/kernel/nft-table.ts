@@ -50,23 +50,32 @@ const REDIRECTS = [
   'meta nfproto ipv6 fib daddr type local meta l4proto tcp redirect to : tcp dport . numgen inc mod 64 map @any6',
 ]
 
+/** How long the kernel remembers a connection that has ended, in seconds; its own 120 would fill its table where many are new. */
+const REMEMBERED_SECONDS = 10
+const FAMILIES = { ip: 'ipv4', ip6: 'ipv6' } as const
 const COUNT = ['ct status dnat tcp dport @given']
+const COUNT_AND_FORGET = Object.entries(FAMILIES).map(([l3, family]) => {
+  return `meta nfproto ${family} ct status dnat tcp dport @given ct timeout set "over_${l3}"`
+})
 
 /** Real traffic passes prerouting, that of the machine itself output (where the name `dstnat` is refused). */
-const CHAINS: Readonly<Record<string, { readonly head: string; readonly rules: readonly string[] }>> = {
+const chains = (count: readonly string[]) => ({
   pre: { head: 'type nat hook prerouting priority dstnat', rules: REDIRECTS },
   out: { head: 'type nat hook output priority -100', rules: REDIRECTS },
   // A nat hook sees only the first packet of a connection: counting costs the others nothing. One of the machine itself has passed
   // the source's side of NAT at postrouting and skips input; one from outside is never at postrouting.
-  come: { head: 'type nat hook input priority 100', rules: COUNT },
-  own: { head: 'type nat hook postrouting priority 100', rules: COUNT },
+  come: { head: 'type nat hook input priority 100', rules: count },
+  own: { head: 'type nat hook postrouting priority 100', rules: count },
   // A reset with sequence number 0 answers a connect: nobody listened there.
   refused: {
     head: 'type filter hook output priority 0',
     rules: ['tcp flags == rst|ack tcp sequence 0 tcp sport @refused'],
   },
-}
-const RULES = Object.values(CHAINS).reduce((sum, { rules }) => sum + rules.length, 0)
+})
+/** `forgets`: whether the kernel can be told how long to remember (nfnetlink_cttimeout); some are built without it. */
+const chainsOf = (forgets: boolean) => chains(forgets ? COUNT_AND_FORGET : COUNT)
+const ruleCount = (forgets: boolean) =>
+  Object.values(chainsOf(forgets)).reduce((sum, { rules }) => sum + rules.length, 0)
 
 /** The table's name in commands. Throws TypeError for an id that could not be part of one. */
 export function tableName(instanceId: string): string {
@@ -104,14 +113,15 @@ export function wantedTable(routes: readonly KernelRoute[], ports: ReadonlySet<n
   return { elements, ports: new Set([...ports].map(checkPort)) }
 }
 
-/** The one command that makes `held` into `wanted`: one transaction that fails whole when another writer's element is there. null: nothing to do. */
+/** The one command that makes `held` into `wanted`: one transaction that fails whole when another writer's element is there. null: nothing to do. `forgets`: see there. */
 export function tableCommand(
   table: string,
   held: HeldTable | null,
   wanted: WantedTable,
   writer: number,
+  forgets = true,
 ): string | null {
-  if (held === null || !held.whole) return buildCommand(table, wanted, writer)
+  if (held === null || !held.whole) return buildCommand(table, wanted, writer, forgets)
   const commands: string[] = []
   const gone = [...held.elements].filter(([key, port]) => wanted.elements.get(key) !== port)
   const come = [...wanted.elements].filter(([key, port]) => held.elements.get(key) !== port)
@@ -155,12 +165,17 @@ export function parseTable(printed: unknown): HeldTable {
       return [port, { connections, refused: counted.refused?.get(port) ?? 0 }] as const
     }),
   )
-  const rules = parts.filter(({ rule }) => rule !== undefined).length
-  const chains = parts.filter(({ chain }) => chain !== undefined).length
-  const maps = parts.filter(({ map }) => map !== undefined).length
-  const whole =
-    rules === RULES && chains === Object.keys(CHAINS).length && maps === Object.keys(MAPS).length && writer !== null
-  return { elements, ports, writer, whole }
+  return { elements, ports, writer, whole: writer !== null && isWhole(parts) }
+}
+
+function isWhole(parts: readonly Readonly<Record<string, NftPart>>[]): boolean {
+  const count = (kind: string) => parts.filter((part) => part[kind] !== undefined).length
+  const forgets = count('ct timeout') > 0
+  return (
+    count('rule') === ruleCount(forgets) &&
+    count('chain') === Object.keys(chainsOf(forgets)).length &&
+    count('map') === Object.keys(MAPS).length
+  )
 }
 
 interface NftPart {
@@ -174,12 +189,17 @@ function noteCounter(into: Map<number, number> | undefined, element: unknown): v
 }
 
 /** The whole table anew, in place of what may be left of it. */
-function buildCommand(table: string, wanted: WantedTable, writer: number): string {
+function buildCommand(table: string, wanted: WantedTable, writer: number, forgets: boolean): string {
   const commands = [`add table ${table}`, `delete table ${table}`, `add table ${table}`]
   for (const [map, type] of Object.entries(MAPS)) commands.push(`add map ${table} ${map} { ${type} ; }`)
   commands.push(`add set ${table} writer { type mark ; }`, `add element ${table} writer { ${writer} }`)
   for (const set of ['given', 'refused']) commands.push(`add set ${table} ${set} { type inet_service ; counter ; }`)
-  for (const [chain, { head, rules }] of Object.entries(CHAINS)) {
+  if (forgets) {
+    const policy = `policy = { time_wait : ${REMEMBERED_SECONDS} }`
+    for (const l3 of Object.keys(FAMILIES))
+      commands.push(`add ct timeout ${table} over_${l3} { protocol tcp ; l3proto ${l3} ; ${policy} ; }`)
+  }
+  for (const [chain, { head, rules }] of Object.entries(chainsOf(forgets))) {
     commands.push(`add chain ${table} ${chain} { ${head} ; }`)
     for (const rule of rules) commands.push(`add rule ${table} ${chain} ${rule}`)
   }

@@ -43,13 +43,19 @@ describe('parseConntrack', () => {
   ].join('\n')
 
   it('reads both ways of a connection, with and without counters', () => {
-    expect(parseConntrack(text, null)).toEqual([
+    expect(parseConntrack(text, { clientPorts: null, calledPorts: null })).toEqual([
       { client: '127.0.0.1', clientPort: 40_000, called: '127.0.0.1', calledPort: 8080, answeringPort: 20_002 },
       { client: '::1', clientPort: 40_001, called: '::1', calledPort: 8081, answeringPort: 20_003 },
     ])
   })
 
   it('leaves other ports out', () => {
-    expect(parseConntrack(text, new Set([8081])).map(({ clientPort }) => clientPort)).toEqual([40_001])
+    const found = (clientPorts: number[] | null, calledPorts: number[] | null) =>
+      parseConntrack(text, { clientPorts, calledPorts }).map(({ clientPort }) => clientPort)
+    expect(found(null, [8081])).toEqual([40_001])
+    expect(found([40_000, 1], [8080])).toEqual([40_000])
+    expect(found([40_000], [8081])).toEqual([])
+    expect(found([4000], null)).toEqual([])
+    expect(found([], null)).toEqual([])
   })
 })
