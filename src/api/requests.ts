@@ -46,6 +46,7 @@ export const deployRequest = z
   })
   .describe('From a commit to a rollout.')
 
+/** What `naru plan` asks: as a deploy, and nothing changes. */
 export const planRequest = z.object({
   ...appFields,
   image: z.string().nullable(),
@@ -65,13 +66,18 @@ export const buildRequest = z
   })
   .describe('Build without deploying.')
 
+/** The revision to go back to; null: the last other one that ended all-new. */
 export const rollbackRequest = z.object({ revision: z.number().int().positive().nullable(), by: z.string() })
+/** How many replicas each role shall have. */
 export const scaleRequest = z.object({
   replicas: z.record(z.string(), z.number().int().min(0).max(1000)),
   by: z.string(),
 })
+/** A request that says no more than who asks. */
 export const byRequest = z.object({ by: z.string() })
+/** A new value of a secret. */
 export const secretRequest = z.object({ value: z.string().max(65_536), by: z.string() })
+/** A base image of a program of this machine. */
 export const baseImageRequest = z.object({
   program: z.string().describe('Absolute path of a program on the server’s machine.'),
   repository: z.string(),

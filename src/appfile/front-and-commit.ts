@@ -1,6 +1,7 @@
 import type { PlacedAppFile } from './read-app-file.ts'
 import { type MapNode, type Path, pathText, type TreeNode, withEntries } from './tree/placed-tree.ts'
 
+/** One file made of two, and how they differ. */
 export interface FrontAndCommit {
   /** null: neither has a file. */
   readonly root: MapNode | null

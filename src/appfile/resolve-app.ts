@@ -19,6 +19,7 @@ import { interpolate, variableNames } from './tree/interpolate.ts'
 import { type MapNode, nodeAt } from './tree/placed-tree.ts'
 import { textsAt } from './tree/texts.ts'
 
+/** What an app is resolved from: files, environment and variables. */
 export interface ResolveRequest {
   /** naru.yaml in front of the user; null: there is none (a webhook, or a folder with only a Dockerfile). */
   readonly front: PlacedAppFile | null
@@ -34,6 +35,7 @@ export interface ResolveRequest {
   readonly folder?: string | undefined
 }
 
+/** An app in one environment, and what there is to tell about how it came about. */
 export interface ResolvedApp {
   readonly app: App
   /** Every value under its key, with its origin: what `naru config` shows. */

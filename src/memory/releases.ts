@@ -40,6 +40,7 @@ export async function addRelease(database: Database, release: Omit<Release, 'rev
   return stored
 }
 
+/** One release of a scope by its revision; null: there is none. */
 export async function findRelease(
   database: Database,
   { app, environment }: Scope,

@@ -49,6 +49,7 @@ export async function listRollouts(
   return rows.map(({ body }) => JSON.parse(body) as Rollout)
 }
 
+/** Stores a rollout's receipt, or replaces it. Safe twice. */
 export async function saveReceipt(database: Database, receipt: Receipt): Promise<void> {
   const { app, environment, rollout } = receipt
   const body = JSON.stringify(receipt)
@@ -59,6 +60,7 @@ export async function saveReceipt(database: Database, receipt: Receipt): Promise
     .execute()
 }
 
+/** The receipt of a rollout; null: it has none. */
 export async function findReceipt(
   database: Database,
   { app, environment }: Scope,

@@ -13,6 +13,7 @@ import type { Tables } from './schema.ts'
 import { NodeSqliteDialect } from './sqlite-dialect.ts'
 import { isBusy, sqliteFailure, stillLocked } from './sqlite-failure.ts'
 
+/** Which file, and how long to wait for its lock. */
 export interface SqliteDatabaseOptions {
   /** Holds memory.db; made when it is missing, for this user only. */
   readonly folder: string

@@ -14,6 +14,7 @@ import { addRollout, findReceipt, listRollouts, saveReceipt, saveRollout } from 
 import { addVersion, hasSealed, listSecrets, sealedVersions, unsetSecret } from './secret-versions.ts'
 import { openDatabase, type SqliteDatabase } from './sqlite-database.ts'
 
+/** What the memory of one data folder needs. */
 export interface SqliteMemoryOptions {
   /** Holds memory.db. */
   readonly folder: string

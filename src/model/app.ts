@@ -57,6 +57,7 @@ export interface Route {
   readonly tls: string | null
 }
 
+/** How replicas are replaced (Kubernetes' names). */
 export type Strategy = 'RollingUpdate' | 'Recreate' | 'Canary' | 'BlueGreen'
 
 /** The limits of a rollout as written: absolute numbers or percentages, resolved per role by the planner. */
@@ -81,6 +82,7 @@ export interface SecretUse {
   readonly file: string | null
 }
 
+/** How the code becomes an image: `build` of naru.yaml. */
 export interface BuildSettings {
   /** A folder of the repository, from its root (`.`), whatever folder naru.yaml stands in. */
   readonly context: string
@@ -97,6 +99,7 @@ export interface BuildSettings {
   readonly watch: readonly string[]
 }
 
+/** Where the code comes from: `source` of naru.yaml. */
 export interface SourceSettings {
   readonly kind: 'git'
   /** URL or path; null: the repository in which the file stands. */

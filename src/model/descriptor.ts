@@ -8,12 +8,14 @@ export interface Descriptor {
   readonly platform?: Platform
 }
 
+/** What an image runs on, in the words of the OCI image specification (Go's GOOS and GOARCH). */
 export interface Platform {
   readonly os: string
   readonly architecture: string
   readonly variant?: string
 }
 
+/** The media types that Naru reads or writes. */
 export const MEDIA_TYPES = {
   imageManifest: 'application/vnd.oci.image.manifest.v1+json',
   imageIndex: 'application/vnd.oci.image.index.v1+json',

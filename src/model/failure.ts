@@ -113,6 +113,7 @@ export const FAILURES = {
   UNEXPECTED: { status: 500, exit: 1, retry: false },
 } as const satisfies Record<string, Failure>
 
+/** A code of the table above. */
 export type FailureCode = keyof typeof FAILURES
 
 /** Facts for machines: numbers, names, places. Never a secret. */

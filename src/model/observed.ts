@@ -77,6 +77,7 @@ export interface ObservedTarget {
   readonly counts: TargetCounts
 }
 
+/** A snapshot of one scope's targets, as the router process has them. */
 export interface ObservedRouter {
   readonly targets: readonly ObservedTarget[]
   /** 'bytes': the userland router's own tables; 'queues': non-empty socket queues in /proc/net/tcp (kernel path); 'requests': L7. */

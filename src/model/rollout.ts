@@ -37,6 +37,7 @@ export interface ReplicaSet {
 /** Of all replicas in the end. A first deploy that failed and was cleaned up is all-old: nothing ran before. */
 export type EndState = 'all-new' | 'all-old' | 'mixed'
 
+/** Which command began it. */
 export type RolloutKind = 'deploy' | 'rollback' | 'scale' | 'stop' | 'resume'
 
 /**

@@ -21,6 +21,7 @@ export interface MigrateStep extends Caused {
   readonly kind: 'migrate'
   readonly revision: number
 }
+/** Makes a replica and starts its program; `replica` is its new id. */
 export interface StartStep extends OfReplica {
   readonly kind: 'start'
 }
@@ -47,6 +48,7 @@ export interface WithdrawStep extends Caused {
   readonly kind: 'withdraw'
   readonly host: string
 }
+/** Lets a host take traffic again at the outside switch. */
 export interface RestoreStep extends Caused {
   readonly kind: 'restore'
   readonly host: string

@@ -27,6 +27,7 @@ export class LineFailure extends Error {
   }
 }
 
+/** The other end of one connection. */
 export interface LinePeer {
   push(message: object): void
   onClose(listener: () => void): void

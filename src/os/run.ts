@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
+/** What a program is given, and its limits. */
 export interface RunOptions {
   readonly cwd?: string
   /** The whole environment of the program: nothing is inherited. */
@@ -19,6 +20,7 @@ export interface RunOptions {
   readonly gid?: number
 }
 
+/** How it ended; a code other than 0 is an answer, not an error. */
 export interface RunResult {
   /** null when it was killed by a signal. */
   readonly code: number | null

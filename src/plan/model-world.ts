@@ -48,11 +48,13 @@ export function allReady(world: World, nowMs: number): World {
   )
 }
 
+/** The world with other replicas. */
 export const withReplicas = (world: World, replicas: readonly ObservedReplica[]): World => ({
   ...world,
   observed: { ...world.observed, replicas },
 })
 
+/** The world with other targets. */
 export const withTargets = (world: World, targets: readonly ObservedTarget[]): World => ({
   ...world,
   router: { ...world.router, targets },

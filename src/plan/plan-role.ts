@@ -22,6 +22,7 @@ export interface RoleInput {
   readonly taken: ReadonlySet<string>
 }
 
+/** What one round means for one role. */
 export interface RolePlan {
   readonly sets: readonly ReplicaSet[]
   readonly steps: readonly Step[]

@@ -25,6 +25,7 @@ export function previousRevision(history: readonly Past[]): number | null {
   return arrivals(history).find((revision) => revision !== current) ?? null
 }
 
+/** What is known when somebody wants to go back. */
 export interface RollbackRequest {
   readonly history: readonly Past[]
   /** Revisions whose releases are still there. */

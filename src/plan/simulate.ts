@@ -13,6 +13,7 @@ export interface SimulatedRound {
   readonly total: number
 }
 
+/** The steps of a whole rollout in which everything goes well. */
 export interface Simulation {
   readonly rounds: readonly SimulatedRound[]
   /** All steps in order. */

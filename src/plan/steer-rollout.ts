@@ -11,6 +11,7 @@ export type Verdict =
   /** Neither revision could be reached in time: the end state is what is observed. */
   | { readonly kind: 'give-up'; readonly failure: FailureReport }
 
+/** What one round has come to, as far as the way of the rollout depends on it. */
 export interface RoundResult {
   readonly rollout: Rollout
   readonly settings: Pick<RolloutSettings, 'onFailure' | 'progressDeadlineSeconds'>

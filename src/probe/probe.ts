@@ -35,6 +35,7 @@ export interface Prober {
   start(spec: ProberSpec, servedBy: ServedBy, signal: AbortSignal): Promise<ProberRun>
 }
 
+/** A prober at work, seen from the server. */
 export interface ProberRun {
   /** Requests sent and lost so far: for the live view. */
   counts(): { readonly sent: number; readonly lost: number }

@@ -11,6 +11,7 @@ import { pruneLedgers } from './prune-ledgers.ts'
 
 const START_MS = 10_000
 
+/** How the prober's process is started. */
 export interface ProberOptions {
   /** Program and first arguments of the prober's process, from main.ts. */
   readonly command: readonly string[]

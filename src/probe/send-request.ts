@@ -37,6 +37,7 @@ function isExpired(line: string): boolean {
   return Date.parse(expires) <= Date.now()
 }
 
+/** One client: its connections and its cookies. */
 export interface Sender {
   send(): Promise<RequestEnd>
   close(): void

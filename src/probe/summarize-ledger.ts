@@ -16,6 +16,7 @@ export interface LedgerFacts {
   readonly untilMs: number
 }
 
+/** What names a request of a ledger: when it was sent, and from which port. */
 export const servedKey = ({ atMs, port }: { readonly atMs: number; readonly port: number }): string => `${atMs} ${port}`
 
 /** Sums a ledger up. A route that never answered was not measured: whether that was the rollout's doing is not known. */

@@ -9,6 +9,7 @@ const PARALLEL = 4
 /** Manifests that one index may lead to (A7: nested indexes). */
 const MAX_MANIFESTS = 1000
 
+/** What to copy from where to where. */
 export interface CopyRequest {
   readonly from: { readonly store: ContentStore; readonly repository: string; readonly reference: string }
   readonly to: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
@@ -16,6 +17,7 @@ export interface CopyRequest {
   readonly platform: Platform | null
 }
 
+/** What was copied, and how much of it travelled. */
 export interface CopyResult {
   /** Of what was tagged: the image, or the index. */
   readonly descriptor: Descriptor

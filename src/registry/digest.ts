@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 
+/** The algorithms of the OCI image specification that Naru checks. */
 export type DigestAlgorithm = 'sha256' | 'sha512'
 
 /** The algorithm of a digest that passed `isDigest`. */

@@ -7,6 +7,7 @@ import { invalid } from './parse-manifest.ts'
 /** Configs longer than this are refused (A7): they are held in memory. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
+/** An image for one platform. */
 export interface Image {
   /** Of the manifest that fits the platform, also where the reference was an index. */
   readonly descriptor: Descriptor

@@ -23,6 +23,7 @@ import { checkOutSubmodules } from './git-submodules.ts'
 import type { AskedSource, ResolvedSource, Source } from './source.ts'
 import { notSent, shownName, submodulesNotSent } from './upload/refusals.ts'
 
+/** Where mirrors are kept and how git is called. */
 export interface GitSourceOptions {
   /** Where mirrors are kept between deploys; made when it is missing, for this user only. */
   readonly cacheFolder: string

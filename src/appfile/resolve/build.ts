@@ -56,6 +56,7 @@ export function buildProblems({ file, root }: Resolving, folder: string): readon
   })
 }
 
+/** The command that runs once before anything is replaced; null: there is none. */
 export function resolveMigrate(from: Resolving): App['migrate'] {
   if (from.file.migrate === undefined) return null
   const run = commandAt(from, ['migrate', 'run']) ?? []
@@ -63,6 +64,7 @@ export function resolveMigrate(from: Resolving): App['migrate'] {
   return { run, timeoutSeconds: from.settings.take(['migrate', 'timeoutSeconds'], timeoutSeconds, MIGRATE_SECONDS) }
 }
 
+/** Names of secrets and where the program finds them. */
 export function resolveSecrets({ file, settings }: Resolving): readonly SecretUse[] {
   return (file.secrets ?? []).map((secret, index) => {
     const use =

@@ -88,5 +88,7 @@ export const appFileSchema = z
 /** One environment of it, after its overrides, variables and nulls: what `App` is made from. */
 export const mergedSchema = z.strictObject({ ...settings, app: label('app') })
 
+/** naru.yaml as written. */
 export type AppFile = z.infer<typeof appFileSchema>
+/** One environment of it. */
 export type MergedFile = z.infer<typeof mergedSchema>

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { absolutePath, command, hostName, port, text, urlPath, whole, word } from './values.ts'
 
+/** The engines that naru.yaml knows; which of them are there is another question (`refuseOtherEngine`). */
 export const ENGINE_KINDS = ['embedded', 'docker', 'kubernetes', 'tomcat'] as const
+/** One of them. */
 export type EngineKind = (typeof ENGINE_KINDS)[number]
 
 const address = word('an address such as 10.0.1.2:9999')

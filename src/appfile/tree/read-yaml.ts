@@ -5,8 +5,8 @@ import { growTree } from './grow-tree.ts'
 import { emptyMap, type MapNode, type Place } from './placed-tree.ts'
 
 const MAX_BYTES = 1024 * 1024
-/** A real file of 1,000 lines has some 8,000. The library needs some 5 µs for each, so this bounds how long it holds the event loop (A8). */
-const MAX_TOKENS = 12_000
+/** A commented file of 800 lines has some 9,000, a real one a tenth. The library needs some 4 µs for each: less than 50 ms of the event loop (A8). */
+const MAX_TOKENS = 9_000
 const MAX_DEPTH = 40
 const MAX_TEXT = 64 * 1024
 

@@ -11,6 +11,7 @@ export interface Decision {
   readonly untilMs: number | null
 }
 
+/** Nothing to do, and no time at which that changes. */
 export const nothing: Decision = { steps: [], untilMs: null }
 
 /** Which replica a step is for. */

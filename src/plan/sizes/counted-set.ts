@@ -22,6 +22,7 @@ export type Sizes = ReadonlyMap<number, number>
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
+/** Replicas wanted of all sets. */
 export const sumSize = (sets: readonly CountedSet[]): number => sum(sets.map((set) => set.size))
 export const sumTotal = (sets: readonly CountedSet[]): number => sum(sets.map((set) => set.total))
 export const sumAvailable = (sets: readonly CountedSet[]): number => sum(sets.map((set) => set.available))

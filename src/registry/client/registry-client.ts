@@ -17,6 +17,7 @@ import { readAll } from './read-answer.ts'
 import { RegistryCalls } from './registry-calls.ts'
 import { BlobUpload, pushScopes } from './upload-blob.ts'
 
+/** Which registry, and how it is reached. */
 export interface RegistryClientOptions {
   /** Host and port as in a reference: `registry.example.com:5000`, `docker.io`. */
   readonly host: string

@@ -7,6 +7,7 @@ import type { KeyedLock } from './keyed-lock.ts'
 import { RepositoryFiles, repositoryNames } from './repository-files.ts'
 import { ignoreMissing, type StoreFolder } from './store-folder.ts'
 
+/** What must stay. */
 export interface GarbageRequest {
   /** Digests of manifests that stay although no tag names them: those of the releases that are remembered. */
   readonly keep: ReadonlySet<string>
@@ -14,6 +15,7 @@ export interface GarbageRequest {
   readonly graceMs?: number
 }
 
+/** What was deleted. */
 export interface Garbage {
   readonly manifests: number
   readonly blobs: number

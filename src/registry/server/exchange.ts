@@ -11,6 +11,7 @@ export interface RegistryLimits {
   readonly manifestMs: number
 }
 
+/** What the embedded registry takes of one request unless told otherwise. */
 export const DEFAULT_LIMITS: RegistryLimits = { stallMs: 60_000, maxBlobBytes: 2 ** 36, manifestMs: 30_000 }
 
 /** One request and what is needed to answer it. */

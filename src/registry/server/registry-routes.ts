@@ -8,6 +8,7 @@ import { parseTarget, type Target } from './parse-target.ts'
 import { RegistryError, registryError } from './registry-error.ts'
 import { appendToUpload, beginUpload, cancelUpload, finishUpload, readUpload } from './upload-routes.ts'
 
+/** What the routes under /v2/ serve from. */
 export interface RegistryRoutesOptions {
   readonly store: DiskStore
   /** Whether a request may go on; a request that may not is answered 401 and asked for Basic credentials. */
