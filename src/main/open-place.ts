@@ -71,7 +71,10 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     place,
     images,
     roots,
-    shutdown: (graceMs, until) => engine.shutdown(graceMs, until),
+    async shutdown(graceMs, until) {
+      await engine.shutdown(graceMs, until)
+      await roots.removeAll()
+    },
     async close() {
       await engine.close()
       await router.close()

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Event } from '../../../src/model/event.ts'
+import { processesOf } from '../harness/leftovers.ts'
+import { OpenLoop } from '../harness/open-loop.ts'
+import { type Ended, renderEvents } from '../harness/operation.ts'
+import { hasKernelPath, Stage } from '../harness/stage.ts'
+import type { TestApp } from '../harness/test-app.ts'
+
+/** A few points; test/e2e/crash-matrix walks all of them. */
+type Point = readonly [name: string, isIt: (event: Event) => boolean]
+
+const atStep = (kind: string): Point => [
+  `after the step ${kind}`,
+  (event) => event.kind === 'step' && event.step.kind === kind,
+]
+const POINTS: readonly Point[] = [
+  ['while it builds', (event) => event.kind === 'station' && event.station === 'build'],
+  ...['prepare', 'admit', 'stop'].map(atStep),
+  ['when it has ended', (event) => event.kind === 'station' && event.note === 'all-new'],
+]
+
+describe('a server that is killed in the middle of a rollout (F1, F14)', {
+  timeout: 120_000,
+}, () => {
+  let stage: Stage
+  let app: TestApp
+  beforeAll(async () => {
+    stage = await Stage.open({ router: hasKernelPath ? 'nftables' : 'userland' })
+    app = await stage.app('crash')
+    await app.commit('good')
+    expect(await stage.deploy(app)).toMatchObject({ exit: 0 })
+  })
+  afterAll(async () => {
+    expect(await stage.close()).toEqual([])
+  })
+
+  it.each(POINTS)('%s: must be continued, with nothing lost, doubled or left', async (_name, isIt) => {
+    const { revision: before } = await stage.status(app)
+    const load = new OpenLoop(app.url, 50)
+    await app.commit('good')
+    const ended = await killAt(stage, await stage.begin(app), isIt)
+    const story = renderEvents(ended.events)
+    expect(await load.stop(), story).toEqual([])
+    expect([0, 9], story).toContain(ended.exit)
+    // What was not a rollout yet ends with the server: nothing was touched.
+    const wanted = ended.exit === 0 ? ended.end.revision : before
+    if (ended.exit === 0)
+      expect(ended, story).toMatchObject({ end: { endState: 'all-new' }, receipt: { fewestAvailable: 2 } })
+    await expectOnly(stage, app, wanted)
+  })
+
+  it('while it rolls back: must still be told as all-old', async () => {
+    const { revision: before } = await stage.status(app)
+    await app.commit('crashes')
+    const ended = await killAt(stage, await stage.begin(app), (event) => event.kind === 'failure')
+    const story = renderEvents(ended.events)
+    expect(ended, story).toMatchObject({ exit: 7, end: { endState: 'all-old' } })
+    await expectOnly(stage, app, before)
+  })
+
+  it('while it stops: must stop everything, and end', async () => {
+    const ended = await killAt(stage, await stage.command(app, 'stop'), ({ kind }) => kind === 'step')
+    expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0 })
+    expect(await stage.status(app)).toMatchObject({ revision: null, replicas: [] })
+    expect(programs(stage)).toEqual([])
+  })
+})
+
+describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'] as const))(
+  'with the router %s, in the middle of a rollout',
+  { timeout: 120_000 },
+  (router) => {
+    let stage: Stage
+    let app: TestApp
+    beforeAll(async () => {
+      stage = await Stage.open({ router })
+      app = await stage.app('parts')
+      await app.commit('good')
+      expect(await stage.deploy(app)).toMatchObject({ exit: 0 })
+    })
+    afterAll(async () => {
+      expect(await stage.close()).toEqual([])
+    })
+
+    // First, while its keeper holds the sockets: the successor of a killed keeper can only start a router that binds anew.
+    it('a router that is killed must be followed by one that serves, and the rollout go on (F18)', async () => {
+      const load = new OpenLoop(app.url, 50)
+      const ended = await during(stage, app, () => killProgram(stage, 'router-main'))
+      const lost = (await load.stop()).map(({ lost: why }) => why)
+      expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
+      // The kernel's path goes on by itself. Bytes that the userland router held are gone with it; nobody is turned away.
+      const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
+      expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
+      await expectOnly(stage, app, ended.end.revision)
+    })
+
+    it('a keeper that is killed must leave the replicas running, and the rollout go on (F2)', async () => {
+      const load = new OpenLoop(app.url, 50)
+      const ended = await during(stage, app, () => killProgram(stage, 'keeper-main'))
+      expect(await load.stop(), renderEvents(ended.events)).toEqual([])
+      expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
+      await expectOnly(stage, app, ended.end.revision)
+    })
+  },
+)
+
+/** Kills the server with SIGKILL when the event comes, starts it again, and follows the operation to its end. */
+async function killAt(stage: Stage, operation: string, isIt: Point[1]): Promise<Ended> {
+  let restarted: Promise<void> | null = null
+  const ended = await stage.follow(operation, (event) => {
+    if (restarted === null && isIt(event)) restarted = stage.server.kill().then(() => stage.server.start())
+  })
+  await restarted
+  return ended
+}
+
+/** Deploys the next version, and does something when its first replica has been started. */
+async function during(stage: Stage, app: TestApp, act: () => void): Promise<Ended> {
+  await app.commit('good')
+  let isDone = false
+  return stage.deploy(app, (event) => {
+    if (isDone || event.kind !== 'step' || event.step.kind !== 'start') return
+    isDone = true
+    act()
+  })
+}
+
+function killProgram(stage: Stage, name: string): void {
+  const found = processesOf(stage.server.folder).find(({ command }) => command.includes(name))
+  if (found === undefined) throw new Error(`${name} does not run`)
+  process.kill(found.pid, 'SIGKILL')
+}
+
+/** Exactly the wanted replicas run, of the one revision, and they serve. */
+async function expectOnly(stage: Stage, app: TestApp, revision: number | null): Promise<void> {
+  const status = await stage.until(
+    app,
+    'nothing is under way',
+    ({ rollout, replicas }) => rollout === null && replicas.length === 2,
+  )
+  expect(status.revision).toBe(revision)
+  expect(status.replicas.map((replica) => [replica.revision, replica.ready, replica.target])).toEqual([
+    [revision, true, 'Active'],
+    [revision, true, 'Active'],
+  ])
+  expect(programs(stage)).toHaveLength(2)
+  expect(await (await fetch(app.url)).json()).toMatchObject({ revision: String(revision) })
+}
+
+/** The application's processes that really run. */
+const programs = (stage: Stage) =>
+  processesOf(stage.server.folder).filter(({ command }) => command.endsWith('node server.mjs'))
