@@ -18,8 +18,12 @@ const host: CliHost = {
   },
 }
 
+const LINGER_MS = 5000
+
 /** Runs one command and answers its exit code by ending the process. */
 export async function main(args: readonly string[]): Promise<void> {
   const { runProgram } = await import('./cli/program.ts')
   process.exitCode = await runProgram(args, host)
+  // Everything is told and closed by now. A handle that somebody forgot must not hold a CI job.
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }

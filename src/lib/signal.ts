@@ -18,7 +18,8 @@ export class Signal {
 
   /** Resolves at the first change after `mark`, or after `timeoutMs` (Infinity: never), or rejects when the signal is aborted. */
   wait(mark: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+    // Never thrown: callers answer an abort with catch on what is returned.
+    if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#count !== mark || timeoutMs <= 0) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const end = (settle: () => void) => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { ServerBody } from '../../api/responses.ts'
 import { backoff } from '../../lib/backoff.ts'
 import { DeployError } from '../../model/failure.ts'
@@ -14,7 +15,8 @@ export async function endServer(session: Session, folder: string, all: boolean):
   const { host, output } = session
   const socket = await host.runningServer(folder)
   if (socket !== null) await endProcess(session, folder, socket)
-  if (all) await host.endFolder(folder, GRACE_MS, AbortSignal.any([session.signal, AbortSignal.timeout(END_MS)]))
+  if (all && existsSync(folder))
+    await host.endFolder(folder, GRACE_MS, AbortSignal.any([session.signal, AbortSignal.timeout(END_MS)]))
   if (output.json) return output.object({ kind: 'ended', folder, server: socket !== null, all })
   if (all) return output.data(`nothing of ${folder} runs any more`)
   output.data(
