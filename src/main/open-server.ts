@@ -76,7 +76,7 @@ async function serve(
   })
   const listen = (address: ListenOptions) =>
     listenOn(
-      createServer((request, response) => server.routing(request, response)),
+      createServer(TIMEOUTS, (request, response) => server.routing(request, response)),
       address,
       closing,
     )
@@ -84,7 +84,8 @@ async function serve(
   const mask = process.umask(0o177)
   const onSocket = listen({ path: paths.socket })
   process.umask(mask)
-  await onSocket
+  const socketServer = await onSocket
+  socketServer.on('connection', (socket) => locals.add(socket))
   chmodSync(paths.socket, 0o600)
   closing.push(() => rmSync(paths.socket, { force: true }))
   const url = options.listen === null ? null : await listenOnTcp(options.listen, listen)
@@ -92,8 +93,15 @@ async function serve(
   return { socket: paths.socket, url, interrupt: () => control.interrupt(), close }
 }
 
-/** A unix socket has no address: only its user can have opened it. */
-const isLocal = (socket: { readonly remoteAddress?: string | undefined }): boolean => socket.remoteAddress === undefined
+/**
+ * Connections over the unix socket, which only its user can open. By the listener and not by a missing address: a connection
+ * over TCP has none either once its client has reset it, and what it sent before is still read.
+ */
+const locals = new WeakSet<object>()
+const isLocal = (socket: object): boolean => locals.has(socket)
+
+/** A layer may take long to arrive; what stalls is ended by the registry. Headers have no reason to. */
+const TIMEOUTS = { headersTimeout: 20_000, requestTimeout: 60 * 60_000 }
 
 async function listenOnTcp(address: string, listen: (options: ListenOptions) => Promise<Server>): Promise<string> {
   const [, host = '', port = ''] = /^(?:(\[[0-9a-fA-F:]+\]|[^:\s]+):)?(\d{1,5})$/.exec(address) ?? []
@@ -131,8 +139,8 @@ function listenOn(server: Server, address: ListenOptions, closing: (() => unknow
 /** The token of a server that was given none: made once, readable by its user only. */
 async function keptToken(folder: string): Promise<string> {
   const path = join(folder, 'token')
-  const kept = await readFile(path, 'utf8').catch(() => null)
-  if (kept !== null) return kept.trim()
+  const kept = (await readFile(path, 'utf8').catch(() => '')).trim()
+  if (kept !== '') return kept
   const token = randomBytes(24).toString('base64url')
   await writeFileAtomic(path, `${token}\n`, 0o600)
   return token

@@ -5,10 +5,8 @@ import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
 
 /** One error shape for everything: status and body are looked up here, at the edge, and nowhere else. */
 export function sendError(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const failure = failureReport(asFailure(thrown, request))
-  const { code, message, hint, detail } = failure
-  const body: ErrorBody = { errors: [{ code, message, hint, detail: { ...detail } }] }
-  return reply.code(FAILURES[code].status).send(body)
+  const failure = asFailure(thrown, request)
+  return sendFailure(failure, request, reply, httpStatus(thrown))
 }
 
 /** What is not there. */
@@ -20,7 +18,16 @@ export function sendNotFound(request: FastifyRequest, reply: FastifyReply): Fast
       hint: 'See GET /openapi.json. A newer command line may need a newer server: naru version.',
     },
   )
-  return sendError(thrown, request, reply).code(404)
+  return sendFailure(thrown, request, reply, 404)
+}
+
+/** `status` null: the one of the failure's code. */
+function sendFailure(thrown: Error, request: FastifyRequest, reply: FastifyReply, status: number | null): FastifyReply {
+  const { code, message, hint, detail } = failureReport(thrown)
+  const body: ErrorBody = { errors: [{ code, message, hint, detail: { ...detail } }] }
+  // Nobody waits for the rest of a body that is not wanted.
+  if (!request.raw.complete) reply.header('connection', 'close')
+  return reply.code(status ?? FAILURES[code].status).send(body)
 }
 
 function asFailure(thrown: FastifyError | Error, request: FastifyRequest): Error {
@@ -35,9 +42,14 @@ function asFailure(thrown: FastifyError | Error, request: FastifyRequest): Error
       },
     )
   }
-  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
-  if (thrown instanceof DeployError || status === undefined || status >= 500) return thrown
+  if (httpStatus(thrown) === null) return thrown
   return new DeployError('REQUEST_INVALID', thrown.message, {
     hint: 'See GET /openapi.json for the shape of this request.',
   })
+}
+
+/** What HTTP itself has a status for: a body that is too large, a content type that nobody reads; null: anything else. */
+function httpStatus(thrown: FastifyError | Error): number | null {
+  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+  return thrown instanceof DeployError || status === undefined || status >= 500 ? null : status
 }

@@ -25,10 +25,14 @@ export const operationRoutes =
             hint: 'See what there was with: naru history.',
           })
         }
-        const after = request.query.after ?? (Number(request.headers['last-event-id']) || 0)
+        const after = request.query.after ?? lastEventId(request.headers['last-event-id'])
         await sendStream(request, reply, stop, async function* (signal) {
           for await (const event of stream.follow(after, signal)) yield { id: event.id, event: event.kind, data: event }
         })
       },
     )
   }
+
+/** Where a client wants to go on; what is no number of ours is from the beginning. */
+const lastEventId = (header: string | readonly string[] | undefined): number =>
+  typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : 0

@@ -18,7 +18,7 @@ export interface ServerContext {
   /** What a client on TCP must present; null: there is no TCP. */
   readonly token: string | null
   /** Whether a request came over the unix socket that only its user can open. */
-  isLocal(socket: { readonly remoteAddress?: string | undefined }): boolean
+  isLocal(socket: object): boolean
   readonly version: string
   /** Ends with the server: streams to clients end with it. */
   readonly signal: AbortSignal
