@@ -29,6 +29,8 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
     keepAliveTimeout: 72_000,
     forceCloseConnections: true,
     logger: false,
+    // A URL that cannot be decoded gets our shape as well.
+    frameworkErrors: (failed, request, reply) => void sendError(failed, request, reply),
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
