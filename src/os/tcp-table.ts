@@ -1,4 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+
+const LS_TIMEOUT_MS = 1000
 
 const ESTABLISHED = 0x01
 const LISTEN = 0x0a
@@ -44,7 +47,7 @@ export function usedPorts(): Set<number> {
   return new Set(tcpSockets().map(({ localPort }) => localPort))
 }
 
-/** The ports that these processes listen on, ascending. Descriptors of another user's processes cannot be read: then none. */
+/** The ports that these processes listen on, ascending. Where another user's processes may not be looked into: none. */
 export function listeningPorts(pids: readonly number[]): number[] {
   const inodes = new Set(pids.flatMap(socketInodes))
   const ports = tcpSockets()
@@ -54,18 +57,43 @@ export function listeningPorts(pids: readonly number[]): number[] {
 }
 
 function socketInodes(pid: number): number[] {
-  let names: string[]
-  try {
-    names = readdirSync(`/proc/${pid}/fd`)
-  } catch {
-    return []
-  }
-  return names.flatMap((name) => {
-    try {
-      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`))?.[1]
-      return inode === undefined ? [] : [Number(inode)]
-    } catch {
-      return []
-    }
+  return descriptorsOf(pid).flatMap((target) => {
+    const inode = /\bsocket:\[(\d+)\]$/.exec(target)?.[1]
+    return inode === undefined ? [] : [Number(inode)]
   })
+}
+
+/** What the descriptors of a process lead to. */
+function descriptorsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`
+  try {
+    return readdirSync(folder).flatMap((name) => linkTarget(`${folder}/${name}`))
+  } catch (failed) {
+    const isDenied = ['EACCES', 'EPERM'].includes((failed as NodeJS.ErrnoException).code ?? '')
+    return isDenied && process.geteuid?.() === 0 ? descriptorsAsOwner(pid, folder) : []
+  }
+}
+
+/** Root in a container without CAP_SYS_PTRACE may not look into another user's process, but may become that user. */
+function descriptorsAsOwner(pid: number, folder: string): string[] {
+  const owner = statSync(`/proc/${pid}`, { throwIfNoEntry: false })
+  if (owner === undefined) return []
+  const { uid, gid } = owner
+  const options = {
+    uid,
+    gid,
+    encoding: 'utf8',
+    timeout: LS_TIMEOUT_MS,
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+  } as const
+  return spawnSync('ls', ['-l', '--', folder], options).stdout?.split('\n') ?? []
+}
+
+function linkTarget(path: string): string[] {
+  try {
+    return [readlinkSync(path)]
+  } catch (failed) {
+    if ((failed as NodeJS.ErrnoException).code === 'ENOENT') return [] // closed meanwhile
+    throw failed
+  }
 }
