@@ -62,6 +62,7 @@ export async function environmentStatus(
   const { desired, rollout, observed, router } = now
   const release = desired.revision === null ? null : await memory.release(scope, desired.revision)
   const problems = problemsOf(now, release, clock.now())
+  const redact = problems.size === 0 ? (text: string) => text : await redactorOf(context, release)
   return {
     app: scope.app,
     environment: scope.environment,
@@ -84,7 +85,7 @@ export async function environmentStatus(
         replica,
         router.targets.find((target) => target.replica === replica.id),
       ),
-      problem: problems.get(replica.id) ?? null,
+      problem: redact(problems.get(replica.id) ?? '') || null,
     })),
     notes: [...(await engine.notes())],
   }
@@ -97,6 +98,12 @@ function problemsOf({ observed }: EnvironmentStatus, release: Release | null, no
     return [replica.id, cause?.message ?? ''] as const
   })
   return new Map(causes.filter(([, message]) => message !== ''))
+}
+
+/** A cause may hold the last line of a log, and a program may have written a secret there. */
+async function redactorOf({ control }: ServerContext, release: Release | null): Promise<(text: string) => string> {
+  const { memory, redactor } = control.place
+  return redactor(release === null ? [] : Object.values(await memory.openSecrets(release, release.secrets)))
 }
 
 function replicaBody(

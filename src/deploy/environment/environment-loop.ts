@@ -255,7 +255,7 @@ export class EnvironmentLoop {
       scope: this.scope,
       desired: state.desired,
       release: (of: number) => state.find(of),
-      orderFor: (of: number) => state.orderFor(of, stream),
+      orderFor: (of: number) => state.orderFor(of),
       save: (desired: DesiredState) => state.save(desired),
       publish: async (router: ObservedRouter) => {
         if (active !== null) await publishRoutes(active, state, router, signal)

@@ -3,7 +3,6 @@ import { DeployError } from '../../model/failure.ts'
 import type { Release } from '../../model/release.ts'
 import type { DesiredState } from '../../model/rollout.ts'
 import type { Order } from '../../engines/engine.ts'
-import type { EventStream } from '../event-stream.ts'
 import { type HeldLease, holdLease } from './held-lease.ts'
 import type { Place } from '../place.ts'
 
@@ -68,16 +67,11 @@ export class EnvironmentState {
     return known
   }
 
-  /** Who a step of this revision is for. Secrets that it opens are redacted from the stream from then on. */
-  async orderFor(revision: number, stream: EventStream | null): Promise<Order> {
-    const { memory, redactor } = this.#place
+  /** Who a step of this revision is for. */
+  async orderFor(revision: number): Promise<Order> {
     const { token } = await this.lease()
     const release = await this.release(revision)
-    const openSecrets = async () => {
-      const values = await memory.openSecrets(this.scope, release.secrets)
-      if (stream !== null) stream.redact = redactor(Object.values(values))
-      return values
-    }
+    const openSecrets = () => this.#place.memory.openSecrets(this.scope, release.secrets)
     return { scope: this.scope, token, release, openSecrets }
   }
 }

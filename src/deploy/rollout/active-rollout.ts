@@ -1,8 +1,9 @@
 import type { RoleProgress } from '../../model/event.ts'
+import type { FailureReport } from '../../model/failure.ts'
 import type { Release } from '../../model/release.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import type { EnvironmentState } from '../environment/environment-state.ts'
-import type { EventStream } from '../event-stream.ts'
+import { type EventStream, redactedFailure } from '../event-stream.ts'
 import type { Place } from '../place.ts'
 import { Probing } from './probing.ts'
 
@@ -81,6 +82,11 @@ export class ActiveRollout {
     if (this.#noted.has(message)) return
     this.#noted.add(message)
     this.stream.report({ kind: 'note', message })
+  }
+
+  /** A failure as it may be kept: without values of secrets. */
+  redacted(failure: FailureReport): FailureReport {
+    return redactedFailure(failure, this.stream.redact)
   }
 
   /** This process does no more for it: its prober is left to whoever goes on. */

@@ -77,7 +77,7 @@ async function follow(
 async function keepFailure(active: ActiveRollout, state: EnvironmentState, cause: FailureReport | null): Promise<void> {
   if (cause === null || active.rollout.failure !== null) return
   active.stream.report({ kind: 'failure', failure: cause })
-  await active.save(state, { failure: cause })
+  await active.save(state, { failure: active.redacted(cause) })
 }
 
 async function tellProgress(

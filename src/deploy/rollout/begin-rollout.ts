@@ -1,9 +1,10 @@
+import type { Release } from '../../model/release.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import { lastAllNew } from '../../plan/plan-rollback.ts'
 import type { EnvironmentState } from '../environment/environment-state.ts'
-import type { EventStream } from '../event-stream.ts'
+import type { EventStream, Redact } from '../event-stream.ts'
 import type { Place } from '../place.ts'
-import { ActiveRollout, type Between } from './active-rollout.ts'
+import { ActiveRollout } from './active-rollout.ts'
 import { aim } from './aim.ts'
 import { endSuperseded } from './end-rollout.ts'
 import { HISTORY, newRollout, type RollRequest } from './new-rollout.ts'
@@ -25,7 +26,7 @@ export async function beginRollout(
   const rollout = await place.memory.addRollout(newRollout(state.scope, request, way, place.clock.now()), token)
   request.stream.rollout = rollout.id
   if (superseded !== null) await endSuperseded(superseded, state, rollout.id)
-  return new ActiveRollout(place, rollout, await between(place, state, rollout), request.stream)
+  return activeRollout(place, state, rollout, request.stream)
 }
 
 /**
@@ -54,9 +55,26 @@ async function adopt(
 ): Promise<ActiveRollout> {
   const stream = await open(rollout.operation)
   stream.rollout = rollout.id
-  return new ActiveRollout(place, rollout, await between(place, state, rollout), stream)
+  return activeRollout(place, state, rollout, stream)
 }
 
-async function between(place: Place, state: EnvironmentState, { to, from }: Rollout): Promise<Between> {
-  return { to: await state.release(to), from: from === null ? null : await place.memory.release(state.scope, from) }
+async function activeRollout(
+  place: Place,
+  state: EnvironmentState,
+  rollout: Rollout,
+  stream: EventStream,
+): Promise<ActiveRollout> {
+  const to = await state.release(rollout.to)
+  const from = rollout.from === null ? null : await state.find(rollout.from)
+  stream.redact = await redactorOf(place, from === null ? [to] : [to, from])
+  return new ActiveRollout(place, rollout, { to, from }, stream)
+}
+
+/** Before a replica of either release can say anything: no value of their secrets may get into an event, a record or a receipt. */
+async function redactorOf({ memory, redactor }: Place, releases: readonly Release[]): Promise<Redact> {
+  // A key that opens nothing fails the first start, which says so.
+  const opened = await Promise.all(
+    releases.map((release) => memory.openSecrets(release, release.secrets).catch(() => ({}))),
+  )
+  return redactor(opened.flatMap((values) => Object.values<string>(values)))
 }

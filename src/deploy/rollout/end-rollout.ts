@@ -89,7 +89,8 @@ async function finish(active: ActiveRollout, state: EnvironmentState, end: End):
   const { place, stream, to } = active
   if (end.seen !== null) stream.report({ ...readCounts(end.seen.router), at: 'end' })
   const requests = await active.probing.finish()
-  const { endState, failure, supersededBy } = end
+  const { endState, supersededBy } = end
+  const failure = end.failure === null ? null : active.redacted(end.failure)
   if (failure !== null && failure.message !== active.rollout.failure?.message)
     stream.report({ kind: 'failure', failure })
   const endedAtMs = place.clock.now()

@@ -19,7 +19,12 @@ export async function goBack(
   stream.report({ kind: 'failure', failure })
   for (const told of seen === null ? [] : lastWords(seen.observed, rollout.to)) stream.report(told)
   const progressedAtMs = active.place.clock.now()
-  await active.save(state, { phase: 'RollingBack', failure, progressedAtMs, progressReason: 'rolling back' })
+  await active.save(state, {
+    phase: 'RollingBack',
+    failure: active.redacted(failure),
+    progressedAtMs,
+    progressReason: 'rolling back',
+  })
   await aim(active, state, 'begun')
   active.noteOnce(whereTo(active))
   await stream.flush()

@@ -45,9 +45,9 @@ export async function prepareRollout(
  * twice: migrate attaches to its first run.
  */
 async function layReady(active: ActiveRollout, state: EnvironmentState, signal: AbortSignal): Promise<void> {
-  const { place, rollout, to, stream } = active
+  const { place, rollout, to } = active
   const mayBeInterrupted = active.stepSignal(signal)
-  const order = await state.orderFor(rollout.to, stream)
+  const order = await state.orderFor(rollout.to)
   // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
   const { router } = await observe(place, order.scope, signal)
   await publishRoutes(active, state, router, signal)

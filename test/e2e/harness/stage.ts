@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
-import type { HistoryBody, OperationBody, StatusBody } from '../../../src/api/responses.ts'
+import type { HistoryBody, ImagesBody, OperationBody, StatusBody } from '../../../src/api/responses.ts'
 import type { Event } from '../../../src/model/event.ts'
 import { endFolder } from '../../../src/main/end-folder.ts'
 import { freePort } from './free-ports.ts'
@@ -93,6 +93,12 @@ export class Stage {
 
   async history(app: TestApp): Promise<HistoryBody['rollouts']> {
     return (await this.server.client.get<HistoryBody>(`${S(app)}/rollouts`, FOREVER)).rollouts
+  }
+
+  /** Tags of the app's images in the embedded registry. */
+  async tags(app: TestApp): Promise<readonly string[]> {
+    const { images } = await this.server.client.get<ImagesBody>('/v1/images', FOREVER)
+    return images.find(({ repository }) => repository === app.name)?.tags ?? []
   }
 
   async setSecret(app: TestApp, name: string, value: string): Promise<void> {

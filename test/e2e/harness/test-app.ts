@@ -18,7 +18,16 @@ const GIT_ENV = {
 export type Settings = Readonly<Record<string, unknown>>
 
 /** How the program behaves: see app/server.mjs. */
-export type Mode = 'good' | 'crashes' | 'answers-500' | 'wrong-port' | 'lies' | 'exits-after-ready' | 'deaf' | 'worker'
+export type Mode =
+  | 'good'
+  | 'crashes'
+  | 'answers-500'
+  | 'wrong-port'
+  | 'lies'
+  | 'exits-after-ready'
+  | 'deaf'
+  | 'leaks'
+  | 'worker'
 
 /** A Git repository with an application, one commit for each version. */
 export class TestApp {

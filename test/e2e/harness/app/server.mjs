@@ -13,6 +13,11 @@ if (MODE === 'crashes') {
   process.exit(3)
 }
 
+if (MODE === 'leaks') {
+  console.error(`Error: cannot log in with ${process.env.TOKEN}`)
+  process.exit(3)
+}
+
 function check(response) {
   checks++
   const failing = MODE === 'answers-500' || (MODE === 'lies' && checks > 4)
