@@ -1,4 +1,5 @@
-import { type IncomingMessage, request } from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
 import type { ErrorBody } from '../api/responses.ts'
 import { DeployError, FAILURES, type FailureCode } from '../model/failure.ts'
 
@@ -30,11 +31,16 @@ export class ApiClient {
   }
 
   post<T>(path: string, body: object, signal: AbortSignal): Promise<T> {
-    return this.#call<T>('POST', path, body, signal)
+    return this.#call<T>('POST', path, asJson(body), signal)
   }
 
   put<T>(path: string, body: object, signal: AbortSignal): Promise<T> {
-    return this.#call<T>('PUT', path, body, signal)
+    return this.#call<T>('PUT', path, asJson(body), signal)
+  }
+
+  /** Sends `size` bytes as they are. */
+  putBytes<T>(path: string, content: Readable, size: number, signal: AbortSignal): Promise<T> {
+    return this.#call<T>('PUT', path, { type: 'application/octet-stream', content, size }, signal)
   }
 
   async delete(path: string, signal: AbortSignal): Promise<void> {
@@ -63,7 +69,7 @@ export class ApiClient {
     }
   }
 
-  async #call<T>(method: string, path: string, body: object | undefined, signal: AbortSignal): Promise<T> {
+  async #call<T>(method: string, path: string, body: Payload | undefined, signal: AbortSignal): Promise<T> {
     const response = await this.#send(method, path, body, signal)
     const text = await readText(response)
     const status = response.statusCode ?? 0
@@ -71,13 +77,11 @@ export class ApiClient {
     return (text === '' ? null : JSON.parse(text)) as T
   }
 
-  #send(method: string, path: string, body: object | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(method: string, path: string, body: Payload | undefined, signal: AbortSignal): Promise<IncomingMessage> {
     const { address } = this
-    const payload = body === undefined ? undefined : JSON.stringify(body)
-    const headers: Record<string, string> = { accept: 'application/json, text/event-stream' }
-    if (payload !== undefined) headers['content-type'] = 'application/json'
-    if (address.kind === 'url' && address.token !== null) headers.authorization = `Bearer ${address.token}`
-    const options = { method, headers, signal, agent: false }
+    const options = { method, headers: headersFor(address, body), signal, agent: false } as const
+    const overTls = address.kind === 'url' && address.url.startsWith('https:')
+    const { request } = overTls ? await import('node:https') : http
     return new Promise((resolve, reject) => {
       const asked =
         address.kind === 'socket'
@@ -85,18 +89,46 @@ export class ApiClient {
           : request(new URL(path, address.url), options)
       asked.on('response', resolve)
       asked.on('error', (failed) => reject(signal.aborted ? signal.reason : unreachable(address, failed)))
-      asked.end(payload)
+      // How sending ended is told by the answer, or by the error above where there is none.
+      if (body?.content instanceof Readable) pipeline(body.content, asked, () => {})
+      else asked.end(body?.content)
     })
+  }
+}
+
+interface Payload {
+  readonly type: string
+  readonly content: string | Readable
+  readonly size: number
+}
+
+function asJson(body: object): Payload {
+  const content = JSON.stringify(body)
+  return { type: 'application/json', content, size: Buffer.byteLength(content) }
+}
+
+function headersFor(address: ServerAddress, body: Payload | undefined): Record<string, string> {
+  return {
+    accept: 'application/json, text/event-stream',
+    ...(body === undefined ? {} : { 'content-type': body.type, 'content-length': String(body.size) }),
+    ...(address.kind === 'url' && address.token !== null ? { authorization: `Bearer ${address.token}` } : {}),
   }
 }
 
 function unreachable(address: ServerAddress, cause: Error): DeployError {
   const where = address.kind === 'socket' ? address.path : address.url
   return new DeployError('SERVER_UNREACHABLE', `no server answers on ${where}: ${cause.message}`, {
-    hint: 'See what is missing with: naru doctor. Start a server with: naru server.',
+    hint: hintFor(cause),
     detail: { where },
     cause,
   })
+}
+
+/** TLS failures have OpenSSL's names as codes (tls, "X509 certificate error codes"). */
+function hintFor(cause: Error & { readonly code?: string }): string {
+  return /CERT|ISSUER|SELF_SIGNED|ALTNAME/.test(cause.code ?? '')
+    ? 'Is it the right name? A certificate of your own is trusted with NODE_EXTRA_CA_CERTS=FILE.'
+    : 'See what is missing with: naru doctor. Start a server with: naru server.'
 }
 
 async function readText(response: IncomingMessage): Promise<string> {

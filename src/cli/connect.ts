@@ -1,5 +1,5 @@
 import { DeployError } from '../model/failure.ts'
-import { ApiClient } from './api-client.ts'
+import { ApiClient, type ServerAddress } from './api-client.ts'
 import type { Session } from './session.ts'
 
 /** The server that a command talks to, and what becomes of it when the command ends. */
@@ -18,8 +18,8 @@ export interface Connection {
  */
 export async function connect(session: Session): Promise<Connection> {
   const { host, options, env, output, signal } = session
-  const url = options.server ?? (options.noServer ? null : env.NARU_SERVER || null)
-  if (url !== null) return outside(new ApiClient(elsewhere(url, env.NARU_TOKEN)), 'elsewhere')
+  const elsewhere = serverElsewhere(session)
+  if (elsewhere !== null) return outside(new ApiClient(elsewhere), 'elsewhere')
   const folder = host.dataFolder(options.data)
   if (options.noServer) return inside(session, folder)
   const running = await host.runningServer(folder)
@@ -28,6 +28,20 @@ export async function connect(session: Session): Promise<Connection> {
   output.tell(`starting the server of ${folder}`)
   return outside(new ApiClient({ kind: 'socket', path: await host.startServer(folder, signal) }), 'detached')
 }
+
+/** The server that is named by its URL (--server, NARU_SERVER), with NARU_TOKEN; null: one of this machine. Throws USAGE_INVALID. */
+export function serverElsewhere({ options, env }: Pick<Session, 'options' | 'env'>): ServerAddress | null {
+  const url = options.server ?? (options.noServer ? null : env.NARU_SERVER || null)
+  if (url === null) return null
+  const parsed = URL.parse(url)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw noAddress(url)
+  if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname) && env.NARU_INSECURE !== '1')
+    throw unprotected(parsed)
+  return { kind: 'url', url: parsed.href, token: env.NARU_TOKEN?.trim() || null }
+}
+
+/** Host names as URL writes them that stay on this machine. */
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** Runs `work` with a server, and lets go of it however that ends. */
 export async function withServer<T>(session: Session, work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -56,12 +70,13 @@ async function inside({ host }: Session, folder: string): Promise<Connection> {
   }
 }
 
-function elsewhere(url: string, token: string | undefined) {
-  const parsed = URL.parse(url)
-  if (parsed !== null && /^https?:$/.test(parsed.protocol)) {
-    return { kind: 'url', url: parsed.href, token: token || null } as const
-  }
-  throw new DeployError('USAGE_INVALID', `${JSON.stringify(url)} is no address of a server`, {
+const noAddress = (url: string) =>
+  new DeployError('USAGE_INVALID', `${JSON.stringify(url)} is no address of a server`, {
     hint: 'Write a URL, such as http://127.0.0.1:7070, into --server or NARU_SERVER.',
   })
-}
+
+/** The token, secrets and the source would be readable on the way, and whoever has the token may run programs there. */
+const unprotected = ({ origin, hostname }: URL) =>
+  new DeployError('USAGE_INVALID', `${origin} would be sent the token unencrypted`, {
+    hint: `Nothing was sent. Use https:// (a TLS proxy before the server), a tunnel (ssh -L 7070:127.0.0.1:7070 ${hostname}), or, within a VPN, set NARU_INSECURE=1.`,
+  })

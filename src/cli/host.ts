@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** What main.ts hands to the command line: everything that is not talking to the API. The command line picks no adapter. */
 export interface CliHost {
   readonly version: string
@@ -21,7 +23,7 @@ export interface ServerOptions {
   readonly folder: string
   /** `127.0.0.1:7070`; null: only the unix socket. */
   readonly listen: string | null
-  /** Clients on TCP must present it; null: loopback without a token, refused on other addresses. */
+  /** Clients on TCP must present it; null: the one that is kept in the data folder, made when there is none. */
   readonly token: string | null
 }
 
@@ -36,6 +38,12 @@ export interface OpenServer {
   close(): Promise<void>
 }
 
+/** One commit with its files, to be sent as often as it takes; deleted when it is disposed. */
+export interface CommitPack extends AsyncDisposable {
+  readonly bytes: number
+  open(): Readable
+}
+
 export interface RepositoryHost {
   /** The repository that a folder stands in, and the folder's path inside it; null: none. */
   find(folder: string, signal: AbortSignal): Promise<{ readonly root: string; readonly folder: string } | null>
@@ -47,6 +55,13 @@ export interface RepositoryHost {
   userName(folder: string, signal: AbortSignal): Promise<string | null>
   /** A file at a revision of a local repository; null: the revision has none. Throws SOURCE_*. */
   fileAt(root: string, ref: string | null, path: string, signal: AbortSignal): Promise<string | null>
+  /**
+   * The commit that a ref means in a local repository, and what others call the repository: the URL of its remote without
+   * user information, else the name of its folder. Throws SOURCE_*.
+   */
+  identify(root: string, ref: string, signal: AbortSignal): Promise<{ readonly commit: string; readonly url: string }>
+  /** A commit without its history, as a git pack, less what those of `kept` have that the repository knows. Throws SOURCE_*. */
+  pack(root: string, commit: string, kept: readonly string[], signal: AbortSignal): Promise<CommitPack>
 }
 
 export interface DoctorLine {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { RepositoryHost } from '../cli/host.ts'
 import { dataFolder, dataPaths } from './data-folder.ts'
 
@@ -20,14 +21,29 @@ export const repositoryHost: RepositoryHost = {
   userName: (folder, signal) => ask(folder, ['config', '--get', 'user.name'], signal),
   async fileAt(root, ref, path, signal) {
     const { gitSource } = await import('../source/git-source.ts')
-    const cacheFolder = dataPaths(dataFolder(null, process.env)).mirrors
-    const source = gitSource({ cacheFolder, env: process.env })
+    const source = gitSource(cacheOptions())
     const found = await source.resolve({ kind: 'git', url: root, ref, folder: '', submodules: false }, signal)
     return source.readFile(found, path, signal)
   },
+  async identify(root, ref, signal) {
+    const { gitSource } = await import('../source/git-source.ts')
+    const { withoutUserInfo } = await import('../source/git-url.ts')
+    const source = gitSource(cacheOptions())
+    const { commit } = await source.resolve({ kind: 'git', url: root, ref, folder: '', submodules: false }, signal)
+    const remote = (await ask(root, ['config', '--get-regexp', '^remote\\..*\\.url$'], signal))?.split('\n')[0]
+    const url = remote?.slice(remote.indexOf(' ') + 1) ?? ''
+    // The path of another clone on this machine says nothing elsewhere.
+    return { commit, url: /^(https?|ssh):|^[^/.][^/]*:/.test(url) ? withoutUserInfo(url) : basename(root) }
+  },
+  async pack(root, commit, kept, signal) {
+    const { packCommit } = await import('../source/upload/pack-commit.ts')
+    return packCommit(cacheOptions(), root, commit, kept, signal)
+  },
 }
 
-/** One line of the user's own git in the user's own folder; null: it has no answer. */
+const cacheOptions = () => ({ cacheFolder: dataPaths(dataFolder(null, process.env)).mirrors, env: process.env })
+
+/** The answer of the user's own git in the user's own folder; null: it has no answer. */
 async function ask(folder: string, args: readonly string[], signal: AbortSignal): Promise<string | null> {
   const { run } = await import('../os/run.ts')
   const env = Object.fromEntries(

@@ -46,7 +46,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
   const { layouts, references } = places(session, outputForms(command))
   const body: BuildRequestBody = {
     ...fields,
-    dockerfile: options.file === undefined ? null : inRepository(session, fields, options.file),
+    dockerfile: options.file === undefined ? null : await inRepository(session, fields, options.file),
     args: Object.fromEntries((options.buildArg ?? []).map((text) => buildArg(text, session.env))),
     target: options.target ?? null,
     tags: [...(options.tag ?? []), ...references],
@@ -71,9 +71,11 @@ function places({ folder }: Session, asked: readonly string[]): { layouts: strin
 }
 
 /** A path as the user sees it, from the root of the repository. */
-function inRepository({ folder }: Session, { source }: AppFields, path: string): string {
-  if (source.repository === null) return path
-  const inside = relative(source.repository, resolve(folder, path))
+async function inRepository({ folder, host, signal }: Session, { source }: AppFields, path: string): Promise<string> {
+  if (source.repository === null && source.upload === undefined) return path
+  const found = await host.repository.find(folder, signal)
+  if (found === null) return path
+  const inside = relative(found.root, resolve(folder, path))
   if (!inside.startsWith('..')) return inside
   throw new DeployError('USAGE_INVALID', `--file ${path} is outside of the repository`, {
     hint: 'A build takes files of the commit only: choose one of the repository.',

@@ -1,11 +1,15 @@
 import { basename } from 'node:path'
 import { userInfo } from 'node:os'
 import type { PlanRequest } from '../../api/requests.ts'
-import { readAppFile } from '../../appfile/read-app-file.ts'
+import { mergeEnvironment } from '../../appfile/merge-environment.ts'
+import { type PlacedAppFile, readAppFile } from '../../appfile/read-app-file.ts'
 import { nodeAt } from '../../appfile/tree/placed-tree.ts'
 import { DeployError } from '../../model/failure.ts'
+import { ApiClient } from '../api-client.ts'
+import { serverElsewhere } from '../connect.ts'
 import type { Session } from '../session.ts'
 import { APP_FILE, type Front, namesIn, readFront } from './front.ts'
+import { sendCommit } from './send-commit.ts'
 
 /** What every request that resolves an app carries. */
 export type AppFields = Pick<PlanRequest, 'file' | 'folderName' | 'environment' | 'source' | 'variables' | 'by'>
@@ -17,13 +21,12 @@ interface SourceAsked {
   readonly needsSource: boolean
 }
 
-interface Source {
-  readonly repository: string | null
+/** The repository that the app is deployed from, when naru.yaml names none. */
+interface LocalSource {
+  readonly root: string
   readonly folder: string
-  readonly ref: string | null
+  readonly ref: string
 }
-
-const NO_SOURCE: Source = { repository: null, folder: '', ref: null }
 
 /**
  * The request for the app in front of the user: the file, the commit that is meant, and of the caller's variables only those
@@ -31,13 +34,17 @@ const NO_SOURCE: Source = { repository: null, folder: '', ref: null }
  */
 export async function appRequest(session: Session, asked: SourceAsked): Promise<AppFields> {
   const front = await readFront(session)
-  const source = asked.needsSource ? await sourceInFront(session, front, asked.ref) : NO_SOURCE
+  const local = asked.needsSource ? await sourceInFront(session, front, asked.ref) : null
+  const variables = await variablesFor(session, front, local)
   return {
     file: front.file === null ? null : { text: front.file.text, name: front.file.name },
     folderName: basename(front.folder),
     environment: front.environment,
-    source,
-    variables: await variablesFor(session, front, source),
+    source:
+      local === null
+        ? { repository: null, folder: '', ref: asked.needsSource ? asked.ref : null }
+        : await sourceFor(session, local),
+    variables,
     by: await callerName(session, front.folder),
   }
 }
@@ -56,18 +63,29 @@ function systemUser(): string {
   }
 }
 
-async function sourceInFront(session: Session, front: Front, ref: string | null): Promise<Source> {
-  const named = front.file !== null && nodeAt(front.file.placed.root, ['source', 'git']) !== undefined
-  if (named) return { repository: null, folder: '', ref }
+/** A server of this machine reads the repository where it stands; one elsewhere is sent the commit. */
+async function sourceFor(session: Session, local: LocalSource): Promise<PlanRequest['source']> {
+  const { root, folder, ref } = local
+  const elsewhere = serverElsewhere(session)
+  if (elsewhere === null) return { repository: root, folder, ref }
+  return { repository: null, folder, ref, upload: await sendCommit(session, new ApiClient(elsewhere), local) }
+}
+
+/** null: naru.yaml names the source, or there is none. */
+async function sourceInFront(session: Session, front: Front, ref: string | null): Promise<LocalSource | null> {
+  if (front.file !== null && namesSource(front.file.placed, front.environment)) return null
   const { repository } = session.host
   const found = await repository.find(front.folder, session.signal)
-  if (found === null) return { repository: null, folder: '', ref }
+  if (found === null) return null
   await tellUncommitted(session, front.folder)
-  if (ref !== null) return { repository: found.root, folder: found.folder, ref }
+  if (ref !== null) return { ...found, ref }
   const head = await repository.head(found.root, session.signal)
   if (head === null) throw noCommit(found.root)
-  return { repository: found.root, folder: found.folder, ref: head.commit }
+  return { ...found, ref: head.commit }
 }
+
+const namesSource = (placed: PlacedAppFile, environment: string): boolean =>
+  nodeAt(mergeEnvironment(placed.root, environment).root, ['source', 'git']) !== undefined
 
 async function tellUncommitted({ host, output, signal }: Session, folder: string): Promise<void> {
   const { count, names } = await host.repository.uncommitted(folder, signal)
@@ -76,11 +94,15 @@ async function tellUncommitted({ host, output, signal }: Session, folder: string
   output.tell(`note: not deployed, because not committed: ${names.join(', ')}${more} (${count} in all)`)
 }
 
-async function variablesFor({ host, signal }: Session, front: Front, source: Source): Promise<Record<string, string>> {
+async function variablesFor(
+  { host, signal }: Session,
+  front: Front,
+  local: LocalSource | null,
+): Promise<Record<string, string>> {
   const names = new Set(front.file === null ? [] : namesIn(front.file.placed, front.environment))
-  if (source.repository !== null) {
-    const path = source.folder === '' ? APP_FILE : `${source.folder}/${APP_FILE}`
-    const text = await host.repository.fileAt(source.repository, source.ref, path, signal)
+  if (local !== null) {
+    const path = local.folder === '' ? APP_FILE : `${local.folder}/${APP_FILE}`
+    const text = await host.repository.fileAt(local.root, local.ref, path, signal)
     // A file at the commit that is wrong is refused by the server, with its place.
     const committed = text === null ? [] : namesOrNone(text, front.environment)
     for (const name of committed) names.add(name)
