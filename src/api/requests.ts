@@ -87,7 +87,4 @@ export const baseImageRequest = z.object({
 export type DeployRequest = z.infer<typeof deployRequest>
 export type PlanRequest = z.infer<typeof planRequest>
 export type BuildRequestBody = z.infer<typeof buildRequest>
-export type RollbackRequest = z.infer<typeof rollbackRequest>
-export type ScaleRequest = z.infer<typeof scaleRequest>
-export type SecretRequest = z.infer<typeof secretRequest>
 export type BaseImageRequest = z.infer<typeof baseImageRequest>
