@@ -46,12 +46,13 @@ export const proberProcess = ({ command, clock, orphanMs = 120_000 }: ProberOpti
 function launchProber([program = process.execPath, ...first]: readonly string[], spec: ProberSpec, orphanMs: number) {
   const { ledger, url, host, rate, timeoutMs } = spec
   const args = [...first, ledger, url, host ?? '-', String(rate), String(timeoutMs), String(orphanMs)]
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env
   // Detached, and with nothing of ours open: it measures on when this process is killed, and holds no folder.
   const child = spawn(program, args, {
     detached: true,
     stdio: 'ignore',
     cwd: '/',
-    env: { PATH: process.env.PATH ?? '' },
+    env: { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }) },
   })
   child.on('error', () => {})
   child.unref()
