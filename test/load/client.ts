@@ -9,6 +9,8 @@ const [host = '127.0.0.1', portText = '8080', rateText = '100', path = '/'] = pr
 const port = Number(portText)
 const rate = Number(rateText)
 const TIMEOUT_MS = 10_000
+/** A kept connection that was idle for so long is closed by us, as clients do: a server that ends one meets no request on its way. */
+const IDLE_MS = 1000
 const HEAD = `GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nUser-Agent: load\r\n`
 const KEPT = Buffer.from(`${HEAD}\r\n`)
 const CLOSING = Buffer.from(`${HEAD}Connection: close\r\n\r\n`)
@@ -16,6 +18,7 @@ const CLOSING = Buffer.from(`${HEAD}Connection: close\r\n\r\n`)
 interface Kept {
   readonly socket: Socket
   serve: Request | null
+  idleSinceMs: number
 }
 interface Request {
   readonly sentMs: number
@@ -28,6 +31,7 @@ const bodies: Record<string, number> = {}
 const free: Kept[] = []
 let answered = 0
 let sent = 0
+let sentOnNew = 0
 let underWay = 0
 let stopping = false
 let slowestMs = 0
@@ -42,9 +46,16 @@ tick()
 
 function tick(): void {
   if (stopping) return
+  closeIdle()
   const due = Math.floor(((performance.now() - startedMs) / 1000) * rate)
   while (sent < due) send(sent++ % 2 === 0)
   setTimeout(tick, 1)
+}
+
+/** The one that was used last is used next, so the first one is idle for longest. */
+function closeIdle(): void {
+  const before = performance.now() - IDLE_MS
+  while (free[0] !== undefined && free[0].idleSinceMs < before) free.shift()?.socket.end()
 }
 
 function send(onNew: boolean): void {
@@ -52,6 +63,8 @@ function send(onNew: boolean): void {
   const request: Request = { sentMs: performance.now(), text: '', done: false }
   const timer = setTimeout(() => lose(request, 'timeout'), TIMEOUT_MS)
   const kept = onNew ? undefined : free.pop()
+  // A kept one that has to be opened first is a new one as well.
+  if (kept === undefined) sentOnNew++
   const connection = kept ?? open(!onNew)
   connection.serve = request
   connection.socket.write(onNew ? CLOSING : KEPT)
@@ -67,7 +80,7 @@ const finish = new Map<Request, () => void>()
 
 function open(keep: boolean): Kept {
   const socket = connect({ host, port, noDelay: true })
-  const connection: Kept = { socket, serve: null }
+  const connection: Kept = { socket, serve: null, idleSinceMs: 0 }
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => read(connection, chunk, keep))
   socket.on('error', (failed: NodeJS.ErrnoException) =>
@@ -99,6 +112,7 @@ function read(connection: Kept, chunk: string, keep: boolean): void {
   const status = Number(head.slice(9, 12))
   if (status >= 500) lose(request, `status ${status}`)
   else answer(request, request.text.slice(end + 4).trim())
+  connection.idleSinceMs = performance.now()
   if (keep && !head.includes('connection: close')) free.push(connection)
   else connection.socket.end()
 }
@@ -126,13 +140,14 @@ function endWhenDone(): void {
   const seconds = (performance.now() - startedMs) / 1000
   const summary = {
     sent,
+    sentOnNew,
     answered,
     lost: lostCount,
     lostBy: lost,
     firstLost,
     bodies,
     slowestMs: Math.round(slowestMs),
-    seconds: Math.round(seconds),
+    seconds: Math.round(seconds * 10) / 10,
   }
   process.stdout.write(`${JSON.stringify(summary)}\n`, () => process.exit(0))
 }
