@@ -51,13 +51,16 @@ async function layReady(active: ActiveRollout, state: EnvironmentState, signal: 
   // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
   const { router } = await observe(place, order.scope, signal)
   await publishRoutes(active, state, router, signal)
+  // Beside the preparation, so that what served before is measured too.
+  active.probing.startWhenServing(router)
   const prepare = { kind: 'prepare', revision: rollout.to, cause: 'before anything is touched' } as const
   await atStation(active, order, 'prepare', `revision ${rollout.to}`, prepare, mayBeInterrupted)
   const { migrate } = to.settings
-  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return
+  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return active.probing.settled()
   const step = { kind: 'migrate', revision: rollout.to, cause: 'once, before any replica is replaced' } as const
   // Not to be interrupted: nobody knows what half a migration is, and a second one beside it is worse. It has its own time limit.
   await atStation(active, order, 'migrate', migrate.run.join(' '), step, signal)
+  await active.probing.settled()
 }
 
 async function atStation(

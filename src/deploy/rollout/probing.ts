@@ -8,6 +8,7 @@ import { type ReceiptTarget, receiptTarget } from './receipt-target.ts'
 
 /** A request that is not answered within this is lost; longer than any drain of a short request. */
 const REQUEST_TIMEOUT_MS = 10_000
+const SETTLE_MS = 1000
 
 /** The prober of one rollout: started when the route can answer, stopped once at the end. */
 export class Probing {
@@ -33,6 +34,12 @@ export class Probing {
       this.#why = target.why
       this.#starting = Promise.resolve(null)
     } else if (router.targets.some(({ state }) => state === 'Active')) this.#starting = this.#start(target)
+  }
+
+  /** Waits until it measures, or cannot; a moment at most: a rollout is not held up by its proof. */
+  async settled(): Promise<void> {
+    const moment = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(SETTLE_MS)])
+    await Promise.race([this.#starting, this.#place.clock.sleep(SETTLE_MS, moment).catch(() => {})])
   }
 
   /** Ends it and sums up; however often it is asked, once. */
