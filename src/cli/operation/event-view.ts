@@ -31,6 +31,7 @@ class PlainView implements EventView {
   readonly #output: Output
   readonly #tell: (line: string) => void
   #failure: FailureReport | null = null
+  #announced = false
   /** What the failed replica wrote last: shown above its failure. */
   readonly #lastWords: string[] = []
 
@@ -47,7 +48,9 @@ class PlainView implements EventView {
     else if (event.kind === 'log' && this.#failure !== null) this.#lastWords.push(eventLine(event) ?? '')
     else {
       const line = eventLine(event, verbose)
-      if (line !== null) this.#tell(line)
+      if (line === null) return
+      this.#announce()
+      this.#tell(line)
     }
   }
 
@@ -56,7 +59,14 @@ class PlainView implements EventView {
   #fail(failure: FailureReport): void {
     if (this.#failure?.code === failure.code && this.#failure.message === failure.message) return
     this.#failure = failure
-    const [first = ''] = failure.message.split('\n')
+    this.#announced = false
+  }
+
+  /** What goes on after a failure, such as going back, is told below it. At the end it is told whole, once. */
+  #announce(): void {
+    if (this.#failure === null || this.#announced) return
+    this.#announced = true
+    const [first = ''] = this.#failure.message.split('\n')
     this.#tell(this.#output.paintTold.bad(`failed   ${first}`))
   }
 
