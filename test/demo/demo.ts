@@ -14,8 +14,14 @@ const { values } = parseArgs({ options: { output: { type: 'string', default: 'te
 const narrator = new Narrator(values.output === 'json')
 const startedMs = performance.now()
 const ending = new AbortController()
-const interrupt = (why: string) => ending.abort(new Error(why))
+let exit = 1
+const interrupt = (why: string) => {
+  exit = 130
+  ending.abort(new Error(why))
+}
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupt(name))
+// A mistake of ours: what was started must be ended all the same.
+process.on('uncaughtException', (failed) => ending.abort(failed))
 // Nobody reads any more (`npm run demo | head`): what was started must be ended all the same.
 process.stdout.on('error', () => interrupt('nobody reads stdout any more'))
 
@@ -37,4 +43,4 @@ try {
 narrator.chapter('Nothing is left behind')
 const leftovers = await cleanUp(where, story)
 conclude({ narrator, story, failure, leftovers, tookMs: performance.now() - startedMs })
-process.exit(ending.signal.aborted ? 130 : isWhole({ story, failure, leftovers }) ? 0 : 1)
+process.exit(isWhole({ story, failure, leftovers }) ? 0 : exit)

@@ -143,13 +143,14 @@ export class Story {
       { file: 'naru.yaml', from: /^rollout:$/m, to: 'rollout:\n  minReadySeconds: 1' },
     ])
     const expected = { kind: 'deploy', from: 1, to: 4, endState: 'all-new', available: 3, cause: null } as const
-    let killed: Promise<void> | null = null
+    const killing: Promise<unknown>[] = []
     const watch = (line: string) => {
-      if (isAdmission(line)) killed ??= this.#killAndRestart()
+      // Whatever fails meanwhile is thrown when the command has ended.
+      if (killing.length === 0 && isAdmission(line)) killing.push(this.#killAndRestart().catch((failed) => failed))
     }
     await this.#rollout('deploy v4, server killed', ['deploy'], { exit: 0, ...expected }, watch)
-    this.#check('the server was killed in the middle', killed !== null, 'no replica was admitted')
-    await killed
+    this.#check('the server was killed in the middle', killing.length === 1, 'no replica was admitted')
+    for (const failed of await Promise.all(killing)) if (failed !== undefined) throw failed
   }
 
   async #killAndRestart(): Promise<void> {
