@@ -62,7 +62,8 @@ function send(onNew: boolean): void {
   underWay++
   const request: Request = { sentMs: performance.now(), text: '', done: false }
   const timer = setTimeout(() => lose(request, 'timeout'), TIMEOUT_MS)
-  const kept = onNew ? undefined : free.pop()
+  // In turn: each kept connection carries many requests, on every side of every switch.
+  const kept = onNew ? undefined : free.shift()
   // A kept one that has to be opened first is a new one as well.
   if (kept === undefined) sentOnNew++
   const connection = kept ?? open(!onNew)
