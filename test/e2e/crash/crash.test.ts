@@ -106,11 +106,11 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
 
 /** Kills the server with SIGKILL when the event comes, starts it again, and follows the operation to its end. */
 async function killAt(stage: Stage, operation: string, isIt: Point[1]): Promise<Ended> {
-  let restarted: Promise<void> | null = null
+  const restarts: Promise<void>[] = []
   const ended = await stage.follow(operation, (event) => {
-    if (restarted === null && isIt(event)) restarted = stage.server.kill().then(() => stage.server.start())
+    if (restarts.length === 0 && isIt(event)) restarts.push(stage.server.kill().then(() => stage.server.start()))
   })
-  await restarted
+  await Promise.all(restarts)
   return ended
 }
 

@@ -81,12 +81,12 @@ describe('roles, migrate and history', { timeout: 120_000 }, () => {
     const migrate = { run: ['/usr/local/bin/node', 'migrate.mjs'], timeoutSeconds: 60 }
     await app.commit('good', { replicas: 1, migrate, env: { COUNTER: counterUrl(), MIGRATE_MS: 3000 } })
     runs = 0
-    let restarted: Promise<void> | null = null
+    const restarts: Promise<void>[] = []
     const ended = await stage.follow(await stage.begin(app), (event) => {
-      if (restarted !== null || event.kind !== 'log' || !event.line.startsWith('moving')) return
-      restarted = stage.server.kill().then(() => stage.server.start())
+      if (restarts.length > 0 || event.kind !== 'log' || !event.line.startsWith('moving')) return
+      restarts.push(stage.server.kill().then(() => stage.server.start()))
     })
-    await restarted
+    await Promise.all(restarts)
     expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
     expect(runs).toBe(1)
   })
