@@ -39,7 +39,9 @@ export async function deployThrough(
   let nth = 0
   const ended = await stage.deploy(app, (event) => {
     const begun = sabotage(event, ++nth)
-    if (begun !== undefined) work.push(begun)
+    if (begun === undefined) return
+    begun.catch(() => {})
+    work.push(begun)
   })
   await Promise.all(work)
   const unsettled = await settled(stage, app, ended)
