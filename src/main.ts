@@ -4,7 +4,7 @@ import { repositoryHost } from './main/repository.ts'
 import { VERSION } from './main/version.ts'
 
 /** What the command line is given; each part is loaded when it is asked for, so that `naru version` is instant. */
-const host: CliHost = {
+const hostFor = (args: readonly string[]): CliHost => ({
   version: VERSION,
   dataFolder: (asked) => dataFolder(asked, process.env),
   runningServer: async (folder) => (await import('./main/running-server.ts')).runningServer(folder),
@@ -12,10 +12,17 @@ const host: CliHost = {
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
   endFolder: async (folder, graceMs, signal) =>
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
-  repository: repositoryHost,
+  repository: repositoryHost(dataFolder(dataAsked(args), process.env)),
   async *doctor(folder, signal) {
     yield* (await import('./main/doctor.ts')).doctor(folder, signal)
   },
+})
+
+/** `--data` before the command line is parsed: where git may keep what it reads. */
+function dataAsked(args: readonly string[]): string | null {
+  const at = args.findIndex((arg) => arg === '--data' || arg.startsWith('--data='))
+  if (at < 0) return null
+  return args[at]?.startsWith('--data=') ? (args[at]?.slice('--data='.length) ?? null) : (args[at + 1] ?? null)
 }
 
 const LINGER_MS = 5000
@@ -23,7 +30,7 @@ const LINGER_MS = 5000
 /** Runs one command and answers its exit code by ending the process. */
 export async function main(args: readonly string[]): Promise<void> {
   const { runProgram } = await import('./cli/program.ts')
-  process.exitCode = await runProgram(args, host)
+  process.exitCode = await runProgram(args, hostFor(args))
   // Everything is told and closed by now. A handle that somebody forgot must not hold a CI job.
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }

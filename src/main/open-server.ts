@@ -25,7 +25,16 @@ export async function openServer(options: ServerOptions): Promise<OpenServer> {
   await makeFolder(folder, 0o700)
   const closing: (() => unknown)[] = []
   const close = async () => {
-    for (const step of closing.splice(0).reverse()) await step()
+    const failures: unknown[] = []
+    // Whatever fails to close keeps nothing else open.
+    for (const step of closing.splice(0).reverse()) {
+      try {
+        await step()
+      } catch (failed) {
+        failures.push(failed)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
   try {
     const lock = lockFolder(dataPaths(folder).lock, folder)

@@ -1,12 +1,12 @@
 import { basename } from 'node:path'
 import type { RepositoryHost } from '../cli/host.ts'
-import { dataFolder, dataPaths } from './data-folder.ts'
+import { dataPaths } from './data-folder.ts'
 
-/** Git for the command line, loaded when it is asked for. */
-export const repositoryHost: RepositoryHost = {
-  async find(folder, signal) {
+/** Git for the command line, loaded when it is asked for; its cache is that of the data folder that the command was given. */
+export const repositoryHost = (folder: string): RepositoryHost => ({
+  async find(around, signal) {
     const { findRepository } = await import('../source/git-work-tree.ts')
-    return findRepository(folder, process.env, signal)
+    return findRepository(around, process.env, signal)
   },
   async uncommitted(root, signal) {
     const { uncommittedChanges } = await import('../source/git-work-tree.ts')
@@ -18,17 +18,17 @@ export const repositoryHost: RepositoryHost = {
     if (commit === null) return null
     return { commit, branch: await ask(root, ['symbolic-ref', '--quiet', '--short', 'HEAD'], signal) }
   },
-  userName: (folder, signal) => ask(folder, ['config', '--get', 'user.name'], signal),
+  userName: (around, signal) => ask(around, ['config', '--get', 'user.name'], signal),
   async fileAt(root, ref, path, signal) {
     const { gitSource } = await import('../source/git-source.ts')
-    const source = gitSource(cacheOptions())
+    const source = gitSource(cacheOptions(folder))
     const found = await source.resolve({ kind: 'git', url: root, ref, folder: '', submodules: false }, signal)
     return source.readFile(found, path, signal)
   },
   async identify(root, ref, signal) {
     const { gitSource } = await import('../source/git-source.ts')
     const { withoutUserInfo } = await import('../source/git-url.ts')
-    const source = gitSource(cacheOptions())
+    const source = gitSource(cacheOptions(folder))
     const { commit } = await source.resolve({ kind: 'git', url: root, ref, folder: '', submodules: false }, signal)
     const remote = (await ask(root, ['config', '--get-regexp', '^remote\\..*\\.url$'], signal))?.split('\n')[0]
     const url = remote?.slice(remote.indexOf(' ') + 1) ?? ''
@@ -37,11 +37,11 @@ export const repositoryHost: RepositoryHost = {
   },
   async pack(root, commit, kept, signal) {
     const { packCommit } = await import('../source/upload/pack-commit.ts')
-    return packCommit(cacheOptions(), root, commit, kept, signal)
+    return packCommit(cacheOptions(folder), root, commit, kept, signal)
   },
-}
+})
 
-const cacheOptions = () => ({ cacheFolder: dataPaths(dataFolder(null, process.env)).mirrors, env: process.env })
+const cacheOptions = (folder: string) => ({ cacheFolder: dataPaths(folder).mirrors, env: process.env })
 
 /** The answer of the user's own git in the user's own folder; null: it has no answer. */
 async function ask(folder: string, args: readonly string[], signal: AbortSignal): Promise<string | null> {
