@@ -12,7 +12,8 @@ export function isReachable(
       socket.resetAndDestroy()
       resolve(reachable)
     }
-    socket.setTimeout(timeoutMs, () => end(false))
+    // A process that had to wait for the processor hears of the time first, and of a connect that succeeded long ago after it.
+    socket.setTimeout(timeoutMs, () => setImmediate(() => end(false)))
     socket.once('connect', () => end(true))
     socket.once('error', () => end(false))
   })

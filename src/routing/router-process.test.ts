@@ -56,7 +56,7 @@ const killAndAwaitSuccessor = async (keeper: StubKeeper) => {
 const nft = (...args: string[]) =>
   spawnSync('nft', args, { encoding: 'utf8', env: { PATH: `${process.env.PATH}:/usr/sbin` } })
 
-describe('the router process', () => {
+describe('the router process', { timeout: 120_000 }, () => {
   it('refuses no connection when it is killed under load, and loses only those that it carried (F18)', async () => {
     const { keeper, listen, close } = await serving('none')
     try {
