@@ -20,7 +20,13 @@ const source = z.object({
 /** A full commit id (SHA-1 or SHA-256) in a path. */
 export const commitParams = z.object({ commit: z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/) })
 
-const naruYaml = z.object({ text: z.string().max(1_048_576), name: z.string() })
+const naruYaml = z.object({
+  text: z.string().max(1_048_576),
+  name: z
+    .string()
+    .regex(/^[^/\0]{1,255}$/)
+    .describe('Its name, without a folder; the commit is asked for the same one.'),
+})
 
 /** What every request that resolves an app carries. */
 const appFields = {

@@ -31,9 +31,10 @@ export function appReader(
     return { app, notes, file, variables }
   }
   return {
-    path: 'naru.yaml',
+    // `--file` names it in the commit as it does in front of the user.
+    path: name,
     front: () => read(undefined),
-    atCommit: (text) => read(text === null ? null : readAppFile(text, 'naru.yaml')),
+    atCommit: (text) => read(text === null ? null : readAppFile(text, name)),
     settle: settleImage,
   }
 }
