@@ -1,3 +1,4 @@
+import { NARU } from './naru.ts'
 import type { Narrator } from './narrator.ts'
 import type { Story } from './story.ts'
 
@@ -41,9 +42,10 @@ export function conclude(outcome: Outcome & { readonly narrator: Narrator; reado
 }
 
 const NEXT = [
-  'Next, in a Git repository of your own with a Dockerfile:',
-  '  naru init      write a commented naru.yaml',
+  'Next, in a Git repository of your own:',
+  `  alias naru="${process.execPath} ${NARU}"`,
+  '  naru doctor    what this machine can do',
+  '  naru init      write a commented naru.yaml, and a Dockerfile where there is none',
   '  naru plan      what a deploy would do',
   '  naru deploy    do it',
-  '(naru is node bin/naru of this checkout, or npx naru in it)',
 ]

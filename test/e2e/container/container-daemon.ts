@@ -44,7 +44,7 @@ export class ContainerDaemon {
   docker(args: readonly string[], input?: Uint8Array): Promise<RunResult> {
     return run('docker', ['-H', `unix://${join(this.#folder, 's')}`, ...args], {
       env,
-      timeoutMs: 300_000,
+      timeoutMs: 450_000,
       signal: new AbortController().signal,
       ...(input === undefined ? {} : { input }),
     })

@@ -11,7 +11,7 @@ const isMerged = LINKS.every((name) => realpathSync(`/${name}`) === `/usr/${name
 // Two whole demos take longer than all other tests of a folder: .ci/run asks for them, `npm test` leaves them out.
 const isAsked = process.env.NARU_TEST_CONTAINER === '1'
 const why = isAsked ? (whyNoDaemon ?? (isMerged ? null : 'needs a merged /usr')) : 'NARU_TEST_CONTAINER=1 runs it'
-const DEMO_MS = 240_000
+const DEMO_MS = 480_000
 
 interface LastLine {
   readonly kind: string

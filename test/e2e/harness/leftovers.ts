@@ -12,7 +12,7 @@ export function leftovers(folder: string, instanceId: string): string[] {
     ...mounts(folder),
     ...nftTables(instanceId),
     ...cgroups(instanceId),
-    ...(existsSync(folder) ? [`folder ${folder}`] : []),
+    ...[folder, `/dev/shm/naru-${instanceId}`].filter((path) => existsSync(path)).map((path) => `folder ${path}`),
   ]
 }
 
