@@ -35,13 +35,12 @@ export function serverElsewhere({ options, env }: Pick<Session, 'options' | 'env
   if (url === null) return null
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw noAddress(url)
-  if (parsed.protocol === 'http:' && !LOOPBACK.test(parsed.hostname) && env.NARU_INSECURE !== '1')
-    throw unprotected(parsed)
+  if (parsed.protocol === 'http:' && !isOfThisMachine(parsed) && env.NARU_INSECURE !== '1') throw unprotected(parsed)
   return { kind: 'url', url: parsed.href, token: env.NARU_TOKEN?.trim() || null }
 }
 
-/** Host names as URL writes them that stay on this machine. */
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+/** Whether what is sent to a URL stays on this machine. */
+export const isOfThisMachine = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
 /** Runs `work` with a server, and lets go of it however that ends. */
 export async function withServer<T>(session: Session, work: (connection: Connection) => Promise<T>): Promise<T> {

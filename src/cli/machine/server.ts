@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { DeployError } from '../../model/failure.ts'
+import { isOfThisMachine } from '../connect.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
 import type { Session } from '../session.ts'
@@ -17,7 +18,7 @@ export const describeServer: Describe = (command, start) => {
   command
     .option(
       '--listen <address>',
-      'HOST:PORT for clients elsewhere, who need the token (default: only the local socket)',
+      'HOST:PORT for clients elsewhere, who need the token; plain HTTP, so on loopback, in a VPN or behind a TLS proxy (default: only the local socket)',
     )
     .option('--token-file <path>', 'file with the token (default: one is made in the data folder)')
     .option('--end', 'end the server that runs; replicas and router go on')
@@ -26,6 +27,7 @@ export const describeServer: Describe = (command, start) => {
   examples(command, [
     ['naru server', 'on the local socket, which only this user can open'],
     ['naru server --listen 127.0.0.1:7070', 'for clients on TCP; /v2/ is the registry'],
+    ['NARU_SERVER=http://127.0.0.1:7070 NARU_TOKEN=… naru deploy', 'such a client; the token is in the data folder'],
     ['naru server --end', 'before an upgrade: traffic flows on'],
   ])
   command.action((options: Options) => start(command, (session) => server(session, options)))
@@ -48,6 +50,9 @@ async function serve(session: Session, folder: string, { listen, tokenFile }: Op
     output.data(`serving ${folder} on ${opened.socket}`)
     if (opened.url !== null)
       output.data(`serving on ${opened.url}${token === null ? `, token in ${folder}/token` : ''}`)
+  }
+  if (opened.url !== null && !isOfThisMachine(new URL(opened.url))) {
+    output.tell('note: this is plain HTTP: let clients reach it by a TLS proxy, a tunnel or a VPN only')
   }
   await ended
   output.tell('ending; replicas and router go on')
