@@ -13,6 +13,7 @@ import { systemClock } from '../../src/os/system-clock.ts'
 import type { ContentStore } from '../../src/registry/content-store.ts'
 import { registryClient } from '../../src/registry/client/registry-client.ts'
 import { DiskStore } from '../../src/registry/disk/disk-store.ts'
+import { type Figure, printFigures } from './harness/figures.ts'
 
 const exec = promisify(execFile)
 const never = new AbortController().signal
@@ -75,14 +76,47 @@ async function compare(rounds: number): Promise<void> {
   try {
     const ways = await makeWays(folder, registry.host)
     for (const way of ways) await way.run()
-    await table('one file changed', ways, rounds, (round) =>
+    const changed = await table('one file changed', ways, rounds, (round) =>
       writeFile(join(folder, 'app/src/s3.js'), code(1000 + round, 2000)),
     )
-    await table('nothing changed', ways, rounds, async () => {})
+    const unchanged = await table('nothing changed', ways, rounds, async () => {})
+    printFigures('bench-build', figuresOf(changed, unchanged, rounds))
   } finally {
     registry.child.kill('SIGKILL')
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The issue's figures: as the server builds, to the registry that buildah pushes to. A process for each build is told beside it. */
+function figuresOf(changed: readonly Row[], unchanged: readonly Row[], n: number): Figure[] {
+  const of = (start: string) => changed.find(({ name }) => name.startsWith(start))?.medianMs ?? Number.NaN
+  const peer = of('buildah')
+  const against = (name: string, target: string, ms: number): Figure => ({
+    name: `one changed file, source to pushed digest, ${name}`,
+    target,
+    value: `${(peer / ms).toFixed(1)} times faster than buildah (${ms.toFixed(0)} ms, ${peer.toFixed(0)} ms)`,
+    n,
+    reached: peer / ms >= 10,
+  })
+  const sent = unchanged.map(({ sentBytes }) => sentBytes).filter((bytes) => bytes !== null)
+  return [
+    against('in a running server', '≥ 10 times', of('naru, in process, docker-registry')),
+    { ...against('a new process for each build', '–', of('naru, new process')), reached: true },
+    {
+      name: 'nothing changed: bytes sent',
+      target: '0',
+      value: sent.join(', '),
+      n,
+      reached: sent.length > 0 && sent.every((bytes) => bytes === 0),
+    },
+  ]
+}
+
+interface Row {
+  readonly name: string
+  readonly medianMs: number
+  /** Of the last round; null: not known. */
+  readonly sentBytes: number | null
 }
 
 interface Way {
@@ -106,7 +140,9 @@ async function makeWays(folder: string, host: string): Promise<readonly Way[]> {
     {
       name: 'naru, new process, docker-registry',
       run: async () => {
-        await exec(process.execPath, [import.meta.filename, '--once', root, join(folder, 'cache-once'), host])
+        // As bin/naru does: compiled code is kept from start to start.
+        const env = { ...process.env, NODE_COMPILE_CACHE: join(folder, 'cache-node') }
+        await exec(process.execPath, [import.meta.filename, '--once', root, join(folder, 'cache-once'), host], { env })
         return null
       },
     },
@@ -152,7 +188,7 @@ async function table(
   ways: readonly Way[],
   rounds: number,
   change: (round: number) => Promise<void>,
-): Promise<void> {
+): Promise<Row[]> {
   const times = new Map(ways.map((way) => [way, [] as number[]]))
   const sent = new Map<Way, number | null>()
   for (let round = 0; round < rounds; round++) {
@@ -175,6 +211,7 @@ async function table(
       `${median(all).toFixed(0).padStart(8)}${at(all, 0.95).toFixed(0).padStart(8)}${ratio.padStart(9)}  ${way.name}${note}`,
     )
   }
+  return [...times].map(([way, all]) => ({ name: way.name, medianMs: median(all), sentBytes: sent.get(way) ?? null }))
 }
 
 function at(values: readonly number[], share: number): number {

@@ -22,6 +22,7 @@ import { systemClock } from '../../src/os/system-clock.ts'
 import { connectRouter, type RouterClient } from '../../src/routing/router-client.ts'
 import { routerPaths } from '../../src/routing/router-process.ts'
 import { freePort, kernelPathMissing } from '../../src/routing/testing.ts'
+import type { Figure } from './harness/figures.ts'
 
 const { values } = parseArgs({
   options: {
@@ -268,5 +269,36 @@ function print(): void {
     )
   }
   const machine = { cores: cpus().length, model: cpus()[0]?.model ?? '', node: process.version }
-  console.log(JSON.stringify({ kind: 'bench-router', machine, rounds, seconds, rows, kernel: sorted }))
+  const figures = figuresOf(rows)
+  console.log(JSON.stringify({ kind: 'bench-router', machine, rounds, seconds, rows, kernel: sorted, figures }))
+}
+
+type PrintedRow = {
+  readonly connections: string
+  readonly way: string
+  readonly 'x direct': number
+  readonly 'proxy x HAProxy': number | string
+}
+
+/** The issue's figures; one whose way cannot be used here is left out. */
+function figuresOf(rows: readonly PrintedRow[]): Figure[] {
+  const figure = (
+    name: string,
+    row: PrintedRow | undefined,
+    ratio: number | string | undefined,
+    most: number,
+  ): Figure[] =>
+    row === undefined || typeof ratio !== 'number'
+      ? []
+      : [{ name, target: `≤ ${most}`, value: `${ratio}`, n: rounds, reached: ratio <= most }]
+  const of = (way: string, connections: string) =>
+    rows.find((row) => row.way === way && row.connections === connections)
+  const [kept, fresh] = [of('kernel', 'kept'), of('kernel', 'new')]
+  const [keptUserland, freshUserland] = [of('userland', 'kept'), of('userland', 'new')]
+  return [
+    ...figure('kernel router, CPU × direct, kept connections', kept, kept?.['x direct'], 1.15),
+    ...figure('kernel router, CPU × direct, new connections', fresh, fresh?.['x direct'], 1.3),
+    ...figure('userland router, CPU × HAProxy TCP, kept', keptUserland, keptUserland?.['proxy x HAProxy'], 1.5),
+    ...figure('userland router, CPU × HAProxy TCP, new', freshUserland, freshUserland?.['proxy x HAProxy'], 1.5),
+  ]
 }
