@@ -65,7 +65,7 @@ function isRunning(identityPath: string): boolean {
 }
 
 async function untilThere(identityPath: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  for (const delayMs of backoff(10, 100)) {
+  for (const delayMs of backoff(10, 20)) {
     if (isRunning(identityPath)) return
     await clock.sleep(delayMs, signal)
   }

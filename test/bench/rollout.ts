@@ -171,12 +171,23 @@ function partsOf(events: readonly Event[], whole: Span, toldBy: (replica: string
   }
 }
 
-const since = (from = Number.NaN, to = Number.NaN): number => to - from
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+function since(from = Number.NaN, to = Number.NaN): number {
+  return to - from
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
 
 type ReplicaStep = Extract<Event, { kind: 'step' }> & { readonly step: { readonly replica: string } }
-const isStep = (event: Event): event is ReplicaStep => event.kind === 'step' && 'replica' in event.step
-const stepKey = ({ step }: ReplicaStep): string => `${step.kind} ${step.replica}`
+
+function isStep(event: Event): event is ReplicaStep {
+  return event.kind === 'step' && 'replica' in event.step
+}
+
+function stepKey({ step }: ReplicaStep): string {
+  return `${step.kind} ${step.replica}`
+}
 
 function wallMs(): number {
   return performance.timeOrigin + performance.now()

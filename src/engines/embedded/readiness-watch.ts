@@ -8,9 +8,12 @@ import type { ReplicaRecord } from './keeper/replica-record.ts'
 import { NOT_CHECKED, type Readiness } from './observed-replica.ts'
 
 const PROBE_TIMEOUT_MS = 2000
-/** Until it is ready for the first time, and from then on. */
+/** Until it is ready for the first time: `first` apart while most programs start, then later and later. From then on: steady. */
 const FIRST_DELAYS_MS = { first: 20, most: 100 }
+const STARTING_MS = 500
 const STEADY_DELAY_MS = 500
+/** Looking where a program listens instead reads all of /proc: only for one that has had time to listen. */
+const LISTENS_AFTER_MS = 300
 /** Failures in a row that make a ready replica unready. */
 const FAILURE_THRESHOLD = 3
 
@@ -103,6 +106,8 @@ export class ReadinessWatch {
       if (result.ok || record.readySinceMs === null || failures >= FAILURE_THRESHOLD) settle()
       if (watched.readiness.ready) delay = STEADY_DELAY_MS
       await this.#options.clock.sleep(delay, signal)
+      // A check that starts a program costs more than the milliseconds that it could find.
+      if (check.kind !== 'run' && ageMs(record, result) < STARTING_MS) continue
       delay = Math.min(delay * 2, watched.readiness.ready ? STEADY_DELAY_MS : FIRST_DELAYS_MS.most)
     }
   }
@@ -123,7 +128,8 @@ export class ReadinessWatch {
       return
     }
     const ready = before.ready && failures < FAILURE_THRESHOLD
-    const listens = result.reason === 'refused' ? listensOf(record) : before.listens
+    const isLate = ageMs(record, result) >= LISTENS_AFTER_MS
+    const listens = result.reason === 'refused' && isLate ? listensOf(record) : before.listens
     const lastProbe = { ...result, sinceMs: failingSince(before.lastProbe, result) }
     this.#set(record, watched, { ready, readySinceMs: ready ? before.readySinceMs : null, lastProbe, listens })
   }
@@ -159,6 +165,9 @@ export function checkOf({ spec }: ReplicaRecord): HealthCheck | null {
   if (readiness.kind === 'tcp') return { kind: 'tcp', port: own }
   return { ...readiness, port: own, host: readiness.host ?? routes.find((route) => route.host !== null)?.host ?? null }
 }
+
+/** How long its process had been started when this was found. */
+const ageMs = ({ processStartedAtMs }: ReplicaRecord, { atMs }: ProbeResult): number => atMs - processStartedAtMs
 
 /** On which ports its processes listen instead. */
 function listensOf({ process: root, nonce, spec }: ReplicaRecord): readonly number[] | null {
