@@ -144,7 +144,6 @@ export type OperationBody = z.infer<typeof operationBody>
 export type RolloutBody = z.infer<typeof rolloutBody>
 export type StatusBody = z.infer<typeof statusBody>
 export type HistoryBody = z.infer<typeof historyBody>
-export type AppsBody = z.infer<typeof appsBody>
 export type PlanBody = z.infer<typeof planBody>
 export type SecretsBody = z.infer<typeof secretsBody>
 export type ImagesBody = z.infer<typeof imagesBody>

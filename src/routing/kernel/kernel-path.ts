@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { DeployError } from '../../model/failure.ts'
-import { run } from '../../os/run.ts'
 import { Rounds } from '../rounds.ts'
 import { NftSession, nftEnv } from './nft-session.ts'
 import { type HeldTable, holds, tableCommand, tableName, type WantedTable } from './nft-table.ts'
@@ -170,13 +169,4 @@ function isSame(before: HeldTable, now: HeldTable | null): boolean {
   if (now === null || now.whole !== before.whole || now.writer !== before.writer) return false
   if (now.elements.size !== before.elements.size) return false
   return [...before.elements].every(([key, port]) => now.elements.get(key) === port)
-}
-
-/** Takes away what a router of this instance left in the kernel, when none runs any more. Fine when nothing is there, or no nft. */
-export async function removeKernelTable(instanceId: string, signal: AbortSignal): Promise<void> {
-  const args = ['delete', 'table', ...tableName(instanceId).split(' ')]
-  await run('nft', args, { env: nftEnv(), timeoutMs: 10_000, signal }).catch((failed: unknown) => {
-    signal.throwIfAborted()
-    return failed
-  })
 }
