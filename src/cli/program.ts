@@ -1,5 +1,5 @@
 import { Command, CommanderError, Help } from 'commander'
-import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
+import { FAILURES, failureReport } from '../model/failure.ts'
 import { systemClock } from '../os/system-clock.ts'
 import { COMMANDS } from './command-table.ts'
 import type { Start, Work } from './describe.ts'
