@@ -13,6 +13,7 @@ export class EnvironmentState {
   readonly #place: Place
   readonly #releases = new Map<number, Release>()
   #lease: HeldLease | null = null
+  #taking: Promise<HeldLease> | null = null
 
   private constructor(place: Place, scope: Scope, desired: DesiredState) {
     this.#place = place
@@ -31,7 +32,13 @@ export class EnvironmentState {
       this.#lease = null
       throw reason
     }
-    this.#lease ??= await holdLease(this.#place.memory, this.scope, this.#place.holder, this.#place.clock)
+    if (this.#lease !== null) return this.#lease
+    // Steps ask side by side: one lease is taken for all of them, and renewed once.
+    const { memory, holder, clock } = this.#place
+    this.#taking ??= holdLease(memory, this.scope, holder, clock).finally(() => {
+      this.#taking = null
+    })
+    this.#lease = await this.#taking
     return this.#lease
   }
 

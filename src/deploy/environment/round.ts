@@ -12,8 +12,11 @@ import { applyStep } from './apply-step.ts'
 import type { Place } from '../place.ts'
 import { replicaChanges } from './replica-changes.ts'
 
-/** Steps of one kind are independent of each other; kinds go in this order: nothing is stopped before its successor is admitted. */
-const ORDER = ['start', 'admit', 'drain', 'stop', 'remove'] as const
+/**
+ * Steps of one kind are independent of each other. Kinds of a lane go in its order: nothing is stopped before its successor is
+ * admitted. A start waits for nobody: the plan has counted it in already.
+ */
+const LANES = [['start'], ['admit', 'drain', 'stop', 'remove']] as const
 
 /** What a killed process may take to be gone. */
 const KILL_MS = 5000
@@ -112,6 +115,8 @@ export async function releaseSpecs(
   return specs
 }
 
+type Apply = (step: Step) => Promise<void>
+
 async function applyAll(
   place: Place,
   task: RoundTask,
@@ -120,15 +125,30 @@ async function applyAll(
   report: Report,
   signal: AbortSignal,
 ): Promise<FailureReport | null> {
-  for (const kind of ORDER) {
-    const same = steps.filter((step) => step.kind === kind)
-    if (kind === 'remove') reportCounts(same, router, report)
-    const results = await Promise.allSettled(
-      same.map(async (step) => {
-        if (!('revision' in step)) return
-        await applyStep(place, step, await task.orderFor(step.revision), report, signal)
-      }),
-    )
+  reportCounts(
+    steps.filter(({ kind }) => kind === 'remove'),
+    router,
+    report,
+  )
+  const apply: Apply = async (step) => {
+    if (!('revision' in step)) return
+    await applyStep(place, step, await task.orderFor(step.revision), report, signal)
+  }
+  const lanes = await Promise.allSettled(LANES.map((lane) => applyLane(lane, steps, apply)))
+  const thrown = lanes.find((lane) => lane.status === 'rejected')
+  if (thrown !== undefined) throw thrown.reason
+  return (
+    lanes.map((lane) => (lane.status === 'fulfilled' ? lane.value : null)).find((failure) => failure !== null) ?? null
+  )
+}
+
+async function applyLane(
+  lane: readonly Step['kind'][],
+  steps: readonly Step[],
+  apply: Apply,
+): Promise<FailureReport | null> {
+  for (const kind of lane) {
+    const results = await Promise.allSettled(steps.filter((step) => step.kind === kind).map(apply))
     const thrown = results.find((result) => result.status === 'rejected')?.reason as unknown
     if (thrown === undefined) continue
     if (!mends(thrown)) return failureReport(thrown)
