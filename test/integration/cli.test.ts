@@ -192,6 +192,11 @@ describe('the command line with a server', () => {
       expect(left.stderr).toContain('naru abort')
       expect(await naru('pause')).toMatchObject({ code: 0, stdout: expect.stringContaining('is paused') })
       expect((await naru('status')).stdout).toContain('naru resume')
+      // What is paused has no end that a scale could wait for.
+      expect(await naru('scale', '3', '--timeout', '60')).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('is scaled to web=3, and stays paused'),
+      })
       expect(await naru('resume', '--timeout', '0.5')).toMatchObject({
         code: 124,
         stderr: expect.stringContaining('TIMED_OUT'),
