@@ -57,7 +57,8 @@ export class CliStage {
   /** The base image of the app's Dockerfile. */
   async baseImage(): Promise<void> {
     if (await preparedBase.lay(this.data)) return
-    const made = await this.naru(['image', 'base', 'node', '--name', 'base/node:24'])
+    // As under CI: a server started for it would go on running.
+    const made = await this.naru(['image', 'base', 'node', '--name', 'base/node:24'], { env: { CI: 'true' } })
     if (made.code !== 0) throw new Error(made.stderr)
   }
 
