@@ -37,6 +37,11 @@ describe('the receipt', () => {
   })
 
   it.each([
+    [
+      'a rollout that ended before its first step',
+      { fewestAvailable: 0, replicas: 0 },
+      ['fewest available –   in flight'],
+    ],
     ['a first deploy', { from: null, to: 1, back: null }, ['shop  → r1 ', 'back:  nothing to go back to yet']],
     ['another environment', { environment: 'prod' }, ['shop (prod)  r41 → r42']],
     ['an image without a commit', { commit: null, subject: null }, ['r42   sha256:51c0a3f2…']],

@@ -94,7 +94,7 @@ function gapsText({ gaps }: Measured): string | null {
 function settledFields(receipt: Receipt): string[] {
   const { settings, migrate, secretsChanged } = receipt
   return [
-    `fewest available ${receipt.fewestAvailable} of ${receipt.replicas}`,
+    availableText(receipt),
     `in flight at stop ${receipt.inFlightAtStop}`,
     `cut ${receipt.cut}`,
     `migrate ${migrate === 'none' ? '–' : migrate.replace('-', ' ')}`,
@@ -102,6 +102,10 @@ function settledFields(receipt: Receipt): string[] {
     `secrets ${secretsChanged.length === 0 ? 'unchanged' : `changed: ${secretsChanged.join(', ')}`}`,
   ]
 }
+
+/** Where no round was carried out (a failed migrate), or nothing shall run, there is no number to tell. */
+const availableText = ({ fewestAvailable, replicas }: Receipt): string =>
+  replicas === 0 ? 'fewest available –' : `fewest available ${fewestAvailable} of ${replicas}`
 
 function noteLines({ notes }: Receipt): string[] {
   const more = notes.length - NOTES_SHOWN

@@ -26,7 +26,7 @@ export async function interruptRollout(active: ActiveRollout, state: Environment
   const failure: FailureReport = {
     code: 'INTERRUPTED',
     message: `interrupted on the way to revision ${rollout.to}; what runs now is ${endState}`,
-    hint: 'Go on with: naru deploy. Go back with: naru rollback.',
+    hint: 'The next naru command here goes on with it, whichever it is (naru status too). Go back with: naru abort.',
     detail: { revision: rollout.to },
   }
   stream.report({ kind: 'failure', failure })
