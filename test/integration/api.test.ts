@@ -238,6 +238,12 @@ describe('the API over TCP', () => {
     expect(await ask('GET', '/healthz', overTcp())).toMatchObject({ status: 200 })
   })
 
+  it('tells its numbers to Prometheus, who brings the token', async () => {
+    const answer = await ask('GET', '/metrics', { ...overTcp(), headers: { authorization: `Bearer ${TOKEN}` } })
+    expect(answer).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining('text/plain') } })
+    expect(answer.text).toMatch(/^# TYPE naru_\w+ \w+$/m)
+  })
+
   it('takes nothing from a client without a token that resets its connection', async () => {
     const body = JSON.stringify({ value: 'evil', by: 'x' })
     for (let attempt = 0; attempt < 20; attempt++) {
