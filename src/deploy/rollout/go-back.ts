@@ -5,6 +5,7 @@ import { observe, type Seen } from '../environment/round.ts'
 import type { ActiveRollout } from './active-rollout.ts'
 import { aim, isOfNumbers } from './aim.ts'
 import { endTouched, endUntouched } from './end-rollout.ts'
+import { HISTORY } from './new-rollout.ts'
 
 const LOOK_MS = 5000
 
@@ -44,10 +45,7 @@ export async function failRollout(
   failure: FailureReport,
 ): Promise<boolean> {
   const { rollout, place } = active
-  if (rollout.phase === 'Preparing') {
-    await endUntouched(active, state, failure)
-    return true
-  }
+  if (rollout.phase === 'Preparing') return failPreparing(active, state, failure)
   if (rollout.phase === 'RollingBack') {
     const seen = await observe(place, state.scope, AbortSignal.timeout(LOOK_MS)).catch(() => null)
     await endTouched(active, state, 'mixed', rollout.failure ?? failure, seen)
@@ -55,4 +53,24 @@ export async function failRollout(
   }
   await goBack(active, state, failure, null)
   return false
+}
+
+/**
+ * A failure before a replica was touched: what served serves on, and the rollout ends. But where it superseded one that had begun
+ * to replace, that one's half is what runs now: the old release is brought back, as the superseded one would have done. True: it ended.
+ */
+export async function failPreparing(
+  active: ActiveRollout,
+  state: EnvironmentState,
+  failure: FailureReport,
+): Promise<boolean> {
+  const { rollout, place } = active
+  const history = await place.memory.rollouts(state.scope, HISTORY)
+  const tookOver = history.some(({ supersededBy }) => supersededBy === rollout.id)
+  if (tookOver && state.desired.revision !== rollout.from) {
+    await goBack(active, state, failure, null)
+    return false
+  }
+  await endUntouched(active, state, failure)
+  return true
 }

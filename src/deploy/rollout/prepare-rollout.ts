@@ -7,10 +7,10 @@ import type { EnvironmentState } from '../environment/environment-state.ts'
 import { mends, observe } from '../environment/round.ts'
 import { type ActiveRollout, Interrupted } from './active-rollout.ts'
 import { aim } from './aim.ts'
-import { endUntouched } from './end-rollout.ts'
+import { failPreparing } from './go-back.ts'
 import { publishRoutes } from './publish-routes.ts'
 
-/** Everything before a replica is touched. False: it ended there, and nothing was changed. */
+/** Everything before a replica is touched. False: it ended there. */
 export async function prepareRollout(
   active: ActiveRollout,
   state: EnvironmentState,
@@ -18,8 +18,7 @@ export async function prepareRollout(
 ): Promise<boolean> {
   const { rollout, to, stream, place } = active
   if (rollout.abortedBy !== null) {
-    await endUntouched(active, state, abortFailure(rollout))
-    return false
+    return !(await failPreparing(active, state, abortFailure(rollout)))
   }
   const isNew = rollout.kind === 'deploy'
   if (isNew || rollout.kind === 'rollback') {
@@ -28,8 +27,7 @@ export async function prepareRollout(
     } catch (thrown) {
       if (active.isInterrupted) throw new Interrupted('the step was interrupted', { cause: thrown })
       if (signal.aborted || mends(thrown)) throw thrown
-      await endUntouched(active, state, failureReport(thrown))
-      return false
+      return !(await failPreparing(active, state, failureReport(thrown)))
     }
   }
   const migrated = isNew && to.settings.migrate !== null

@@ -32,6 +32,22 @@ describe('a rollout that people steer', { timeout: 120_000 }, () => {
     ])
   })
 
+  it('a newer deploy that fails before it touches anything must take back what it superseded', async () => {
+    const app = await stage.app('tookover')
+    await app.commit('good', { replicas: 1 })
+    await stage.deploy(app)
+    await app.commit('good', { replicas: 1, env: { SLOW_MS: 30_000 } })
+    const older = await stage.begin(app)
+    await stage.until(app, 'the slow one has started', (status) => started(status, 2))
+    await app.commit('good', { replicas: 1, migrate: { run: ['/usr/local/bin/node', '--eval', 'process.exit(3)'] } })
+    const newer = await stage.deploy(app)
+    expect(newer, renderEvents(newer.events)).toMatchObject({ exit: 7, end: { endState: 'all-old' } })
+    expect(newer.failures).toMatchObject([{ code: 'MIGRATE_FAILED' }])
+    expect(await stage.follow(older)).toMatchObject({ exit: 11 })
+    const status = await stage.status(app)
+    expect([status.revision, status.replicas.map(({ revision }) => revision)]).toEqual([1, [1]])
+  })
+
   it('of 20 deploys at once one must win, and each must end (F5)', async () => {
     const app = await stage.app('many')
     await app.commit('good', { replicas: 1 })
