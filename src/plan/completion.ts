@@ -57,7 +57,8 @@ export function checkDeadlineInMs(
   return remaining < 1000 ? 0 : remaining
 }
 
-function deadlineAtMs(deadlineSeconds: number | null, condition: Progressing | null): number | null {
+/** Wall time of the deadline; null: there is none, or it is never looked at again. */
+export function deadlineAtMs(deadlineSeconds: number | null, condition: Progressing | null): number | null {
   if (deadlineSeconds === null || deadlineSeconds === NO_DEADLINE_SECONDS) return null
   if (condition === null || condition.reason === ARRIVED) return null
   return condition.updatedAtMs + deadlineSeconds * 1000

@@ -80,3 +80,9 @@ it('keeps the cause of a rollback that is given up', () => {
   )
   expect(verdict).toEqual({ kind: 'give-up', failure: cause })
 })
+
+it('has no deadline at the largest number of seconds, as Kubernetes has none', () => {
+  const settings = { onFailure: 'rollback', progressDeadlineSeconds: 2_147_483_647 } as const
+  const round = { rollout: rollout({}), settings, complete: false, firstCause: null, paused: false }
+  expect(steerRollout(round, 10 * 365 * 86_400_000)).toEqual({ kind: 'go-on', untilMs: null })
+})

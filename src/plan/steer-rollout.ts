@@ -1,6 +1,7 @@
 import type { RolloutSettings } from '../model/app.ts'
 import type { FailureReport } from '../model/failure.ts'
 import type { Rollout } from '../model/rollout.ts'
+import { deadlineAtMs, isTimedOut } from './completion.ts'
 
 /** What to do with a rollout after a round. `go-on`: nothing has ended; `untilMs`: when its deadline must be looked at again. */
 export type Verdict =
@@ -36,9 +37,12 @@ export function steerRollout(result: RoundResult, nowMs: number): Verdict {
   if (result.complete) return { kind: 'complete' }
   if (firstCause !== null && !goingBack && settings.onFailure !== 'continue') return onFailure(settings, firstCause)
   if (result.paused) return { kind: 'go-on', untilMs: null }
-  const deadlineMs = rollout.progressedAtMs + settings.progressDeadlineSeconds * 1000
-  const untilMs = Math.max(deadlineMs, result.busyUntilMs ?? 0)
-  if (nowMs <= untilMs) return { kind: 'go-on', untilMs: untilMs + 1 }
+  const condition = { updatedAtMs: rollout.progressedAtMs, reason: rollout.progressReason }
+  const busyUntilMs = result.busyUntilMs ?? 0
+  if (nowMs <= busyUntilMs || !isTimedOut(settings.progressDeadlineSeconds, condition, nowMs)) {
+    const deadlineMs = deadlineAtMs(settings.progressDeadlineSeconds, condition)
+    return { kind: 'go-on', untilMs: deadlineMs === null ? null : Math.max(deadlineMs, busyUntilMs) + 1 }
+  }
   const failure = rollout.failure ?? firstCause ?? deadline(rollout, settings.progressDeadlineSeconds)
   if (goingBack || settings.onFailure === 'continue') return { kind: 'give-up', failure }
   return onFailure(settings, failure)
