@@ -178,14 +178,13 @@ function round(state: State, steps: number): State {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
-const seenIn = ({ observed, router }: RolloutInput) => seeReplicas(observed.replicas, router.targets)
 const sizeIn = (sets: readonly ReplicaSet[], revision: number): number =>
   sets.find((set) => set.revision === revision)?.size ?? 0
 
 /** Sets as the planner knows them: with those that run without being remembered. */
 function countedSets(state: State) {
   const { desired } = state.input
-  return countSets(specOfState(state), desired.sets, seenIn(state.input), state.nowMs)
+  return countSets(specOfState(state), desired.sets, seeReplicas(state.input), state.nowMs)
 }
 
 function checkPlan(state: State, plan: RolloutPlan): void {
@@ -201,7 +200,7 @@ function checkPlan(state: State, plan: RolloutPlan): void {
   if (scales || fromZero) return
   if (desired.paused) expect(sizeAfter, 'property 3: paused').toBe(sizeBefore)
   // Under the new sizes: a live replica that was given up and is wanted again before its stop does not leave.
-  const after = countSets(spec, plan.sets, seenIn(state.input), state.nowMs)
+  const after = countSets(spec, plan.sets, seeReplicas(state.input), state.nowMs)
   const leaving = spec.replacement === 'TerminationComplete' ? sum(after.map(({ terminating }) => terminating ?? 0)) : 0
   if (sizeAfter > sizeBefore)
     expect(sizeAfter + leaving, 'property 1: surge').toBeLessThanOrEqual(spec.replicas + spec.maxSurge)
@@ -231,9 +230,9 @@ function checkStart(spec: RolloutSpec, step: Extract<Step, { kind: 'start' }>, s
 function checkSteps(state: State, plan: RolloutPlan): void {
   const { input, nowMs } = state
   const spec = specOfState(state)
-  const seen = new Map(seenIn(input).map((each) => [each.replica.id, each]))
+  const seen = new Map(seeReplicas(input).map((each) => [each.replica.id, each]))
   for (const step of plan.steps) {
-    if (step.kind === 'start') checkStart(spec, step, seenIn(input))
+    if (step.kind === 'start') checkStart(spec, step, seeReplicas(input))
     if (step.kind === 'admit')
       expect(seen.get(step.replica)?.replica, 'only what is ready').toMatchObject({ ready: true })
     if (step.kind === 'stop') {
@@ -250,7 +249,7 @@ function checkSteps(state: State, plan: RolloutPlan): void {
 /** After all steps no set has fewer available replicas than its size keeps, and no more processes than places. */
 function checkEffect(state: State, plan: RolloutPlan, after: RolloutInput): void {
   const spec = specOfState(state)
-  const available = countSets(spec, plan.sets, seenIn(after), state.nowMs)
+  const available = countSets(spec, plan.sets, seeReplicas(after), state.nowMs)
   for (const set of countedSets(state)) {
     const size = sizeIn(plan.sets, set.revision)
     const now = available.find(({ revision }) => revision === set.revision)?.available ?? 0
@@ -310,7 +309,7 @@ describe('properties of the planner (rollout-semantics.md part 3)', () => {
           Array.from({ length: end.replicas }, () => end.input.desired.revision),
         )
         if (limits.routed) expect(end.input.router.targets.every(({ state }) => state === 'Active')).toBe(true)
-        expect(seenIn(end.input).every(isLive)).toBe(true)
+        expect(seeReplicas(end.input).every(isLive)).toBe(true)
       }),
       { numRuns: 1500 },
     )
@@ -324,7 +323,9 @@ describe('properties of the planner (rollout-semantics.md part 3)', () => {
         const killed = round(state, done)
         const second = planRollout(killed.input, killed.nowMs)
         for (const set of second.sets) {
-          const own = seenIn(killed.input).filter(({ replica }) => replica.revision === set.revision && live(replica))
+          const own = seeReplicas(killed.input).filter(
+            ({ replica }) => replica.revision === set.revision && live(replica),
+          )
           const stops = second.steps.filter((step) => step.kind === 'stop' && step.revision === set.revision)
           expect(stops.length).toBeLessThanOrEqual(Math.max(own.length - set.size, 0))
         }

@@ -390,6 +390,19 @@ describe('available', () => {
       expect(plan.waitUntilMs).toBe(available ? null : since + 2001)
     },
   )
+  it.each([
+    ['the new release asks for longer', 0, 3],
+    ['its own release asked for longer', 5, 0],
+  ])('by the release of each replica: %s', (_name, own, available) => {
+    const replicas = [1, 2, 3].map((ordinal) => aReplica(`web-1-${ordinal}`, { readySinceMs: NOW - 500 }))
+    const specs = new Map([
+      [1, [aSpec({ minReadySeconds: own })]],
+      [2, [aSpec({ minReadySeconds: 1 })]],
+    ])
+    const state = { ...input({ sets: [aSet(1, 3)], replicas }), specs }
+    expect(planRollout(state, NOW).roles).toMatchObject([{ replicas: 3, available }])
+    expect(simulate(state, NOW).fewestAvailable).toBe(available)
+  })
   it('counts from the admission of a routed role', () => {
     const state = {
       spec: { replicas: 1, minReadySeconds: 2 },

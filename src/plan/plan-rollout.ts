@@ -8,7 +8,7 @@ import { earliest } from './replicas/plan-replicas.ts'
 
 /** Everything that a round depends on besides the time. */
 export interface RolloutInput {
-  /** The roles of each revision in the order of its file. Needed of the wanted one; of others it says how their replicas end. */
+  /** The roles of each revision in the order of its file. Needed of the wanted one; of others it says when their replicas are available and how they end. */
   readonly specs: ReadonlyMap<number, readonly RolloutSpec[]>
   readonly desired: Pick<DesiredState, 'revision' | 'paused' | 'sets'>
   readonly observed: Observed
@@ -48,7 +48,7 @@ const UNKNOWN: Omit<RolloutSpec, 'role'> = {
  * Roles that the wanted revision does not have go last; at `revision` null (`naru stop`) all go at once.
  */
 export function planRollout(input: RolloutInput, nowMs: number): RolloutPlan {
-  const seen = seeReplicas(input.observed.replicas, input.router.targets)
+  const seen = seeReplicas(input)
   const plans = planRoles(input, seen, nowMs)
   const sets = plans.flatMap((plan) => plan.sets)
   const steps = [...forgetTargets(input), ...plans.flatMap((plan) => plan.steps)]

@@ -35,7 +35,7 @@ const MOST_ROUNDS = 100_000
  */
 export function simulate(input: RolloutInput, nowMs: number): Simulation {
   const counted = countedSpecs(input)
-  const available = (world: World, atMs: number): number => countAvailable(world, counted, atMs)
+  const available = (world: World, atMs: number): number => countAvailable({ ...input, ...world }, counted, atMs)
   const rounds: SimulatedRound[] = []
   let now = nowMs
   let state: RolloutInput = input
@@ -72,9 +72,9 @@ function countedSpecs({ specs, desired }: RolloutInput): ReadonlyMap<string, Rol
   return new Map((routed.length > 0 ? routed : wanted).map((spec) => [spec.role, spec]))
 }
 
-function countAvailable({ observed, router }: World, specs: ReadonlyMap<string, RolloutSpec>, nowMs: number): number {
-  return seeReplicas(observed.replicas, router.targets).filter((seen) => {
-    const spec = specs.get(seen.replica.role)
+function countAvailable(input: RolloutInput, counted: ReadonlyMap<string, RolloutSpec>, nowMs: number): number {
+  return seeReplicas(input).filter((seen) => {
+    const spec = counted.get(seen.replica.role)
     return spec !== undefined && isAvailable(seen, spec, nowMs)
   }).length
 }
