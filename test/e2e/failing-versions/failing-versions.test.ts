@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Cgroups } from '../../../src/engines/embedded/roots/limits/cgroups.ts'
 import { freePort } from '../harness/free-ports.ts'
 import { OpenLoop } from '../harness/open-loop.ts'
 import { renderEvents } from '../harness/operation.ts'
@@ -7,6 +8,8 @@ import type { Mode, Settings } from '../harness/test-app.ts'
 
 /** Where the program that ignores PORT listens. */
 const OWN = await freePort()
+/** Whether a replica can be held to its memory here. */
+const canLimit = Cgroups.open(`test${process.pid}`).limits.includes('memory')
 
 describe('a version that cannot become ready', { timeout: 120_000 }, () => {
   let stage: Stage
@@ -28,12 +31,28 @@ describe('a version that cannot become ready', { timeout: 120_000 }, () => {
     return { app, bad, lost: await load.stop(), byRevision: load.byRevision }
   }
 
-  it.each([
+  type Row = readonly [mode: Mode, settings: Settings, code: string, message: RegExp]
+  const ROWS: readonly Row[] = [
     // F7–F9 of reliability-security.md among them
     ['crashes', {}, 'REPLICA_CRASHED', /exited with code 3.*cannot reach the database/s],
     ['wrong-port', { port: OWN, env: { OWN } }, 'REPLICA_WRONG_PORT', /listens on \d+, was told \d+/],
     ['answers-500', {}, 'REPLICA_PROBE_FAILED', /500/],
-  ] as const)('%s: must be diagnosed, rolled back, and lose nothing', async (mode, more, code, message) => {
+  ]
+
+  it.each(ROWS)('%s: must be diagnosed, rolled back, and lose nothing', expectRolledBack)
+
+  it.skipIf(!canLimit)(
+    'needs more memory than it may have: must be diagnosed, rolled back, and lose nothing (F11; left out where no cgroup limits memory)',
+    () =>
+      expectRolledBack(
+        'hungry',
+        { resources: { memory: '128Mi' } },
+        'REPLICA_OUT_OF_MEMORY',
+        /memory ran out \(its limit is 128 MiB\)/,
+      ),
+  )
+
+  async function expectRolledBack(...[mode, more, code, message]: Row): Promise<void> {
     const { app, bad, lost, byRevision } = await deployBad(mode, { replicas: 2, ...more })
     const story = renderEvents(bad.events)
     expect(bad, story).toMatchObject({ exit: 7, end: { endState: 'all-old', revision: 2 } })
@@ -44,11 +63,9 @@ describe('a version that cannot become ready', { timeout: 120_000 }, () => {
     expect(bad.receipt).toMatchObject({ endState: 'all-old', failure: { code }, requests: { lost: 0 } })
     const status = await stage.status(app)
     expect(status).toMatchObject({ revision: 1, rollout: null, lastRollout: { endState: 'all-old' } })
-    expect(status.replicas.map(({ revision, ready }) => [revision, ready])).toEqual([
-      [1, true],
-      [1, true],
-    ])
-  })
+    const served = status.replicas.map(({ revision, ready, restarts }) => [revision, ready, restarts])
+    expect(served).toEqual([1, 2].map(() => [1, true, 0]))
+  }
 
   it('crashes, onFailure hold: must stay as it is, named mixed, and go on when it is resumed or rolled back', async () => {
     const app = await stage.app('held')
@@ -85,6 +102,22 @@ describe('a version that cannot become ready', { timeout: 120_000 }, () => {
     expect(await load.stop()).toEqual([])
     expect(bad, renderEvents(bad.events)).toMatchObject({ exit: 7, end: { endState: 'all-old' } })
     expect(Object.keys(load.byRevision)).toEqual(['1'])
+  })
+
+  it('gets no further for progressDeadlineSeconds: must be rolled back by that name, with no traffic before', async () => {
+    const app = await stage.app('stuck')
+    await app.commit('good')
+    await stage.deploy(app)
+    await app.commit('good', { env: { SLOW_MS: 60_000 }, rollout: { progressDeadlineSeconds: 2 } })
+    const load = new OpenLoop(app.url, 50)
+    const bad = await stage.deploy(app)
+    expect(await load.stop()).toEqual([])
+    const story = renderEvents(bad.events)
+    expect(bad, story).toMatchObject({ exit: 7, end: { endState: 'all-old' } })
+    expect(bad.failures[0], story).toMatchObject({ code: 'ROLLOUT_DEADLINE_EXCEEDED', detail: { seconds: 2 } })
+    expect(bad.failures[0]?.message).toMatch(/nothing got further for 2 s on the way to revision 2/)
+    expect(Object.keys(load.byRevision)).toEqual(['1'])
+    expect((await stage.status(app)).replicas.map(({ revision }) => revision)).toEqual([1, 1])
   })
 
   it('says 200 and then 500 before the rollout is complete: must fail it (F7)', async () => {

@@ -27,6 +27,8 @@ export type Mode =
   | 'exits-after-ready'
   | 'deaf'
   | 'leaks'
+  | 'hungry'
+  | 'chatty'
   | 'worker'
 
 /** A Git repository with an application, one commit for each version. */

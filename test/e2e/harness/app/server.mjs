@@ -18,6 +18,12 @@ if (MODE === 'leaks') {
   process.exit(3)
 }
 
+if (MODE === 'hungry') {
+  // Bounded, for a machine that does not hold it to its limit.
+  const eaten = []
+  for (let megabytes = 0; megabytes < 600; megabytes++) eaten.push(Buffer.alloc(1 << 20, 1))
+}
+
 function check(response) {
   checks++
   const failing = MODE === 'answers-500' || (MODE === 'lies' && checks > 4)
@@ -40,6 +46,7 @@ function stream(response, ms) {
 
 const server = createServer((request, response) => {
   if (draining) response.setHeader('connection', 'close')
+  if (MODE === 'chatty') console.log(`${request.url} ${'.'.repeat(10_000)}`)
   const url = new URL(request.url, 'http://app')
   if (url.pathname === '/healthz') return check(response)
   if (url.pathname === '/stream') return stream(response, Number(url.searchParams.get('ms')))
