@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HistoryBody, StatusBody } from '../../src/api/responses.ts'
 import type { Event } from '../../src/model/event.ts'
+import { openSqliteMemory } from '../../src/memory/sqlite-memory.ts'
+import { systemClock } from '../../src/os/system-clock.ts'
 import type { TestApp } from '../e2e/harness/test-app.ts'
 import { CliStage, jsonLines, type Ran } from './cli-stage.ts'
 
@@ -206,6 +208,29 @@ describe('the command line with a server', () => {
       expect(last(aborted)).toMatchObject({ kind: 'end', endState: 'all-old', exit: 7 })
       expect((await history())[0]).toMatchObject({ endState: 'all-old', failure: { code: 'ROLLOUT_ABORTED' } })
       expect(await naru('abort')).toMatchObject({ code: 2, stderr: expect.stringContaining('ROLLOUT_NOT_RUNNING') })
+    },
+    SLOW,
+  )
+
+  it(
+    'changes nothing while another process holds the lease, says who, and ends with 6',
+    async () => {
+      const before = await history()
+      const { signal } = new AbortController()
+      const options = { folder: stage.data, keyFile: join(stage.data, 'secrets.key'), clock: systemClock, signal }
+      const other = await openSqliteMemory(options)
+      const scope = { app: 'shop', environment: 'local' }
+      const { token } = await other.acquireLease(scope, 'pipeline 7 on ci-2', 600_000, Date.now())
+      for (const command of [['deploy'], ['scale', '2']]) {
+        const { code, stderr } = await naru(...command)
+        expect({ code, stderr }).toMatchObject({ code: 6, stderr: expect.stringContaining('LEASE_HELD') })
+        expect(stderr).toContain('is being changed by pipeline 7 on ci-2')
+        expect(stderr).toContain('naru status --watch')
+      }
+      expect(await history()).toEqual(before)
+      await other.releaseLease(scope, token)
+      await other.close()
+      expect(await naru('scale', '2')).toMatchObject({ code: 0 })
     },
     SLOW,
   )
