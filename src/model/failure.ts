@@ -58,6 +58,7 @@ export const FAILURES = {
   DIGEST_MISMATCH: { status: 502, exit: 10, retry: false },
   REGISTRY_UNREACHABLE: { status: 502, exit: 10, retry: true },
   REGISTRY_REFUSED: { status: 502, exit: 10, retry: false },
+  REGISTRY_RATE_LIMITED: { status: 502, exit: 10, retry: true },
   REGISTRY_AUTH_FAILED: { status: 502, exit: 4, retry: false },
   STORE_CORRUPT: { status: 500, exit: 10, retry: false },
   DISK_FULL: { status: 507, exit: 10, retry: true },
@@ -105,6 +106,7 @@ export const FAILURES = {
 
   // server
   SERVER_UNREACHABLE: { status: 502, exit: 1, retry: true },
+  SERVER_ENDING: { status: 503, exit: 1, retry: true },
   SERVER_IN_USE: { status: 409, exit: 6, retry: true },
   TOKEN_INVALID: { status: 401, exit: 4, retry: false },
   REQUEST_INVALID: usage,

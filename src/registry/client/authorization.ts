@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Connection } from './connection.ts'
 import type { Credentials, CredentialsOf } from './credentials.ts'
-import { answerFailure, isPassingStatus, refused, Transient } from './failures.ts'
+import { answered, publicName, refused } from './failures.ts'
 import { type Challenge, parseChallenge } from './parse-challenge.ts'
 import { readAll } from './read-answer.ts'
 
@@ -67,9 +67,8 @@ export class Authorization {
     const status = answer.statusCode ?? 0
     const body = await readAll(answer, 1_048_576)
     if (status !== 200) {
-      const failure = answerFailure(url.host, status, 'get a token', '')
-      if (isPassingStatus(status)) throw new Transient(failure)
-      throw status === 401 || status === 403 ? this.#notLoggedIn(url, login) : failure
+      if (status === 401 || status === 403) throw this.#notLoggedIn(url, login)
+      throw answered(url.host, answer, `give a token for ${this.#connection.host}`, '', this.#clock.now())
     }
     const { token, lifetimeMs } = parseToken(this.#connection.host, body)
     return { token, untilMs: startMs + Math.max(lifetimeMs, SHORTEST_TOKEN_MS) * 0.9 }
@@ -88,7 +87,7 @@ export class Authorization {
     const { host } = this.#connection
     const why = login === null ? 'without a login' : 'with the login that is stored for it'
     return new DeployError('REGISTRY_AUTH_FAILED', `${url.host} gives no token for ${host} ${why}`, {
-      hint: `Log in with "docker login ${host}". Logins are not sent to token services of another site.`,
+      hint: `Log in with "naru login ${publicName(host)}". Logins are not sent to token services of another site.`,
       detail: { host, service: url.host },
     })
   }

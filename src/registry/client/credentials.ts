@@ -123,6 +123,6 @@ const entries = (value: unknown): [string, unknown][] =>
 
 const unusable = (message: string, cause?: unknown) =>
   new DeployError('REGISTRY_AUTH_FAILED', message, {
-    hint: 'Mend the docker configuration (DOCKER_CONFIG, ~/.docker/config.json), or log in again with "docker login".',
+    hint: 'Mend the docker configuration (DOCKER_CONFIG, ~/.docker/config.json), or log in again with "naru login".',
     cause,
   })

@@ -1,4 +1,9 @@
-import { DeployError } from '../../model/failure.ts'
+import type { IncomingMessage } from 'node:http'
+import { DeployError, type Detail } from '../../model/failure.ts'
+import { durationText, rateLimit, rateLimitText, retryAfterMs } from './retry-after.ts'
+
+/** The longest that a registry may make us wait; who asks for more is not asked again. */
+const LONGEST_WAIT_MS = 60_000
 
 /** A failure that may go away by itself: tried again a few times, then thrown as `failure`. */
 export class Transient extends Error {
@@ -34,19 +39,67 @@ export function connectionFailure(host: string, failed: unknown, seen: boolean):
   return PASSING.has(code) && (seen || !ABSENT.has(code)) ? new Transient(failure) : failure
 }
 
-/** What an answer that is no success means. `message`: what the registry said, cut and cleaned. */
-export function answerFailure(host: string, status: number, what: string, message: string): DeployError {
+/** What an answer that is no success means, and whether to ask again. `message`: what the registry said, cut and cleaned. */
+export function answered(
+  host: string,
+  answer: Pick<IncomingMessage, 'statusCode' | 'headers'>,
+  what: string,
+  message: string,
+  nowMs: number,
+): Transient | DeployError {
+  const status = answer.statusCode ?? 0
+  const waitMs = retryAfterMs(answer.headers['retry-after'], nowMs)
+  const isOver = rateLimit(answer.headers).remaining === 0 && waitMs === null
+  const failure =
+    status === 429
+      ? limitFailure(host, answer.headers, what, message, waitMs)
+      : answerFailure(host, status, what, message)
+  const again = PASSING_STATUS.has(status) && (waitMs ?? 0) <= LONGEST_WAIT_MS && !(status === 429 && isOver)
+  return again ? new Transient(failure, waitMs) : failure
+}
+
+/** Too many requests: with the limit, whom it counts, and when to come back, as far as the registry says. */
+function limitFailure(
+  host: string,
+  headers: IncomingMessage['headers'],
+  what: string,
+  message: string,
+  waitMs: number | null,
+): DeployError {
+  const limit = rateLimit(headers)
+  const told = [
+    rateLimitText(limit),
+    waitMs === null ? null : `asks us to come back in ${durationText(waitMs / 1000)}`,
+  ].filter((part) => part !== null)
+  const said = `${message === '' ? '' : `: ${message}`}${told.length === 0 ? '' : ` (${told.join('; ')})`}`
+  const { source, ...numbers } = limit
+  const detail: Detail = Object.fromEntries(
+    Object.entries({ host, status: 429, ...numbers, source, waitMs }).filter((entry) => entry[1] !== null),
+  ) as Detail
+  return new DeployError('REGISTRY_RATE_LIMITED', `the registry ${host} answered 429 when asked to ${what}${said}`, {
+    hint: `Nothing was changed. Log in with "naru login ${publicName(host)}" for a limit of your own, name a mirror (docs/registries.md), or come back later.`,
+    detail,
+  })
+}
+
+/** What people call a registry. */
+export const publicName = (host: string): string => (host === 'registry-1.docker.io' ? 'docker.io' : host)
+
+/** Statuses that may be another one in a moment. 507 (no space) will not. */
+const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+function answerFailure(host: string, status: number, what: string, message: string): DeployError {
   const said = message === '' ? '' : `: ${message}`
   const detail = { host, status }
   if (status === 401 || status === 403) {
     return new DeployError('REGISTRY_AUTH_FAILED', `the registry ${host} does not let us ${what} (${status})${said}`, {
-      hint: `Log in with "docker login ${host}" as a user who may do this; a repository that does not exist may be answered the same way.`,
+      hint: `Log in with "naru login ${publicName(host)}" as a user who may do this; a repository that does not exist may be answered the same way.`,
       detail,
     })
   }
-  const busy = status === 429 || status >= 500
+  const busy = status >= 500
   return new DeployError(
-    busy && status !== 429 && status !== 507 ? 'REGISTRY_UNREACHABLE' : 'REGISTRY_REFUSED',
+    busy && status !== 507 ? 'REGISTRY_UNREACHABLE' : 'REGISTRY_REFUSED',
     `the registry ${host} answered ${status} when asked to ${what}${said}`,
     {
       hint: busy
@@ -56,9 +109,6 @@ export function answerFailure(host: string, status: number, what: string, messag
     },
   )
 }
-
-/** Whether an answer may be another one in a moment. 507 (no space) will not. */
-export const isPassingStatus = (status: number): boolean => [408, 425, 429, 500, 502, 503, 504].includes(status)
 
 /** A registry that breaks the protocol, or leads where we do not go. */
 export const refused = (host: string, message: string, cause?: unknown): DeployError =>

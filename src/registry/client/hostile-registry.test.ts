@@ -54,6 +54,7 @@ function clientOf(
   const client = registryClient({
     host,
     clock: anEagerClock().clock,
+    random: () => 1,
     ...options,
     ...(credentials === undefined ? {} : { credentials: async () => credentials }),
   })
@@ -163,16 +164,44 @@ describe('F3, F19: a registry that is busy', () => {
       else response.writeHead(200, { 'Content-Length': 10 }).end()
     })
     expect(await clientOf(host, { clock }).statBlob('shop', blob.digest, never)).toBe(10)
-    expect(slept).toEqual([7000, 400, 800, 1600])
+    expect(slept).toEqual([7200, 400, 800, 1600])
   })
 
   it.each([
     [503, 'REGISTRY_UNREACHABLE'],
-    [429, 'REGISTRY_REFUSED'],
+    [429, 'REGISTRY_RATE_LIMITED'],
   ])('is given up when it answers %d without end', async (status, code) => {
     const { host, seen } = await play((_request, response) => response.writeHead(status).end())
     await expect(clientOf(host).statBlob('shop', blob.digest, never)).rejects.toMatchObject({ code })
     expect(seen).toHaveLength(6)
+  })
+
+  it.each([
+    ['asks for more time than anybody waits', { 'Retry-After': '3600' }, /come back in 60 min/],
+    [
+      'says that nothing is left',
+      {
+        'ratelimit-limit': '100;w=21600',
+        'ratelimit-remaining': '0;w=21600',
+        'docker-ratelimit-source': '192.0.2.7',
+      },
+      /limit 100 in 6 h, 0 left, counted for 192.0.2.7/,
+    ],
+  ])('is told at once when it %s', async (_, headers, message) => {
+    const body = JSON.stringify({
+      errors: [{ code: 'TOOMANYREQUESTS', message: 'You have reached your pull rate limit.' }],
+    })
+    const { host, seen } = await play((_request, response) => response.writeHead(429, headers).end(body))
+    const failed = await clientOf(host)
+      .readManifest('shop', 'v1', never)
+      .catch((reason: DeployError) => reason)
+    expect(failed).toMatchObject({
+      code: 'REGISTRY_RATE_LIMITED',
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/naru login.*mirror/),
+    })
+    expect((failed as DeployError).message).toContain('reached your pull rate limit')
+    expect(seen).toHaveLength(1)
   })
 
   it.each([400, 404, 405, 418, 507])('is not asked again after %d', async (status) => {
@@ -239,7 +268,7 @@ describe('A9, A10: logins', () => {
     const anonymous = clientOf(registry.host).statBlob('shop', blob.digest, never)
     await expect(anonymous).rejects.toMatchObject({
       code: 'REGISTRY_AUTH_FAILED',
-      hint: expect.stringMatching(/docker login/),
+      hint: expect.stringMatching(/naru login/),
     })
     const client = clientOf(registry.host, { credentials: { ...login, username: 'naru' } })
     expect(await client.statBlob('shop', blob.digest, never)).toBeNull()

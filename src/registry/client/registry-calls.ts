@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Authorization } from './authorization.ts'
 import type { Connection } from './connection.ts'
-import { answerFailure, isPassingStatus, refused, Transient } from './failures.ts'
+import { answered, refused, Transient } from './failures.ts'
 import { readAll, readErrors } from './read-answer.ts'
 
 /** One call to the registry. */
@@ -25,8 +25,6 @@ export interface RegistryCall {
 
 /** Redirects that are followed for one call. */
 const MAX_REDIRECTS = 5
-/** The longest that a registry may make us wait by Retry-After. */
-const LONGEST_WAIT_MS = 30_000
 
 /** Calls of the distribution API: authorization, redirects, what a status means, and trying again. */
 export class RegistryCalls {
@@ -34,12 +32,20 @@ export class RegistryCalls {
   readonly #authorization: Authorization
   readonly #clock: Clock
   readonly #tries: number
+  readonly #random: () => number
 
-  constructor(connection: Connection, authorization: Authorization, clock: Clock, tries: number) {
+  /** `random`: from 0 to 1, for the jitter of waits. */
+  constructor(
+    connection: Connection,
+    authorization: Authorization,
+    clock: Clock,
+    { tries, random }: { readonly tries: number; readonly random: () => number },
+  ) {
     this.#connection = connection
     this.#authorization = authorization
     this.#clock = clock
     this.#tries = tries
+    this.#random = random
   }
 
   get host(): string {
@@ -70,9 +76,13 @@ export class RegistryCalls {
     }
   }
 
-  /** Waits before the next try, as long as the registry asks for or else `delayMs`. */
-  async wait(failed: Transient, delayMs: number, signal: AbortSignal): Promise<void> {
-    await this.#clock.sleep(Math.min(failed.retryAfterMs ?? delayMs, LONGEST_WAIT_MS), signal)
+  /** Waits before the next try: half to all of `delayMs`, or that much longer than the registry asks for, so that many clients do not come back at once. */
+  async wait({ retryAfterMs }: Transient, delayMs: number, signal: AbortSignal): Promise<void> {
+    const random = this.#random()
+    await this.#clock.sleep(
+      retryAfterMs === null ? delayMs * (0.5 + random / 2) : retryAfterMs + delayMs * random,
+      signal,
+    )
   }
 
   /** As `once`, for an answer without a body that matters. */
@@ -143,18 +153,11 @@ export class RegistryCalls {
     if (call.expect.includes(status)) return answer
     const { codes, message } = await readErrors(answer)
     if (codes.includes('DIGEST_INVALID')) throw digestRefused(this.host, call.what, message)
-    const failure = answerFailure(this.host, status, call.what, message)
-    throw isPassingStatus(status) ? new Transient(failure, retryAfter(answer)) : failure
+    throw answered(this.host, answer, call.what, message, this.#clock.now())
   }
 }
 
 const isRedirect = (status: number | undefined) => [301, 302, 303, 307, 308].includes(status ?? 0)
-
-/** Retry-After in seconds; a date is not honoured, the usual back-off is used then. */
-function retryAfter(answer: IncomingMessage): number | null {
-  const text = answer.headers['retry-after']
-  return text !== undefined && /^[0-9]{1,6}$/.test(text) ? Number(text) * 1000 : null
-}
 
 const digestRefused = (host: string, what: string, message: string) =>
   new DeployError('DIGEST_MISMATCH', `the registry ${host} got other bytes when asked to ${what}: ${message}`, {

@@ -32,6 +32,8 @@ export interface RegistryClientOptions {
   readonly stallMs?: number
   /** How often a call is tried that fails for what may pass. Default 6: about 6 seconds. */
   readonly tries?: number
+  /** From 0 to 1, for the jitter of waits. Default Math.random. */
+  readonly random?: () => number
 }
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
@@ -42,7 +44,8 @@ export function registryClient(options: RegistryClientOptions): ContentStore & {
   const origin = new URL(`${plain ? 'http' : 'https'}://${host}`)
   const connection = new Connection({ origin, stallMs: options.stallMs ?? 60_000, ca: options.ca ?? null })
   const authorization = new Authorization(connection, options.credentials ?? (async () => null), options.clock)
-  return new RegistryClient(connection, new RegistryCalls(connection, authorization, options.clock, options.tries ?? 6))
+  const { clock, tries = 6, random = Math.random } = options
+  return new RegistryClient(connection, new RegistryCalls(connection, authorization, clock, { tries, random }))
 }
 
 const isOwnMachine = (host: string) => /^(?:localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(?::[0-9]+)?$/.test(host)
