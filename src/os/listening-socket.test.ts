@@ -1,7 +1,7 @@
 import { connect, createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { establishedOn, listeningPorts, usedPorts } from './tcp-table.ts'
-import { bindSocket, type ListeningSocket, listenOnSocket } from './listening-socket.ts'
+import { establishedOn, listeningPorts } from './tcp-table.ts'
+import { bindSocket, canListen, type ListeningSocket, listenOnSocket } from './listening-socket.ts'
 
 describe('bindSocket', () => {
   const open: (ListeningSocket | Server)[] = []
@@ -21,7 +21,7 @@ describe('bindSocket', () => {
     )
     expect(answer).toBe('hello')
     expect(listeningPorts([process.pid])).toContain(socket.port)
-    expect(usedPorts().has(socket.port)).toBe(true)
+    expect(await canListen(socket.port)).toBe(false)
     expect(establishedOn(1)).toBe(0)
   })
 
@@ -32,5 +32,15 @@ describe('bindSocket', () => {
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
     await expect(bindSocket('127.0.0.1', port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it.each(['127.0.0.1', '0.0.0.0'])('sees that somebody listens on %s, and that nobody does any more', async (host) => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, host, resolve))
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    expect(await canListen(port)).toBe(false)
+    await new Promise((resolve) => server.close(resolve))
+    expect(await canListen(port)).toBe(true)
   })
 })

@@ -42,11 +42,6 @@ export function establishedOn(port: number): number {
   return tcpSockets().filter((socket) => socket.state === ESTABLISHED && socket.localPort === port).length
 }
 
-/** Every local port that some socket has, in any state: not free to give away. */
-export function usedPorts(): Set<number> {
-  return new Set(tcpSockets().map(({ localPort }) => localPort))
-}
-
 /** The ports that these processes listen on, ascending. Where another user's processes may not be looked into: none. */
 export function listeningPorts(pids: readonly number[]): number[] {
   const inodes = new Set(pids.flatMap(socketInodes))

@@ -1,7 +1,7 @@
 import { type Scope, scopeName } from '../../../model/app.ts'
 import { DeployError } from '../../../model/failure.ts'
 import { inCgroups } from '../../../os/cgroup.ts'
-import { usedPorts } from '../../../os/tcp-table.ts'
+import { canListen } from '../../../os/listening-socket.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
 import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
 import type { Inheritance } from './handover.ts'
@@ -22,11 +22,13 @@ export class Keeper {
   readonly #around: Surroundings
   readonly #ports: PortRange
   readonly #portSeed: number
+  /** One port is chosen at a time: between the question whether it is free and the answer nobody else is given it. */
+  #reserving: Promise<unknown> = Promise.resolve()
   readonly #replicas = new Map<string, KeptReplica>()
   readonly #migrations = new Map<string, KeptMigration>()
   readonly #answers: Answers = {
     observe: async ({ scope }) => this.#observe(scope),
-    reserve: async ({ scope, replica }) => this.#reserve(scope, replica),
+    reserve: ({ scope, replica }) => this.#reserve(scope, replica),
     release: async ({ scope, replica }) => this.#release(scope, replica),
     start: (request) => this.#start(request),
     stop: async ({ scope, replica, graceMs }) => this.#replicas.get(keyOf(scope, replica))?.stop(graceMs),
@@ -118,15 +120,26 @@ export class Keeper {
     return scope === null ? all : all.filter(({ spec }) => scopeName(spec.place.scope) === scopeName(scope))
   }
 
-  #reserve(scope: Scope, replica: string): number {
+  #reserve(scope: Scope, replica: string): Promise<number> {
+    const port = this.#reserving.then(() => this.#freePort(scope, replica))
+    this.#reserving = port.catch(() => {})
+    return port
+  }
+
+  async #freePort(scope: Scope, replica: string): Promise<number> {
     const { ledger } = this.#around
     const given = ledger.ports()
     const mine = given.find((one) => one.replica === replica && one.scope === scopeName(scope))
     if (mine !== undefined) return mine.port
-    const taken = new Set([...usedPorts(), ...given.map(({ port }) => port)])
-    const port = choosePort(this.#ports, ledger.lastPort() ?? this.#portSeed, taken)
-    ledger.reservePort(port, scope, replica)
-    return port
+    const taken = new Set(given.map(({ port }) => port))
+    while (true) {
+      const port = choosePort(this.#ports, ledger.lastPort() ?? this.#portSeed, taken)
+      if (await canListen(port)) {
+        ledger.reservePort(port, scope, replica)
+        return port
+      }
+      taken.add(port)
+    }
   }
 
   #release(scope: Scope, replica: string): void {

@@ -68,8 +68,10 @@ export class Ledger {
 
   /** Forgets a replica and gives its port back. */
   dropReplica(scope: Scope, replica: string): void {
-    this.#run('delete from replica where scope = ? and name = ?', scopeName(scope), replica)
-    this.#run('delete from port where scope = ? and replica = ?', scopeName(scope), replica)
+    this.#together(() => {
+      this.#run('delete from replica where scope = ? and name = ?', scopeName(scope), replica)
+      this.#run('delete from port where scope = ? and replica = ?', scopeName(scope), replica)
+    })
   }
 
   migrations(): MigrationRecord[] {
@@ -102,8 +104,10 @@ export class Ledger {
   }
 
   reservePort(port: number, scope: Scope, replica: string): void {
-    this.#run('insert into port values (?, ?, ?)', port, scopeName(scope), replica)
-    this.#run("insert or replace into singleton values ('lastPort', ?)", String(port))
+    this.#together(() => {
+      this.#run('insert into port values (?, ?, ?)', port, scopeName(scope), replica)
+      this.#run("insert or replace into singleton values ('lastPort', ?)", String(port))
+    })
   }
 
   /** The port that was given away last; null: none yet. */
@@ -128,6 +132,19 @@ export class Ledger {
 
   #all(sql: string, ...values: (string | number)[]): Record<string, string | undefined>[] {
     return this.#db.prepare(sql).all(...values) as Record<string, string | undefined>[]
+  }
+
+  /** One transaction: one write to the disk, all of it or nothing. */
+  #together(writes: () => void): void {
+    this.#run('begin')
+    try {
+      writes()
+      this.#run('commit')
+    } catch (failed) {
+      // SQLite rolls back by itself when the disk is full.
+      if (this.#db.isTransaction) this.#db.exec('rollback')
+      throw failed
+    }
   }
 
   #run(sql: string, ...values: (string | number)[]): void {
