@@ -8,6 +8,7 @@ export class BuildProgress {
   readonly #report: Report
   readonly #numbered = new Map<Instruction, { readonly stage: string; readonly step: number }>()
   readonly #startedMs = performance.now()
+  readonly #ran = new Set<Instruction>()
   #layers: readonly Instruction[] = []
 
   constructor(stages: readonly Stage[], report: Report) {
@@ -22,16 +23,24 @@ export class BuildProgress {
   evaluated(records: readonly Record[]): void {
     this.#layers = records.flatMap(({ instruction, layer }) => (layer === null ? [] : instruction))
     const later = new Set(this.#layers)
-    for (const instruction of this.#numbered.keys()) if (!later.has(instruction)) this.#tell(instruction, true)
+    for (const instruction of this.#numbered.keys()) {
+      if (!later.has(instruction) && !this.#ran.has(instruction)) this.#tell(instruction, true)
+    }
   }
 
   /** The layer of that index of the target is packed, or was found. */
   layerDone(index: number, cached: boolean): void {
     const instruction = this.#layers[index]
-    if (instruction !== undefined) this.#tell(instruction, cached)
+    if (instruction !== undefined && !this.#ran.has(instruction)) this.#tell(instruction, cached)
   }
 
-  #tell(instruction: Instruction, cached: boolean): void {
+  /** A RUN has ended, or was found in the cache: told at once, with its own time. */
+  ran(instruction: Instruction, cached: boolean, tookMs: number): void {
+    this.#ran.add(instruction)
+    this.#tell(instruction, cached, tookMs)
+  }
+
+  #tell(instruction: Instruction, cached: boolean, tookMs = performance.now() - this.#startedMs): void {
     const numbered = this.#numbered.get(instruction)
     if (numbered === undefined) return
     this.#report({
@@ -40,7 +49,7 @@ export class BuildProgress {
       steps: this.#numbered.size,
       instruction: instruction.text,
       cached,
-      tookMs: Math.round(performance.now() - this.#startedMs),
+      tookMs: Math.round(tookMs),
     })
   }
 }

@@ -210,7 +210,7 @@ describe('stages', () => {
     'ENV A=1',
     'COPY a /a',
     'FROM scratch AS unused',
-    'RUN make it',
+    'ADD https://example.com/x /x',
     'FROM $BASE AS two',
     'COPY --from=one /a /from-name',
     'COPY --from=0 --chown=5 a /from-number',
@@ -230,7 +230,7 @@ describe('stages', () => {
     expect((await build.image({ target: 'ONE' })).files).toEqual({ a: 'f 644 0:0 A' })
     await expect(build.run({ target: 'unused' })).rejects.toMatchObject({
       code: 'DOCKERFILE_NOT_SUPPORTED',
-      message: 'Dockerfile:6:1: RUN is not carried out by this builder yet',
+      message: expect.stringContaining('Dockerfile:6:1: ADD of https://example.com/x'),
       detail: { file: 'Dockerfile', line: 6, column: 1 },
     })
     await expect(build.run({ target: 'nope' })).rejects.toMatchObject({ code: 'BUILD_TARGET_NOT_FOUND' })
@@ -366,7 +366,7 @@ describe('base images', () => {
 
 describe('what is not carried out yet is refused before anything is built', () => {
   it.each([
-    ['RUN true', 'RUN'],
+    ['RUN --device=x true', 'RUN --device'],
     ['COPY --parents a /x/', 'COPY --parents'],
     ['COPY --exclude=*.md a /x/', 'COPY --exclude'],
     ['ADD --checksum=sha256:1 a /x/', 'ADD --checksum'],

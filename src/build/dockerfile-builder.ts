@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import { systemClock } from '../os/system-clock.ts'
@@ -11,6 +13,12 @@ import { type PlannedImage, publishImage } from './image/publish-image.ts'
 import { BuildProgress } from './build-progress.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { hostPlatform } from './platform.ts'
+import { LowerFolders } from './sandbox/lower-folders.ts'
+import { findPrivileges } from './sandbox/privileges.ts'
+import { RunResults } from './sandbox/run-results.ts'
+import { RunSteps } from './sandbox/run-steps.ts'
+import { findTools } from './sandbox/tools.ts'
+import { sweepWorkFolders } from './sandbox/work-folder.ts'
 import { StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
@@ -24,6 +32,7 @@ export function dockerfileBuilder(options: { readonly cacheFolder: string }): Bu
   return {
     async build(request, report, signal) {
       await sweepTemporary(cacheFolder, systemClock.now())
+      await sweepWorkFolders(sandboxFolder(cacheFolder, 'work'), removeFolder)
       const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       try {
@@ -57,7 +66,10 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
   const progress = new BuildProgress(stages, report)
   const builder = new StageBuilder(
-    { dockerfile, context: context.files, args, globals, platform, bases: request.bases, cacheFolder, contents },
+    {
+      ...{ dockerfile, context: context.files, args, globals, platform, bases: request.bases, cacheFolder, contents },
+      ...{ runs: openRunSteps(build), progress },
+    },
     signal,
   )
   const image = await evaluateAll(stages, builder, progress)
@@ -75,6 +87,22 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
     },
     signal,
   )
+}
+
+const RUN_MS = 3600_000
+const sandboxFolder = (cacheFolder: string, name: string): string => join(cacheFolder, 'sandbox', name)
+const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
+
+function openRunSteps({ cacheFolder, contents, report }: Build): RunSteps {
+  const privileges = findPrivileges(findTools(process.env.PATH ?? ''))
+  return new RunSteps({
+    work: sandboxFolder(cacheFolder, 'work'),
+    results: new RunResults(sandboxFolder(cacheFolder, 'runs')),
+    lowers: new LowerFolders(sandboxFolder(cacheFolder, 'lowers'), privileges, contents),
+    privileges: () => privileges,
+    timeoutMs: RUN_MS,
+    report,
+  })
 }
 
 async function evaluateAll(

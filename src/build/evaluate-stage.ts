@@ -2,7 +2,7 @@ import type { ImageConfig, Platform } from '../model/descriptor.ts'
 import { CONTEXT, type Copy, copyFiles, findSources, makeParents } from './copy-files.ts'
 import { refuseArchive, refuseRemote } from './add-rules.ts'
 import { failureAt, type Place } from './dockerfile/place.ts'
-import type { CopyInstruction, Instruction } from './dockerfile/instruction.ts'
+import type { CopyInstruction, Instruction, RunInstruction } from './dockerfile/instruction.ts'
 import { bytesContent } from './image/content.ts'
 import type { Added, FileEntry, Files } from './image/file-entry.ts'
 import { FileTree, FOLDER } from './image/file-tree.ts'
@@ -10,6 +10,9 @@ import type { LayerSource } from './base/read-layer.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import { applySetting, type Settings, workingDir } from './image-settings.ts'
 import { readMode, readOwner } from './owner.ts'
+import { addedBy, applyRun, type RunResult } from './sandbox/run-results.ts'
+import { type RunStep, runStep } from './sandbox/run-step.ts'
+import type { Standing } from './sandbox/run-steps.ts'
 import { declareArgs, type BuildArgs, type Expand, expander } from './variables.ts'
 import type { Escape } from './dockerfile/directives.ts'
 
@@ -17,6 +20,8 @@ import type { Escape } from './dockerfile/directives.ts'
 export interface Record {
   readonly instruction: Instruction
   readonly layer: Added | null
+  /** The folder that a RUN left, whose layer this is; null: no RUN made it. */
+  readonly upper: string | null
 }
 
 /** An image as far as a stage has come: what it stands on, and what its instructions add. Nothing of it is packed yet. */
@@ -27,6 +32,8 @@ export interface StageImage {
   readonly author: string | null
   readonly settings: Settings
   readonly records: readonly Record[]
+  /** The file system of the base alone. */
+  readonly baseTree: () => Promise<FileTree>
   /** The file system; read from the base when somebody asks. The caller may not change it. */
   readonly tree: () => Promise<FileTree>
 }
@@ -41,6 +48,9 @@ export interface Surroundings {
   readonly filesOf: (from: string, instruction: Instruction) => Promise<Files>
   /** The text of a small file of an image; null: it is not there. */
   readonly readText: (tree: FileTree, path: string) => Promise<string | null>
+  readonly proxies: BuildArgs['proxies']
+  /** Carries a RUN out, or finds what it did before. */
+  readonly run: (instruction: Instruction, step: RunStep, standing: Standing) => Promise<RunResult>
 }
 
 /** Carries out the instructions of one stage upon what it starts from. Throws DOCKERFILE_*, BUILD_*. */
@@ -88,9 +98,36 @@ class Evaluation {
     if (instruction.kind === 'arg') declareArgs(instruction, this.#args, { args, expand, inherited: globals })
     if (instruction.kind === 'maintainer') this.#author = expand.one(instruction.value, instruction.place)
     if (instruction.kind === 'cmd') this.#ownCommand = true
-    const layer = await this.#layer(instruction, expand)
+    const { layer, upper } = await this.#made(instruction, expand)
     this.#settings = applySetting(instruction, { settings: this.#settings, expand, ownCommand: this.#ownCommand })
-    this.#records.push({ instruction, layer })
+    this.#records.push({ instruction, layer, upper })
+  }
+
+  async #made(instruction: Instruction, expand: Expand): Promise<Pick<Record, 'layer' | 'upper'>> {
+    if (instruction.kind === 'run') return this.#run(instruction, expand)
+    return { layer: await this.#layer(instruction, expand), upper: null }
+  }
+
+  async #run(instruction: RunInstruction, expand: Expand): Promise<Pick<Record, 'layer' | 'upper'>> {
+    const { proxies, run, readText } = this.#around
+    const tree = await this.#ownTree()
+    const step = runStep(instruction, {
+      settings: this.#settings,
+      args: this.#args,
+      proxies,
+      expand: (word) => expand.one(word, instruction.place),
+    })
+    const result = await run(instruction, step, {
+      base: this.#start.base,
+      baseTree: this.#start.baseTree,
+      layers: [...this.#start.records, ...this.#records].flatMap(({ layer: added, upper }) =>
+        added === null ? [] : { added, upper },
+      ),
+      tree,
+      readText: (path) => readText(tree, path),
+    })
+    applyRun(tree, result)
+    return result.layer.length === 0 ? { layer: null, upper: null } : { layer: addedBy(result), upper: result.upper }
   }
 
   #layer(instruction: Instruction, expand: Expand): Promise<Added | null> {

@@ -57,13 +57,10 @@ function copiesOf(dockerfile: Dockerfile, stage: Stage): readonly Origin[] {
 }
 
 const OTHER_FLAGS_HINT = 'Leave the flag out, or build the image with another builder, push it and deploy it by image.'
-const RUN_HINT =
-  'Run it on the host before the image (build.run), or put it into a base image; or build the image elsewhere and deploy it by image.'
 
 /** Refuses what is read but not carried out yet, so that nothing is ever ignored. Throws DOCKERFILE_NOT_SUPPORTED at its place. */
 export function refuseUnsupported(instruction: Instruction): void {
   const { place } = instruction
-  if (instruction.kind === 'run') throw notSupported(place, 'RUN is not carried out by this builder yet', RUN_HINT)
   if (instruction.kind !== 'copy' && instruction.kind !== 'add') return
   const [flag] = instruction.others
   if (flag === undefined) return

@@ -15,9 +15,13 @@ import type { SpooledContents } from './base/layer-content.ts'
 import { listLayer } from './base/layer-listing.ts'
 import { type BaseImage, readBase } from './base/read-base.ts'
 import { resolvePath } from './image/resolve-path.ts'
+import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
 import { copyOrigin, refuseUnsupported, stageOrigin } from './needed-stages.ts'
 import { parsePlatform } from './platform.ts'
+import type { RunResult } from './sandbox/run-results.ts'
+import type { RunStep } from './sandbox/run-step.ts'
+import type { RunSteps, Standing } from './sandbox/run-steps.ts'
 import { type BuildArgs, type Expand, expander } from './variables.ts'
 
 /** What the stages of one build share. */
@@ -30,6 +34,8 @@ export interface StageBuild {
   readonly bases: ContentStore
   readonly cacheFolder: string
   readonly contents: SpooledContents
+  readonly runs: RunSteps
+  readonly progress: BuildProgress
 }
 
 /** User databases are read whole; larger ones are none. */
@@ -72,6 +78,7 @@ export class StageBuilder {
       author: image.config.author ?? null,
       settings,
       records: [],
+      baseTree: () => this.#tree(image),
       tree: () => this.#tree(image),
     }
     return { start, triggers: OnBuild.map((text) => readTrigger(text, origin.name)) }
@@ -143,6 +150,8 @@ export class StageBuilder {
       context,
       filesOf: (from, { place }) => this.#filesOf(stage, from, place),
       readText: (tree, path) => this.#readText(tree, path),
+      proxies: args.proxies,
+      run: (instruction, step, standing) => this.#run(instruction, step, standing),
     }
   }
 
@@ -151,6 +160,13 @@ export class StageBuilder {
     if (origin.kind === 'stage') return this.#finished(origin.stage, place).tree()
     if (origin.kind === 'scratch') return new FileTree()
     return this.#tree(await this.#base(origin.name, this.#build.platform, place))
+  }
+
+  async #run(instruction: Instruction, step: RunStep, standing: Standing): Promise<RunResult> {
+    const startedMs = performance.now()
+    const { cached, ...result } = await this.#build.runs.run(step, standing, this.#signal)
+    this.#build.progress.ran(instruction, cached, performance.now() - startedMs)
+    return result
   }
 
   async #readText(tree: FileTree, path: string): Promise<string | null> {
@@ -169,6 +185,7 @@ function scratch(platform: Platform): StageImage {
     author: null,
     settings: SCRATCH_SETTINGS,
     records: [],
+    baseTree: () => Promise.resolve(new FileTree()),
     tree: () => Promise.resolve(new FileTree()),
   }
 }

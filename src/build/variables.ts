@@ -47,6 +47,11 @@ export class BuildArgs {
     return Object.hasOwn(this.#given, name) ? this.#given[name] : undefined
   }
 
+  /** Proxies that were given, as RUN sees them. */
+  get proxies(): Readonly<Record<string, string>> {
+    return Object.fromEntries(Object.entries(this.#given).filter(([name]) => PROXIES.has(name.toUpperCase())))
+  }
+
   /** Names that were given and that nothing asked for. */
   get unused(): readonly string[] {
     return Object.keys(this.#given).filter((name) => !this.#taken.has(name) && !PROXIES.has(name.toUpperCase()))

@@ -14,6 +14,8 @@ export interface RunOptions {
   /** Called with each line while it runs; what is given here is not collected. */
   readonly onStdoutLine?: (line: string) => void
   readonly onStderrLine?: (line: string) => void
+  /** Reads the output as bytes, to its end; then it is not collected. */
+  readonly onStdout?: (stream: Readable) => Promise<void>
   /** Collected output beyond this is cut off. Default 16 MiB. */
   readonly maxOutputBytes?: number
   readonly uid?: number
@@ -67,7 +69,9 @@ export async function run(program: string, args: readonly string[], options: Run
   try {
     const limit = options.maxOutputBytes ?? 16 * 2 ** 20
     const [stdout, stderr, end] = await Promise.all([
-      collect(child.stdout, limit, options.onStdoutLine),
+      options.onStdout === undefined
+        ? collect(child.stdout, limit, options.onStdoutLine)
+        : options.onStdout(child.stdout).then(() => ''),
       collect(child.stderr, limit, options.onStderrLine),
       ended(child, program),
       feed(child, options.input),

@@ -39,6 +39,13 @@ export interface HealthcheckInstruction {
   readonly retries: number | null
 }
 
+export interface RunMeaning {
+  readonly kind: 'run'
+  readonly command: Command
+  readonly flags: readonly string[]
+  readonly heredocs: readonly Heredoc[]
+}
+
 /** What an instruction says, words not expanded yet. */
 export type Meaning =
   | FromInstruction
@@ -51,15 +58,13 @@ export type Meaning =
   | { readonly kind: 'cmd' | 'entrypoint'; readonly command: Command }
   | { readonly kind: 'shell'; readonly args: readonly string[] }
   | { readonly kind: 'onbuild'; readonly trigger: string; readonly triggerKeyword: string }
-  | {
-      readonly kind: 'run'
-      readonly command: Command
-      readonly flags: readonly string[]
-      readonly heredocs: readonly Heredoc[]
-    }
+  | RunMeaning
 
-export type Instruction = Meaning & {
+interface Placed {
   readonly place: Place
   /** The joined line, for people and for the history of the image. */
   readonly text: string
 }
+
+export type Instruction = Meaning & Placed
+export type RunInstruction = RunMeaning & Placed

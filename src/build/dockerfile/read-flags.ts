@@ -2,11 +2,13 @@ import { nearest } from '../../lib/nearest.ts'
 import type { RawInstruction } from './parse-dockerfile.ts'
 import { syntaxError } from './place.ts'
 
+type Flagged = Pick<RawInstruction, 'keyword' | 'flags' | 'place'>
+
 export type FlagKind = 'text' | 'switch'
 
 /** The flags of an instruction by name. Throws DOCKERFILE_SYNTAX for an unknown one, one without its value, or one that stands twice. */
 export function readFlags(
-  raw: RawInstruction,
+  raw: Flagged,
   known: Readonly<Record<string, FlagKind>>,
   repeatable: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, string> {
@@ -26,13 +28,13 @@ export function readFlags(
   return found
 }
 
-function switchValue(raw: RawInstruction, name: string, value: string): string {
+function switchValue(raw: Flagged, name: string, value: string): string {
   if (value === '' || value === 'true') return 'true'
   if (value === 'false') return 'false'
   throw syntaxError(raw.place, `--${name}=${value} is neither true nor false`, `Write --${name} or leave it out.`)
 }
 
-function unknownFlag(raw: RawInstruction, name: string, known: readonly string[]) {
+function unknownFlag(raw: Flagged, name: string, known: readonly string[]) {
   const guess = nearest(name, known)
   const hint =
     guess === undefined

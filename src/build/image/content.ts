@@ -23,9 +23,11 @@ export class DiskContent implements Content {
   readonly size: number
   readonly #name: string
   readonly #open: () => number
-  #id: string | null = null
+  #id: string | null
 
-  constructor(name: string, size: number, open: () => number) {
+  /** `id`: where it is known already; what is read is compared with it. */
+  constructor(name: string, size: number, open: () => number, id: string | null = null) {
+    this.#id = id
     this.#name = name
     this.size = size
     this.#open = open

@@ -14,10 +14,13 @@ interface Owned {
   readonly mode: number
   /** Seconds since the epoch; 'content': made from the content's id (see file-time.ts). */
   readonly mtime: number | 'content'
+  /** Extended attributes: name → value as latin1 text, any bytes. */
+  readonly xattrs?: Readonly<Record<string, string>>
 }
 
+/** `linkTo`: in a layer only, a hard link to that path of the same layer, which stands before it and has the same content. */
 export type FileEntry =
-  | (Owned & { readonly type: 'file'; readonly content: Content })
+  | (Owned & { readonly type: 'file'; readonly content: Content; readonly linkTo?: string })
   | (Owned & { readonly type: 'directory' })
   | (Owned & { readonly type: 'symlink'; readonly target: string })
   /** Devices, pipes and sockets: they may be in a base image, and are never copied. */

@@ -39,10 +39,14 @@ export function layerKey(files: readonly LayerFile[]): string {
   for (const file of files) {
     const { type, mode, uid, gid } = file.entry
     const link = file.entry.type === 'symlink' ? file.entry.target : ''
-    hash.update(`${canonicalJson([file.path, type, mode, uid, gid, mtimeOf(file), link, file.id])}\n`)
+    const rare = [...(file.entry.xattrs === undefined ? [] : [file.entry.xattrs]), ...hardLink(file)]
+    hash.update(`${canonicalJson([file.path, type, mode, uid, gid, mtimeOf(file), link, file.id, ...rare])}\n`)
   }
   return hash.digest('hex')
 }
+
+const hardLink = ({ entry }: LayerFile): readonly string[] =>
+  entry.type === 'file' && entry.linkTo !== undefined ? [entry.linkTo] : []
 
 /** Packs and compresses a layer, and hands it to `use` before its bytes are forgotten. */
 export async function makeLayer<Value>(

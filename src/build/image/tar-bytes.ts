@@ -27,7 +27,7 @@ export function* tarBytes(files: readonly LayerFile[]): Generator<Uint8Array> {
 function* parts(files: readonly LayerFile[]): Generator<Uint8Array> {
   for (const file of files) {
     yield* headers(file)
-    if (file.entry.type !== 'file') continue
+    if (file.entry.type !== 'file' || file.entry.linkTo !== undefined) continue
     yield* file.entry.content.chunks()
     yield new Uint8Array(padding(file.entry.content.size))
   }
@@ -39,33 +39,45 @@ const padding = (size: number): number => (BLOCK - (size % BLOCK)) % BLOCK
 function* headers(file: LayerFile): Generator<Uint8Array> {
   const { entry, path } = file
   const name = entry.type === 'directory' ? `${path}/` : path
-  const link = entry.type === 'symlink' ? entry.target : ''
-  const size = entry.type === 'file' ? entry.content.size : 0
+  const hardLink = entry.type === 'file' ? entry.linkTo : undefined
+  const link = entry.type === 'symlink' ? entry.target : (hardLink ?? '')
+  const size = entry.type === 'file' && hardLink === undefined ? entry.content.size : 0
   const records = [
     ...(fits(name, 100) ? [] : [record('path', name)]),
     ...(fits(link, 100) ? [] : [record('linkpath', link)]),
     ...(size < 8 ** 11 ? [] : [record('size', String(size))]),
     ...(entry.uid < 8 ** 7 ? [] : [record('uid', String(entry.uid))]),
     ...(entry.gid < 8 ** 7 ? [] : [record('gid', String(entry.gid))]),
+    ...Object.entries(entry.xattrs ?? {}).map(([key, value]) => record(`SCHILY.xattr.${key}`, value, 'latin1')),
   ]
   if (records.length > 0) {
-    const body = Buffer.from(records.join(''))
+    const body = Buffer.concat(records)
     yield header({ name: 'PaxHeader', type: 'x', mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: 0, link: '' })
     yield body
     yield new Uint8Array(padding(body.length))
   }
   const { mode, uid, gid } = entry
-  yield header({ name, link, type: TYPES[entry.type], mode, uid, gid, size, mtime: mtimeOf(file) })
+  yield header({
+    name,
+    link,
+    type: hardLink === undefined ? TYPES[entry.type] : '1',
+    mode,
+    uid,
+    gid,
+    size,
+    mtime: mtimeOf(file),
+  })
 }
 
 const fits = (text: string, most: number): boolean => text.length <= most && /^[\x20-\x7e]*$/.test(text)
 
 /** `LENGTH key=value\n`, the length counting itself. */
-function record(key: string, value: string): string {
-  const rest = Buffer.byteLength(` ${key}=${value}\n`)
+function record(key: string, value: string, encoding: BufferEncoding = 'utf8'): Buffer {
+  const bytes = Buffer.from(value, encoding)
+  const rest = Buffer.byteLength(` ${key}=\n`) + bytes.length
   let length = rest + String(rest).length
   if (rest + String(length).length !== length) length = rest + String(length).length
-  return `${length} ${key}=${value}\n`
+  return Buffer.concat([Buffer.from(`${length} ${key}=`), bytes, Buffer.from('\n')])
 }
 
 interface Header {

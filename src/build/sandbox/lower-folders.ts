@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { canonicalJson } from '../../lib/canonical-json.ts'
+import { diskFull } from '../../model/disk-full.ts'
+import { makeFolder } from '../../os/atomic-file.ts'
+import { run } from '../../os/run.ts'
+import type { SpooledContents } from '../base/layer-content.ts'
+import type { Added } from '../image/file-entry.ts'
+import { type FileTree, parentOf } from '../image/file-tree.ts'
+import { layerKey, settleLayer } from '../image/make-layer.ts'
+import { tarBytes } from '../image/tar-bytes.ts'
+import type { Privileges } from './privileges.ts'
+import { TOOL_ENV, tool } from './tools.ts'
+
+const UNPACK_MS = 3600_000
+
+/** Unpacked files of base images and of COPYs: the lower folders of overlays, each made once. */
+export class LowerFolders {
+  readonly #folder: string
+  readonly #privileges: Privileges
+  readonly #contents: SpooledContents
+
+  constructor(folder: string, privileges: Privileges, contents: SpooledContents) {
+    this.#folder = folder
+    this.#privileges = privileges
+    this.#contents = contents
+  }
+
+  /** The whole file system of an image, named by what it is made of. */
+  ofImage(name: string, tree: FileTree, signal: AbortSignal): Promise<string> {
+    return this.#folderOf(`image-${hashOf(name)}`, () => Promise.resolve(new Map(tree.entriesByPath)), signal)
+  }
+
+  /** What a COPY added; folders that it only passed through are as the tree has them, since an overlay shows the topmost. */
+  async ofLayer(added: Added, tree: FileTree, signal: AbortSignal): Promise<string> {
+    const whole: Added = new Map(added)
+    for (const path of added.keys()) {
+      for (let folder = parentOf(path); folder !== '' && !whole.has(folder); folder = parentOf(folder)) {
+        const there = tree.at(folder)
+        if (there?.type === 'directory') whole.set(folder, there)
+      }
+    }
+    const key = layerKey(await settleLayer(whole, signal))
+    return this.#folderOf(`layer-${key}`, () => Promise.resolve(whole), signal)
+  }
+
+  async #folderOf(name: string, entries: () => Promise<Added>, signal: AbortSignal): Promise<string> {
+    const folder = join(this.#folder, name)
+    if ((await stat(folder).catch(() => null)) !== null) {
+      const now = new Date()
+      await utimes(dirname(join(folder, 'x')), now, now)
+      return join(folder, 'root')
+    }
+    const part = join(this.#folder, `.${name}.${process.pid}.part`)
+    try {
+      await rm(part, { recursive: true, force: true })
+      await makeFolder(this.#folder)
+      await mkdir(join(part, 'root'), { recursive: true })
+      await chmod(join(part, 'root'), 0o755)
+      await this.#unpack(await entries(), join(part, 'root'), signal)
+      await rename(part, folder)
+    } catch (failed) {
+      await rm(part, { recursive: true, force: true })
+      throw diskFull(failed, `unpacking an image to ${this.#folder}`)
+    }
+    return join(folder, 'root')
+  }
+
+  /**
+   * GNU tar writes them, because it can set attributes and, in a user namespace, owners. The archive is ours and sorted, and
+   * names no path through a link: nothing can lead out of the folder.
+   */
+  async #unpack(entries: Added, root: string, signal: AbortSignal): Promise<void> {
+    const files = await settleLayer(entries, signal)
+    await this.#contents.prepare(
+      files.flatMap(({ entry }) => (entry.type === 'file' ? entry.content : [])),
+      signal,
+    )
+    const [program, args] = this.#privileges.command([
+      tool(this.#privileges.tools, 'tar'),
+      ...[
+        '--extract',
+        '--file=-',
+        '--numeric-owner',
+        '--same-owner',
+        '--same-permissions',
+        '--delay-directory-restore',
+      ],
+      ...['--xattrs', '--xattrs-include=*', `--directory=${root}`],
+    ])
+    const input = Readable.from(tarBytes(files), { highWaterMark: 2 })
+    const { code, stderr } = await run(program, args, { env: TOOL_ENV, cwd: '/', input, timeoutMs: UNPACK_MS, signal })
+    if (code === 0) return
+    const why = stderr.trim().split('\n').slice(-3).join('; ')
+    throw /No space left/i.test(why)
+      ? Object.assign(new Error(why), { code: 'ENOSPC' })
+      : new Error(`tar ended with ${code}: ${why}`)
+  }
+}
+
+const hashOf = (name: string): string => createHash('sha256').update(canonicalJson(name)).digest('hex')

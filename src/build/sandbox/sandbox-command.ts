@@ -1,0 +1,28 @@
+import type { RunNetwork } from './run-flags.ts'
+import type { RunUser } from './run-user.ts'
+import { type Tools, tool } from './tools.ts'
+
+/** Docker's default without mknod, since devices never come into a layer. */
+export const CAPABILITIES = [
+  ...['chown', 'dac_override', 'fowner', 'fsetid', 'kill', 'setgid', 'setuid', 'setpcap', 'net_bind_service'],
+  ...['net_raw', 'sys_chroot', 'audit_write', 'setfcap'],
+]
+
+/** `unshare …`: the namespaces in which enter.mjs mounts. They end, with all that runs in them, when their starter does. */
+export function namespaces(tools: Tools, own: 'all' | 'outer', network: RunNetwork): readonly string[] {
+  const inner =
+    own === 'all' ? ['--ipc', '--uts', '--cgroup', ...(network === 'none' ? ['--net'] : [])] : ['--mount-proc']
+  return [tool(tools, 'unshare'), '--mount', '--pid', '--fork', '--kill-child', ...inner, '--']
+}
+
+/** Drops rights, changes root, folder and user, and becomes the command: each program replaces the one before. */
+export function commandChain(tools: Tools, user: RunUser, cwd: string, args: readonly string[]): readonly string[] {
+  const groups = user.groups.length === 0 ? ['--clear-groups'] : ['--groups', user.groups.join(',')]
+  const bounding = `--bounding-set=-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`
+  const become = user.uid === 0 ? [] : ['--setuid', String(user.uid)]
+  return [
+    ...[tool(tools, 'setpriv'), '--regid', String(user.gid), ...groups, bounding, '--'],
+    ...[tool(tools, 'nsenter'), '--root=.', `--wd=.${cwd}`, ...become, '--'],
+    ...args,
+  ]
+}

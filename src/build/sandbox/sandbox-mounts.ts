@@ -1,0 +1,88 @@
+import type { Mount } from './enter-spec.ts'
+
+/** A file or folder of this machine at a path in the sandbox. */
+export interface Bound {
+  readonly source: string
+  /** In the image, no slash at either end; no link on its way. */
+  readonly target: string
+  readonly readOnly: boolean
+}
+
+export interface SandboxMounts {
+  /** Absolute: where the root of the sandbox is put together. */
+  readonly root: string
+  /** Lower folders, top first, and the folders of the overlay; relative to where mount runs. */
+  readonly lowers: readonly string[]
+  readonly upper: string
+  readonly work: string
+  readonly userNamespace: boolean
+  /** A folder with the mount points of /dev. */
+  readonly devices: string
+  /** /proc of these namespaces; false: an OCI runtime makes its own. */
+  readonly proc: boolean
+  readonly bound: readonly Bound[]
+}
+
+/** What every sandbox has of the machine's devices. */
+export const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const
+
+/** Of /proc, by which a root user would reach the whole machine (runc's lists). */
+export const MASKED = [
+  'acpi',
+  'asound',
+  'kcore',
+  'keys',
+  'latency_stats',
+  'timer_list',
+  'timer_stats',
+  'sched_debug',
+  'scsi',
+]
+export const READ_ONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger']
+
+/** Everything that a command sees, in the order in which it is mounted. No folder of the machine is among it but what the build brings. */
+export function sandboxMounts(of: SandboxMounts, exists: (path: string) => boolean): readonly Mount[] {
+  const at = (path: string) => `${of.root}/${path}`
+  const mount = (source: string, target: string, type: string, options: readonly string[]): Mount => ({
+    source,
+    target: at(target),
+    type,
+    options,
+  })
+  const bind = (source: string, target: string, more: readonly string[] = []) =>
+    mount(source, target, 'none', ['bind', ...more])
+  return [
+    { source: 'overlay', target: of.root, type: 'overlay', options: overlayOptions(of) },
+    bind(of.devices, 'dev'),
+    ...DEVICES.map((name) => bind(`/dev/${name}`, `dev/${name}`)),
+    mount('devpts', 'dev/pts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620']),
+    mount('shm', 'dev/shm', 'tmpfs', ['nosuid', 'nodev', 'noexec', 'mode=1777', 'size=64m']),
+    mount('mqueue', 'dev/mqueue', 'mqueue', ['nosuid', 'nodev', 'noexec']),
+    // Of another user's network a user namespace may show nothing.
+    ...(of.userNamespace ? [] : [mount('sysfs', 'sys', 'sysfs', ['nosuid', 'nodev', 'noexec', 'ro'])]),
+    ...(of.proc ? procMounts(mount, bind, exists) : []),
+    ...of.bound.map(({ source, target, readOnly }) => bind(source, target, readOnly ? ['ro'] : [])),
+  ]
+}
+
+function overlayOptions({ lowers, upper, work, userNamespace }: SandboxMounts): readonly string[] {
+  const folders = [`lowerdir=${lowers.join(':')}`, `upperdir=${upper}`, `workdir=${work}`]
+  return userNamespace ? [...folders, 'userxattr'] : [...folders, 'redirect_dir=off', 'metacopy=off', 'index=off']
+}
+
+function procMounts(
+  mount: (source: string, target: string, type: string, options: readonly string[]) => Mount,
+  bind: (source: string, target: string, more?: readonly string[]) => Mount,
+  exists: (path: string) => boolean,
+): readonly Mount[] {
+  const there = (names: readonly string[]) => names.filter((name) => exists(`/proc/${name}`))
+  return [
+    mount('proc', 'proc', 'proc', ['nosuid', 'nodev', 'noexec']),
+    ...there(READ_ONLY).map((name) => bind(`/proc/${name}`, `proc/${name}`, ['ro'])),
+    ...there(MASKED).map((name) =>
+      name === 'acpi' || name === 'asound' || name === 'scsi'
+        ? mount('none', `proc/${name}`, 'tmpfs', ['ro', 'size=0'])
+        : bind('/dev/null', `proc/${name}`),
+    ),
+  ]
+}
