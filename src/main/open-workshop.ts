@@ -9,8 +9,7 @@ import { DeployError } from '../model/failure.ts'
 import { parseReference, type Reference } from '../model/reference.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
 import type { ContentStore } from '../registry/content-store.ts'
-import { dockerCredentials } from '../registry/client/credentials.ts'
-import { registryClient } from '../registry/client/registry-client.ts'
+import { openRegistry } from '../registry/client/open-registry.ts'
 import { copyImage } from '../registry/copy-image.ts'
 import type { DiskStore } from '../registry/disk/disk-store.ts'
 import { OciLayout } from '../registry/oci-layout.ts'
@@ -49,7 +48,7 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
     importImage: (reference, report, signal) => importImage(images, parseReference(reference), report, signal),
     async exportImage(repository, artifact, reference, report, signal) {
       const to = parseReference(reference)
-      const remote = remoteStore(to)
+      const remote = await remoteStore(to)
       try {
         const { sentBytes } = await copyTo(
           images,
@@ -96,7 +95,7 @@ async function importImage(
     const { descriptor } = await readImage(images, reference.repository, wanted, hostPlatform(), signal)
     return { repository: reference.repository, artifact: descriptor }
   }
-  const remote = remoteStore(reference)
+  const remote = await remoteStore(reference)
   const repository = `mirror/${reference.registry.replaceAll(/[^a-z0-9]+/g, '-')}/${reference.repository}`
   try {
     const { descriptor, sentBytes } = await copyImage(
@@ -114,11 +113,11 @@ async function importImage(
   }
 }
 
-function remoteStore({ registry, repository }: Reference) {
+async function remoteStore({ registry, repository }: Reference) {
   if (registry === null) {
     throw new DeployError('REFERENCE_INVALID', `${repository} names no registry to push to`, {
       hint: 'Write the registry in front: registry.example.com/team/shop. Images of the embedded registry need no push.',
     })
   }
-  return registryClient({ host: registry, clock, credentials: dockerCredentials(process.env) })
+  return openRegistry(registry, { clock, env: process.env })
 }

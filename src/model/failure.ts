@@ -58,6 +58,7 @@ export const FAILURES = {
   DIGEST_MISMATCH: { status: 502, exit: 10, retry: false },
   REGISTRY_UNREACHABLE: { status: 502, exit: 10, retry: true },
   REGISTRY_REFUSED: { status: 502, exit: 10, retry: false },
+  REGISTRY_SETTINGS_INVALID: file,
   REGISTRY_RATE_LIMITED: { status: 502, exit: 10, retry: true },
   REGISTRY_AUTH_FAILED: { status: 502, exit: 4, retry: false },
   STORE_CORRUPT: { status: 500, exit: 10, retry: false },

@@ -20,6 +20,8 @@ const HOST =
 export const isRepository = (text: string): boolean => text.length <= 255 && REPOSITORY.test(text)
 /** Whether a text is a tag. */
 export const isTag = (text: string): boolean => TAG.test(text)
+/** Whether a text is a registry's host, with or without a port. */
+export const isRegistryHost = (text: string): boolean => text.length <= 255 && HOST.test(text)
 
 /**
  * Reads `[registry/]repository[:tag][@digest]`. The first part is a registry when it has a dot, a colon, or is localhost.

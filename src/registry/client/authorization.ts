@@ -17,14 +17,17 @@ export class Authorization {
   readonly #connection: Connection
   readonly #credentialsOf: CredentialsOf
   readonly #clock: Clock
+  readonly #trustedService: string | null
   readonly #tokens = new Map<string, { readonly token: string; readonly untilMs: number }>()
   #challenge: Challenge | null = null
   #credentials: Promise<Credentials | null> | null = null
 
-  constructor(connection: Connection, credentialsOf: CredentialsOf, clock: Clock) {
+  /** `trustedService`: a host that the user named, which may see the login like the registry's own site. */
+  constructor(connection: Connection, credentialsOf: CredentialsOf, clock: Clock, trustedService: string | null) {
     this.#connection = connection
     this.#credentialsOf = credentialsOf
     this.#clock = clock
+    this.#trustedService = trustedService
   }
 
   /** The header for a request with these scopes (`repository:NAME:pull`), or null. */
@@ -59,7 +62,8 @@ export class Authorization {
     signal: AbortSignal,
   ): Promise<{ token: string; untilMs: number }> {
     const url = this.#realmUrl(realm)
-    const login = isSameSite(this.#connection.origin.hostname, url.hostname) ? await this.#login(signal) : null
+    const isTrusted = url.host === this.#trustedService || isSameSite(this.#connection.origin.hostname, url.hostname)
+    const login = isTrusted ? await this.#login(signal) : null
     const params = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]))
     if (service !== null) params.set('service', service)
     const startMs = this.#clock.monotonic()
@@ -67,7 +71,7 @@ export class Authorization {
     const status = answer.statusCode ?? 0
     const body = await readAll(answer, 1_048_576)
     if (status !== 200) {
-      if (status === 401 || status === 403) throw this.#notLoggedIn(url, login)
+      if (status === 401 || status === 403) throw this.#notLoggedIn(url, login, isTrusted)
       throw answered(url.host, answer, `give a token for ${this.#connection.host}`, '', this.#clock.now())
     }
     const { token, lifetimeMs } = parseToken(this.#connection.host, body)
@@ -83,11 +87,13 @@ export class Authorization {
     throw refused(host, `names a token service that is not safe: ${JSON.stringify(realm.slice(0, 100))}`)
   }
 
-  #notLoggedIn(url: URL, login: Credentials | null): DeployError {
+  #notLoggedIn(url: URL, login: Credentials | null, isTrusted: boolean): DeployError {
     const { host } = this.#connection
     const why = login === null ? 'without a login' : 'with the login that is stored for it'
     return new DeployError('REGISTRY_AUTH_FAILED', `${url.host} gives no token for ${host} ${why}`, {
-      hint: `Log in with "naru login ${publicName(host)}". Logins are not sent to token services of another site.`,
+      hint: isTrusted
+        ? `Log in with "naru login ${publicName(host)}" as a user who may do this.`
+        : `${url.host} is not of the site of ${host}, so no login was sent there. If it is right, say so in registries.json: {"${publicName(host)}": {"tokenService": "${url.host}"}}.`,
       detail: { host, service: url.host },
     })
   }

@@ -4,6 +4,7 @@ import https from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type AddressClass, addressClass, mayLeadTo } from './address-class.ts'
+import { Agents, type AgentSettings } from './agents.ts'
 import { connectionFailure, refused } from './failures.ts'
 
 /** One request as it goes over the wire. */
@@ -19,18 +20,14 @@ export interface WireRequest {
 export class Connection {
   readonly origin: URL
   readonly #stallMs: number
-  readonly #agents: { readonly http: http.Agent; readonly https: https.Agent }
+  readonly #agents: Agents
   /** Where the registry itself answered from; null: not yet. */
   #reached: AddressClass | null = null
 
-  constructor(options: { origin: URL; stallMs: number; ca: string | null }) {
+  constructor(options: { readonly origin: URL; readonly stallMs: number; readonly agents: AgentSettings }) {
     this.origin = options.origin
     this.#stallMs = options.stallMs
-    const agent = { keepAlive: true, maxSockets: 16 }
-    this.#agents = {
-      http: new http.Agent(agent),
-      https: new https.Agent({ ...agent, ...(options.ca === null ? {} : { ca: options.ca }) }),
-    }
+    this.#agents = new Agents(options.agents)
   }
 
   get host(): string {
@@ -42,18 +39,19 @@ export class Connection {
     request.signal.throwIfAborted()
     const foreign = request.url.origin !== this.origin.origin
     if (foreign) this.#checkForeign(request.url)
-    const answer = await this.#exchange(request, foreign)
-    const from = answer.socket.remoteAddress
-    if (!foreign && from !== undefined) this.#reached = addressClass(from)
+    const { agent, isProxied } = this.#agents.of(request.url, !foreign)
+    const answer = await this.#exchange(request, agent, foreign && !isProxied)
+    // Behind a proxy it is not known where the registry is: it is taken for a public one, unless its name is an address.
+    const from = isProxied ? literalAddress(request.url) : answer.socket.remoteAddress
+    if (!foreign) this.#reached = from === null || from === undefined ? 'public' : addressClass(from)
     return answer
   }
 
   close(): void {
-    this.#agents.http.destroy()
-    this.#agents.https.destroy()
+    this.#agents.close()
   }
 
-  #exchange(request: WireRequest, foreign: boolean): Promise<IncomingMessage> {
+  #exchange(request: WireRequest, agent: http.Agent, isGuarded: boolean): Promise<IncomingMessage> {
     const { method, url, headers, body, signal } = request
     const secure = url.protocol === 'https:'
     return new Promise((resolve, reject) => {
@@ -61,9 +59,9 @@ export class Connection {
         method,
         headers,
         signal,
-        agent: secure ? this.#agents.https : this.#agents.http,
+        agent,
         timeout: this.#stallMs,
-        ...(foreign ? { lookup: this.#guardedLookup } : {}),
+        ...(isGuarded ? { lookup: this.#guardedLookup } : {}),
       })
       let sourceFailed: unknown = null
       sent.on('timeout', () => sent.destroy(Object.assign(new Error('stalled'), { code: 'ESTALLED' })))
@@ -98,8 +96,8 @@ export class Connection {
     if (url.protocol !== 'https:' && (url.protocol !== 'http:' || this.origin.protocol === 'https:')) {
       throw refused(this.host, `leads to ${url.protocol}//${url.host}, which is not safe`)
     }
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    if (isIP(host) !== 0 && !this.#allows(host)) throw refused(this.host, leadsTo(url.host))
+    const address = literalAddress(url)
+    if (address !== null && !this.#allows(address)) throw refused(this.host, leadsTo(url.host))
   }
 
   #allows(address: string): boolean {
@@ -118,6 +116,12 @@ export class Connection {
       else callback(null, first.address, first.family)
     })
   }
+}
+
+/** The address that stands in a URL; null: a name. */
+function literalAddress({ hostname }: URL): string | null {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return isIP(host) === 0 ? null : host
 }
 
 /** The rest of a body that nobody wants: its file is closed. */

@@ -33,7 +33,8 @@ export function connectionFailure(host: string, failed: unknown, seen: boolean):
     {
       hint: hintFor(code, host),
       detail: { host, reason: code },
-      cause: failed,
+      // What a failed proxy says may hold the proxy's password.
+      cause: code.startsWith('ERR_PROXY') ? undefined : failed,
     },
   )
   return PASSING.has(code) && (seen || !ABSENT.has(code)) ? new Transient(failure) : failure
@@ -130,13 +131,15 @@ function reason(code: string, failed: unknown): string {
   if (code === 'ENOTFOUND') return 'its name is not known'
   if (code === 'ESTALLED') return 'it stopped answering'
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'the connection broke'
+  if (code.startsWith('ERR_PROXY')) return 'the proxy does not lead there'
   return failed instanceof Error && failed.message !== '' ? failed.message : code
 }
 
 function hintFor(code: string, host: string): string {
   if (code === 'EPROTO')
-    return `${host} does not speak TLS. Where plain HTTP is meant, say so in the settings of this registry.`
+    return `${host} does not speak TLS. Where plain HTTP is meant, say so in registries.json: {"${host}": {"plainHttp": true}}.`
+  if (code.startsWith('ERR_PROXY')) return 'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the server of Naru runs.'
   if (/CERT|ALTNAME|SIGNATURE|ERR_TLS/.test(code))
-    return `Its certificate is not trusted here: give the authority in NODE_EXTRA_CA_CERTS.`
+    return `Its certificate is not trusted here: put its authority into ~/.config/containers/certs.d/${host}/ca.crt, or name it in registries.json: {"${host}": {"ca": "FILE"}}.`
   return 'Check the host name and the network, then run the same command again: what was sent already is not sent again.'
 }

@@ -8,6 +8,7 @@ import type { ContentStore } from '../content-store.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
 import { ACCEPTED_MANIFESTS, invalid, MAX_MANIFEST_BYTES, mediaTypeOf, parseManifest } from '../parse-manifest.ts'
+import type { AgentSettings } from './agents.ts'
 import { Authorization } from './authorization.ts'
 import { Connection } from './connection.ts'
 import type { CredentialsOf } from './credentials.ts'
@@ -26,8 +27,10 @@ export interface RegistryClientOptions {
   readonly plainHttp?: boolean
   /** Logins, asked for only when the registry wants one. Default: none. */
   readonly credentials?: CredentialsOf
-  /** Certificates of further authorities (PEM). */
-  readonly ca?: string
+  /** Whom to trust, who we are, and the proxies. Default: the authorities of Node, nobody, none. */
+  readonly agents?: AgentSettings
+  /** A host outside the registry's own site whose token service may see the login. Default: none. */
+  readonly tokenService?: string
   /** A connection on which nothing moves for so long is given up. Default one minute. */
   readonly stallMs?: number
   /** How often a call is tried that fails for what may pass. Default 6: about 6 seconds. */
@@ -38,15 +41,20 @@ export interface RegistryClientOptions {
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
 export function registryClient(options: RegistryClientOptions): ContentStore & { close(): void } {
-  const host =
-    options.host === 'docker.io' || options.host === 'index.docker.io' ? 'registry-1.docker.io' : options.host
+  const host = registryHost(options.host)
   const plain = options.plainHttp ?? isOwnMachine(host)
   const origin = new URL(`${plain ? 'http' : 'https'}://${host}`)
-  const connection = new Connection({ origin, stallMs: options.stallMs ?? 60_000, ca: options.ca ?? null })
-  const authorization = new Authorization(connection, options.credentials ?? (async () => null), options.clock)
-  const { clock, tries = 6, random = Math.random } = options
+  const { clock, tries = 6, random = Math.random, stallMs = 60_000, credentials = async () => null } = options
+  const connection = new Connection({ origin, stallMs, agents: options.agents ?? PLAIN_AGENTS })
+  const authorization = new Authorization(connection, credentials, clock, options.tokenService ?? null)
   return new RegistryClient(connection, new RegistryCalls(connection, authorization, clock, { tries, random }))
 }
+
+/** The host that answers for a registry: Docker Hub goes by several names. */
+export const registryHost = (host: string): string =>
+  host === 'docker.io' || host === 'index.docker.io' ? 'registry-1.docker.io' : host
+
+const PLAIN_AGENTS: AgentSettings = { authorities: [], client: null, proxyOf: () => null }
 
 const isOwnMachine = (host: string) => /^(?:localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(?::[0-9]+)?$/.test(host)
 
