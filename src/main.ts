@@ -14,6 +14,8 @@ const hostFor = (args: readonly string[]): CliHost => ({
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost(dataFolder(dataAsked(args), process.env)),
   async *doctor(folder, signal) {
+  logIn: async (...args) => (await import('./main/logins.ts')).logIn(...args),
+  logOut: async (...args) => (await import('./main/logins.ts')).logOut(...args),
     yield* (await import('./main/doctor.ts')).doctor(folder, signal)
   },
 })

@@ -118,6 +118,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./machine/image.ts')).describeImage,
   },
   {
+    name: 'login',
+    summary: 'try and store a login for a registry',
+    group: MACHINE,
+    load: async () => (await import('./machine/login.ts')).describeLogin,
+  },
+  {
+    name: 'logout',
+    summary: 'forget the login for a registry',
+    group: MACHINE,
+    load: async () => (await import('./machine/login.ts')).describeLogout,
+  },
+  {
     name: 'server',
     summary: 'serve API, registry and rollouts until it is ended',
     group: MACHINE,

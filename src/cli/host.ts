@@ -17,6 +17,17 @@ export interface CliHost {
   readonly repository: RepositoryHost
   /** One check of this machine each, in order; for `naru doctor`. */
   doctor(folder: string, signal: AbortSignal): AsyncIterable<DoctorLine>
+  /** Tries a login at a registry and stores it. Answers where, and whether the registry asked for it. Throws REGISTRY_*. */
+  logIn(
+    registry: string,
+    login: { readonly username: string; readonly password: string },
+    signal: AbortSignal,
+  ): Promise<{ readonly place: string; readonly wasChecked: boolean }>
+  /** Forgets the login for a registry. Answers whether there was one, and where another one is still found. Throws REGISTRY_AUTH_FAILED. */
+  logOut(
+    registry: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly wasThere: boolean; readonly remains: string | null }>
 }
 
 export interface ServerOptions {

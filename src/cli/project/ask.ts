@@ -14,6 +14,16 @@ export async function askOneOf(question: string, names: readonly string[], signa
   }
 }
 
+/** Asks for a line of text, on a terminal. */
+export async function askLine(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question, { signal })
+  } finally {
+    lines.close()
+  }
+}
+
 /** Asks without showing what is typed. Ctrl-C reaches the process as a signal. */
 export async function askHidden(question: string, signal: AbortSignal): Promise<string> {
   process.stderr.write(question)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Connection } from './connection.ts'
-import type { Credentials, CredentialsOf } from './credentials.ts'
+import type { Credentials, CredentialsOf } from './logins/credentials.ts'
 import { answered, publicName, refused } from './failures.ts'
 import { type Challenge, parseChallenge } from './parse-challenge.ts'
 import { readAll } from './read-answer.ts'
@@ -20,7 +20,9 @@ export class Authorization {
   readonly #trustedService: string | null
   readonly #tokens = new Map<string, { readonly token: string; readonly untilMs: number }>()
   #challenge: Challenge | null = null
-  #credentials: Promise<Credentials | null> | null = null
+  /** By repository: some logins are for one path only. */
+  readonly #logins = new Map<string, Promise<Credentials | null>>()
+  #wasShown = false
 
   /** `trustedService`: a host that the user named, which may see the login like the registry's own site. */
   constructor(connection: Connection, credentialsOf: CredentialsOf, clock: Clock, trustedService: string | null) {
@@ -30,10 +32,15 @@ export class Authorization {
     this.#trustedService = trustedService
   }
 
+  /** Whether the registry wanted to know who asks, and whether the login was shown then. */
+  get state(): { readonly isAsked: boolean; readonly wasShown: boolean } {
+    return { isAsked: this.#challenge !== null, wasShown: this.#wasShown }
+  }
+
   /** The header for a request with these scopes (`repository:NAME:pull`), or null. */
   async header(scopes: readonly string[], signal: AbortSignal): Promise<string | null> {
     if (this.#challenge === null) return null
-    if (this.#challenge.kind === 'basic') return basic(await this.#login(signal))
+    if (this.#challenge.kind === 'basic') return this.#basic(await this.#login(scopes, signal))
     const key = scopes.join(' ')
     const known = this.#tokens.get(key)
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return `Bearer ${known.token}`
@@ -42,18 +49,49 @@ export class Authorization {
     return `Bearer ${token}`
   }
 
-  /** Takes in a 401. Answers whether it makes sense to ask again. */
-  async learn(wwwAuthenticate: string | undefined, scopes: readonly string[], signal: AbortSignal): Promise<boolean> {
+  /**
+   * Takes in a 401 to a request with the header `refused`. Answers whether it makes sense to ask again: a login that was
+   * refused is looked up anew, for those of helpers are good for some hours only.
+   */
+  async learn(
+    wwwAuthenticate: string | undefined,
+    scopes: readonly string[],
+    refused: string | null,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const challenge = parseChallenge(wwwAuthenticate)
     if (challenge === null) return false
     this.#challenge = challenge
-    this.#tokens.delete(scopes.join(' '))
-    return challenge.kind === 'bearer' || (await this.#login(signal)) !== null
+    if (challenge.kind === 'bearer') {
+      const key = scopes.join(' ')
+      if (refused === `Bearer ${this.#tokens.get(key)?.token}`) this.#tokens.delete(key)
+      return true
+    }
+    const login = await this.#login(scopes, signal)
+    if (refused === null) return login !== null
+    return basic(login) !== refused || (await this.#loginAnew(scopes, signal)) !== null
   }
 
-  #login(signal: AbortSignal): Promise<Credentials | null> {
-    this.#credentials ??= this.#credentialsOf(this.#connection.host, signal)
-    return this.#credentials
+  #login(scopes: readonly string[], signal: AbortSignal): Promise<Credentials | null> {
+    const repository = repositoryOf(scopes)
+    const known = this.#logins.get(repository ?? '')
+    if (known !== undefined) return known
+    const found = this.#credentialsOf(this.#connection.host, repository, signal)
+    this.#logins.set(repository ?? '', found)
+    return found
+  }
+
+  /** The login as it is now; null: the same as before, or none. */
+  async #loginAnew(scopes: readonly string[], signal: AbortSignal): Promise<Credentials | null> {
+    const before = basic(await this.#login(scopes, signal))
+    this.#logins.delete(repositoryOf(scopes) ?? '')
+    const now = await this.#login(scopes, signal)
+    return basic(now) === before ? null : now
+  }
+
+  #basic(login: Credentials | null): string | null {
+    if (login !== null) this.#wasShown = true
+    return basic(login)
   }
 
   async #fetchToken(
@@ -63,19 +101,25 @@ export class Authorization {
   ): Promise<{ token: string; untilMs: number }> {
     const url = this.#realmUrl(realm)
     const isTrusted = url.host === this.#trustedService || isSameSite(this.#connection.origin.hostname, url.hostname)
-    const login = isTrusted ? await this.#login(signal) : null
     const params = new URLSearchParams(scopes.map((scope): [string, string] => ['scope', scope]))
     if (service !== null) params.set('service', service)
-    const startMs = this.#clock.monotonic()
-    const answer = await this.#connection.send({ ...tokenRequest(url, params, login), signal })
-    const status = answer.statusCode ?? 0
-    const body = await readAll(answer, 1_048_576)
-    if (status !== 200) {
-      if (status === 401 || status === 403) throw this.#notLoggedIn(url, login, isTrusted)
-      throw answered(url.host, answer, `give a token for ${this.#connection.host}`, '', this.#clock.now())
+    let login = isTrusted ? await this.#login(scopes, signal) : null
+    for (;;) {
+      const startMs = this.#clock.monotonic()
+      if (login !== null) this.#wasShown = true
+      const answer = await this.#connection.send({ ...tokenRequest(url, params, login), signal })
+      const body = await readAll(answer, 1_048_576)
+      if (answer.statusCode === 200) {
+        const { token, lifetimeMs } = parseToken(this.#connection.host, body)
+        return { token, untilMs: startMs + Math.max(lifetimeMs, SHORTEST_TOKEN_MS) * 0.9 }
+      }
+      if (answer.statusCode !== 401 && answer.statusCode !== 403) {
+        throw answered(url.host, answer, `give a token for ${this.#connection.host}`, '', this.#clock.now())
+      }
+      const anew = login === null ? null : await this.#loginAnew(scopes, signal)
+      if (anew === null) throw this.#notLoggedIn(url, login, isTrusted)
+      login = anew
     }
-    const { token, lifetimeMs } = parseToken(this.#connection.host, body)
-    return { token, untilMs: startMs + Math.max(lifetimeMs, SHORTEST_TOKEN_MS) * 0.9 }
   }
 
   /** The token service's address: by TLS, or on the very host of a registry that is spoken to in plain. */
@@ -85,6 +129,12 @@ export class Authorization {
     const plain = url?.protocol === 'http:' && origin.protocol === 'http:' && url.hostname === origin.hostname
     if (url !== null && (url.protocol === 'https:' || plain) && url.username === '' && url.password === '') return url
     throw refused(host, `names a token service that is not safe: ${JSON.stringify(realm.slice(0, 100))}`)
+  }
+
+  /** The token service is of another site, and lets anybody in: the login was never tried. */
+  notShown(): DeployError {
+    const realm = this.#challenge?.kind === 'bearer' ? this.#challenge.realm : ''
+    return this.#notLoggedIn(this.#realmUrl(realm), null, false)
   }
 
   #notLoggedIn(url: URL, login: Credentials | null, isTrusted: boolean): DeployError {
@@ -109,6 +159,10 @@ export function isSameSite(registry: string, service: string): boolean {
   const above = registry.endsWith(`.${service}`) && service.split('.').length >= 2
   return above || service.endsWith(`.${registry}`)
 }
+
+/** `team/shop` of `repository:team/shop:pull`. */
+const repositoryOf = (scopes: readonly string[]): string | null =>
+  /^repository:([^:]+):/.exec(scopes[0] ?? '')?.[1] ?? null
 
 function tokenRequest(url: URL, params: URLSearchParams, login: Credentials | null) {
   if (login?.kind === 'identity') {

@@ -52,7 +52,7 @@ async function aTokenService({ cert, key }: { cert: string; key: string }) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    realm: `https://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    port: (server.address() as AddressInfo).port,
     asked,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
@@ -130,7 +130,7 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)(
       const { certFile, keyFile } = certificate
       await using registry = await aDockerRegistry({
         http: `tls: { certificate: ${certFile}, key: ${keyFile} }`,
-        auth: `token: { realm: '${service.realm}', service: reg, issuer: naru-test, rootcertbundle: ${certFile} }`,
+        auth: `token: { realm: 'https://127.0.0.1:${service.port}/token', service: reg, issuer: naru-test, rootcertbundle: ${certFile} }`,
       })
       const { host } = registry
       const settings = JSON.stringify({ [host]: { plainHttp: false, ca: certFile } })
@@ -148,6 +148,35 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)(
           'repository:team/other:pull,push repository:team/shop:pull',
         ]),
       )
+    })
+
+    it('A9: with a token service of another site shows it a login only when the user named it', async () => {
+      await using folder = await aFolder()
+      const certificate = await aCertificate(folder.path)
+      await using service = await aTokenService(certificate)
+      const { certFile, keyFile } = certificate
+      const elsewhere = `localhost:${service.port}`
+      await using registry = await aDockerRegistry({
+        http: `tls: { certificate: ${certFile}, key: ${keyFile} }`,
+        auth: `token: { realm: 'https://${elsewhere}/token', service: reg, issuer: naru-test, rootcertbundle: ${certFile} }`,
+      })
+      const { host } = registry
+      const settings = { plainHttp: false, ca: certFile }
+      await using wary = await aHome(host, { '.config/naru/registries.json': JSON.stringify({ [host]: settings }) })
+      const refused = await open(host, wary.env)
+      await expect(anImage(refused, 'shop')).rejects.toMatchObject({
+        code: 'REGISTRY_AUTH_FAILED',
+        hint: expect.stringContaining(`"tokenService": "${elsewhere}"`),
+      })
+      refused.close()
+      expect(service.asked.map(({ authorization }) => authorization)).toEqual([undefined])
+
+      const trusting = { ...settings, tokenService: elsewhere }
+      await using home = await aHome(host, { '.config/naru/registries.json': JSON.stringify({ [host]: trusting }) })
+      const store = await open(host, home.env)
+      await anImage(store, 'shop', { tags: ['v1'] })
+      expect(await store.tags('shop', never)).toEqual(['v1'])
+      store.close()
     })
   },
 )

@@ -8,7 +8,7 @@ import { DeployError } from '../../model/failure.ts'
 import { systemClock } from '../../os/system-clock.ts'
 import { digestOf } from '../digest.ts'
 import { aBlob, anImage, aRegistry, bytesOf, never, putBlob } from '../testing.ts'
-import type { Credentials } from './credentials.ts'
+import type { Credentials, CredentialsOf } from './logins/credentials.ts'
 import { registryClient } from './registry-client.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -48,15 +48,22 @@ function anEagerClock() {
 
 function clientOf(
   host: string,
-  more: { credentials?: Credentials; clock?: Clock; stallMs?: number; plainHttp?: boolean } = {},
+  more: {
+    credentials?: Credentials
+    credentialsOf?: CredentialsOf
+    clock?: Clock
+    stallMs?: number
+    plainHttp?: boolean
+  } = {},
 ) {
-  const { credentials, ...options } = more
+  const { credentials, credentialsOf, ...options } = more
   const client = registryClient({
     host,
     clock: anEagerClock().clock,
     random: () => 1,
     ...options,
     ...(credentials === undefined ? {} : { credentials: async () => credentials }),
+    ...(credentialsOf === undefined ? {} : { credentials: credentialsOf }),
   })
   cleanups.push(() => client.close())
   return client
@@ -346,6 +353,86 @@ describe('A9, A10: logins', () => {
     })
     await putBlob(clientOf(host, { credentials: login }), 'shop', blob.bytes)
     expect(other.seen.map(({ method, headers }) => [method, headers.authorization])).toEqual([['PUT', undefined]])
+  })
+})
+
+describe('logins that are good for a while', () => {
+  /** A registry that takes one password after the other: what it took first is refused in the end. */
+  const shortLived = () => {
+    let good = 0
+    const credentials = async (): Promise<Credentials> => ({ kind: 'password', username: 'AWS', password: `p${good}` })
+    return {
+      credentials,
+      expire: () => void good++,
+      isGood: ({ headers }: IncomingMessage) => headers.authorization === `Basic ${btoa(`AWS:p${good}`)}`,
+    }
+  }
+
+  it('are looked up anew when they are over, as those of ECR are', async () => {
+    const logins = shortLived()
+    const { host, seen } = await play((request, response) => {
+      if (logins.isGood(request)) response.writeHead(200, { 'Content-Length': 3 }).end()
+      else response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="https://x/",service="ecr"' }).end()
+    })
+    const client = clientOf(host, { credentialsOf: logins.credentials })
+    expect(await client.statBlob('shop', blob.digest, never)).toBe(3)
+    logins.expire()
+    expect(await client.statBlob('shop', blob.digest, never)).toBe(3)
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual([
+      undefined,
+      `Basic ${btoa('AWS:p0')}`,
+      `Basic ${btoa('AWS:p0')}`,
+      `Basic ${btoa('AWS:p1')}`,
+    ])
+  })
+
+  it('are looked up anew for the token service too, and its tokens as well', async () => {
+    const logins = shortLived()
+    let token = 'first'
+    const { host, seen } = await play((request, response) => {
+      if (request.url?.startsWith('/token') === true) {
+        if (logins.isGood(request)) response.end(JSON.stringify({ token, expires_in: 3600 }))
+        else response.writeHead(401).end()
+      } else if (request.headers.authorization === `Bearer ${token}`) {
+        response.writeHead(200, { 'Content-Length': 3 }).end()
+      } else {
+        const realm = `http://${request.headers.host}/token`
+        response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}",service="reg"` }).end()
+      }
+    })
+    const client = clientOf(host, { credentialsOf: logins.credentials })
+    expect(await client.statBlob('shop', blob.digest, never)).toBe(3)
+    logins.expire()
+    token = 'second'
+    expect(await client.statBlob('shop', blob.digest, never)).toBe(3)
+    expect(seen.filter(({ url }) => url.startsWith('/token'))).toHaveLength(3)
+  })
+
+  it('that are refused again are not shown without end', async () => {
+    let count = 0
+    const { host, seen } = await play((_request, response) =>
+      response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="x"' }).end(),
+    )
+    const credentialsOf = async (): Promise<Credentials> => ({
+      kind: 'password',
+      username: 'u',
+      password: `${count++}`,
+    })
+    const asking = clientOf(host, { credentialsOf }).statBlob('shop', blob.digest, never)
+    await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_AUTH_FAILED' })
+    expect(seen.length).toBeLessThan(5)
+  })
+
+  it('are not shown because another place asks for one', async () => {
+    const other = await play((request, response) => {
+      const realm = `http://${request.headers.host}/token`
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+    })
+    const { host, seen } = await play((_request, response) =>
+      response.writeHead(307, { Location: `http://${other.host}/x` }).end(),
+    )
+    await expect(read(host, { credentials: login })).rejects.toMatchObject({ code: 'REGISTRY_AUTH_FAILED' })
+    expect([...seen, ...other.seen].map(({ headers }) => headers.authorization)).toEqual([undefined, undefined])
   })
 })
 

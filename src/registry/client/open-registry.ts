@@ -1,9 +1,9 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { ContentStore } from '../content-store.ts'
 import type { AgentSettings } from './agents.ts'
-import { dockerCredentials } from './credentials.ts'
+import { userCredentials } from './logins/find-login.ts'
 import { mirroredStore } from './mirrored-store.ts'
-import { registryClient, registryHost } from './registry-client.ts'
+import { type RegistryClientOptions, registryClient, registryHost, tryLogin } from './registry-client.ts'
 import { machineAuthorities, readCertificates } from './settings/certificates.ts'
 import { type HostSettings, readHostSettings } from './settings/host-settings.ts'
 import { type Environment, proxyFor } from './settings/proxy-for.ts'
@@ -11,40 +11,55 @@ import { type Environment, proxyFor } from './settings/proxy-for.ts'
 /** A mirror that does not answer is passed over soon: the registry itself is asked then. */
 const MIRROR = { stallMs: 15_000, tries: 2 }
 
+/** What opening a registry needs from outside. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly env: Environment
+}
+
 /**
  * A registry as this machine and its user set it up: logins, authorities, plain HTTP, mirrors, proxies (docs/registries.md).
  * Throws REGISTRY_SETTINGS_INVALID.
  */
 export async function openRegistry(
   host: string,
-  { clock, env }: { readonly clock: Clock; readonly env: Environment },
+  surroundings: Surroundings,
 ): Promise<ContentStore & { close(): void }> {
+  const { env } = surroundings
   const settings = await readHostSettings(host, env)
-  const registry = await openHost(host, settings, clock, env)
+  const registry = registryClient(await optionsFor(host, settings, surroundings))
   if (settings.mirrors.length === 0) return registry
-  const mirrors = settings.mirrors.map(async (mirror) => ({
-    ...mirror,
-    store: await openHost(mirror.host, await readHostSettings(mirror.host, env), clock, env, MIRROR),
-  }))
+  const mirrors = settings.mirrors.map(async (mirror) => {
+    const options = await optionsFor(mirror.host, await readHostSettings(mirror.host, env), surroundings)
+    return { ...mirror, store: registryClient({ ...options, ...MIRROR }) }
+  })
   return mirroredStore(registry, await Promise.all(mirrors), host)
 }
 
-async function openHost(
+/** Tries a login at a registry, reached as `openRegistry` does. Answers whether it asked for one. Throws REGISTRY_*. */
+export async function tryLoginAt(
+  host: string,
+  login: { readonly username: string; readonly password: string },
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const options = await optionsFor(host, await readHostSettings(host, surroundings.env), surroundings)
+  return tryLogin({ ...options, credentials: async () => ({ kind: 'password', ...login }) }, signal)
+}
+
+async function optionsFor(
   host: string,
   settings: HostSettings,
-  clock: Clock,
-  env: Environment,
-  patience: Partial<typeof MIRROR> = {},
-) {
-  return registryClient({
+  { clock, env }: Surroundings,
+): Promise<RegistryClientOptions> {
+  return {
     host,
     clock,
-    credentials: dockerCredentials(env),
+    credentials: userCredentials(env),
     agents: await agentSettings(host, settings, env),
     ...(settings.plainHttp === null ? {} : { plainHttp: settings.plainHttp }),
     ...(settings.tokenService === null ? {} : { tokenService: settings.tokenService }),
-    ...patience,
-  })
+  }
 }
 
 async function agentSettings(host: string, settings: HostSettings, env: Environment): Promise<AgentSettings> {

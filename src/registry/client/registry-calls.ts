@@ -92,14 +92,20 @@ export class RegistryCalls {
     return answer
   }
 
-  /** Makes the call one time; asks again only where the registry wants to know who asks. */
+  /** Makes the call one time; asks again only where the registry wants to know who asks, or no longer takes what it was shown. */
   async once(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
-    const first = await this.#follow(call, signal)
-    if (first.statusCode !== 401) return this.#expected(call, first)
-    const challenge = first.headers['www-authenticate']
-    if (!(await this.#authorization.learn(challenge, call.scopes, signal))) return this.#expected(call, first)
-    first.resume()
-    return this.#expected(call, await this.#follow(call, signal))
+    for (let shown = 0; ; shown++) {
+      const authorization = await this.#authorization.header(call.scopes, signal)
+      const { answer, isOwn } = await this.#follow(call, authorization, signal)
+      // Another place that it led to has nothing to ask.
+      if (answer.statusCode !== 401 || !isOwn || shown === 2) return this.#expected(call, answer)
+      const challenge = answer.headers['www-authenticate']
+      // A token that was just made is not made again.
+      const isNew = shown > 0 && authorization?.startsWith('Bearer ') === true
+      if (isNew || !(await this.#authorization.learn(challenge, call.scopes, authorization, signal)))
+        return this.#expected(call, answer)
+      answer.resume()
+    }
   }
 
   /** Where an answer of the registry points to. */
@@ -119,21 +125,24 @@ export class RegistryCalls {
     return typeof at === 'string' ? new URL(at, this.#connection.origin) : at
   }
 
-  async #follow(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
+  async #follow(
+    call: RegistryCall,
+    authorization: string | null,
+    signal: AbortSignal,
+  ): Promise<{ readonly answer: IncomingMessage; readonly isOwn: boolean }> {
     let url = this.url(call.at)
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.#send(call, url, signal)
+      const isOwn = url.origin === this.#connection.origin.origin
+      const answer = await this.#send(call, url, isOwn ? authorization : null, signal)
       const follows = (call.method === 'GET' || call.method === 'HEAD') && isRedirect(answer.statusCode)
-      if (!follows || call.expect.includes(answer.statusCode ?? 0)) return answer
+      if (!follows || call.expect.includes(answer.statusCode ?? 0)) return { answer, isOwn }
       if (redirects >= MAX_REDIRECTS) throw refused(this.host, `sends from one place to another without end`)
       url = this.locationOf(answer, url)
       answer.resume()
     }
   }
 
-  async #send(call: RegistryCall, url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    const own = url.origin === this.#connection.origin.origin
-    const authorization = own ? await this.#authorization.header(call.scopes, signal) : null
+  #send(call: RegistryCall, url: URL, authorization: string | null, signal: AbortSignal): Promise<IncomingMessage> {
     const body = call.body?.()
     return this.#connection.send({
       method: call.method,

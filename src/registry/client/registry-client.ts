@@ -11,7 +11,7 @@ import { ACCEPTED_MANIFESTS, invalid, MAX_MANIFEST_BYTES, mediaTypeOf, parseMani
 import type { AgentSettings } from './agents.ts'
 import { Authorization } from './authorization.ts'
 import { Connection } from './connection.ts'
-import type { CredentialsOf } from './credentials.ts'
+import type { CredentialsOf } from './logins/credentials.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
 import { readAll } from './read-answer.ts'
@@ -41,13 +41,32 @@ export interface RegistryClientOptions {
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
 export function registryClient(options: RegistryClientOptions): ContentStore & { close(): void } {
+  const { connection, calls } = openCalls(options)
+  return new RegistryClient(connection, calls)
+}
+
+/** Tries a login: a registry that asks who calls must let it in. Answers whether it asked. Throws REGISTRY_AUTH_FAILED. */
+export async function tryLogin(options: RegistryClientOptions, signal: AbortSignal): Promise<boolean> {
+  const { connection, calls, authorization } = openCalls(options)
+  try {
+    const call = { method: 'GET', at: '/v2/', scopes: [], expect: [200], what: 'come in' } as const
+    await calls.callForHead(call, signal)
+    const { isAsked, wasShown } = authorization.state
+    if (isAsked && !wasShown) throw authorization.notShown()
+    return isAsked
+  } finally {
+    connection.close()
+  }
+}
+
+function openCalls(options: RegistryClientOptions) {
   const host = registryHost(options.host)
   const plain = options.plainHttp ?? isOwnMachine(host)
   const origin = new URL(`${plain ? 'http' : 'https'}://${host}`)
   const { clock, tries = 6, random = Math.random, stallMs = 60_000, credentials = async () => null } = options
   const connection = new Connection({ origin, stallMs, agents: options.agents ?? PLAIN_AGENTS })
   const authorization = new Authorization(connection, credentials, clock, options.tokenService ?? null)
-  return new RegistryClient(connection, new RegistryCalls(connection, authorization, clock, { tries, random }))
+  return { connection, authorization, calls: new RegistryCalls(connection, authorization, clock, { tries, random }) }
 }
 
 /** The host that answers for a registry: Docker Hub goes by several names. */

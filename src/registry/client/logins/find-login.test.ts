@@ -1,17 +1,20 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { aFolder, never } from '../testing.ts'
-import { dockerCredentials } from './credentials.ts'
+import { aFolder, never } from '../../testing.ts'
+import { userCredentials } from './find-login.ts'
 
 const HUB = 'https://index.docker.io/v1/'
 const auth = Buffer.from('kim:canary:4711').toString('base64')
 const kim = { kind: 'password', username: 'kim', password: 'canary:4711' }
 
+/** Where this machine's own user has no logins. */
+const NOWHERE = { HOME: '/nonexistent', XDG_RUNTIME_DIR: '/nonexistent' }
+
 async function asked(config: object | string, host: string, env: Record<string, string> = {}) {
   await using folder = await aFolder()
   await writeFile(join(folder.path, 'config.json'), typeof config === 'string' ? config : JSON.stringify(config))
-  return await dockerCredentials({ DOCKER_CONFIG: folder.path, ...env })(host, never)
+  return await userCredentials({ ...NOWHERE, DOCKER_CONFIG: folder.path, ...env })(host, null, never)
 }
 
 describe('logins of the docker configuration', () => {
@@ -31,7 +34,7 @@ describe('logins of the docker configuration', () => {
   })
 
   it('are none where there is no file', async () => {
-    expect(await dockerCredentials({ DOCKER_CONFIG: '/nonexistent' })('r', never)).toBeNull()
+    expect(await userCredentials({ ...NOWHERE, DOCKER_CONFIG: '/nonexistent' })('r', null, never)).toBeNull()
   })
 
   it('are refused where the file is broken, without a word of it', async () => {
@@ -54,8 +57,8 @@ async function aHelper(script: string) {
     ...folder,
     ask: async (config: object, host: string) => {
       await writeFile(join(folder.path, 'docker', 'config.json'), JSON.stringify(config))
-      const env = { DOCKER_CONFIG: join(folder.path, 'docker'), PATH: `${folder.path}:/usr/bin:/bin` }
-      return dockerCredentials(env)(host, never)
+      const env = { ...NOWHERE, DOCKER_CONFIG: join(folder.path, 'docker'), PATH: `${folder.path}:/usr/bin:/bin` }
+      return userCredentials(env)(host, null, never)
     },
   }
 }
@@ -89,5 +92,61 @@ describe('credential helpers', () => {
       code: 'REGISTRY_AUTH_FAILED',
       message: expect.stringMatching(message),
     })
+  })
+})
+
+describe('logins of podman', () => {
+  const login = (username: string) => ({ auth: btoa(`${username}:pw`) })
+  const named = (username: string) => ({ kind: 'password', username, password: 'pw' })
+
+  /** A machine with these files of logins, in the order in which they are asked. */
+  async function aMachine(files: Readonly<Record<string, object>>) {
+    const folder = await aFolder()
+    for (const [path, auths] of Object.entries(files)) {
+      await mkdir(join(folder.path, path, '..'), { recursive: true })
+      await writeFile(join(folder.path, path), JSON.stringify({ auths }))
+    }
+    const env = { HOME: folder.path, XDG_RUNTIME_DIR: join(folder.path, 'run') }
+    return {
+      ...folder,
+      ask: (host: string, repository: string | null, more: Record<string, string> = {}) =>
+        userCredentials({ ...env, ...more })(host, repository, never),
+    }
+  }
+
+  it("stand behind docker's, the one of the session first", async () => {
+    await using machine = await aMachine({
+      '.docker/config.json': { a: login('docker') },
+      'run/containers/auth.json': { a: login('session'), b: login('session') },
+      '.config/containers/auth.json': { a: login('user'), b: login('user'), c: login('user') },
+      'other.json': { a: login('other') },
+    })
+    expect(await machine.ask('a', null)).toEqual(named('docker'))
+    expect(await machine.ask('b', null)).toEqual(named('session'))
+    expect(await machine.ask('c', null)).toEqual(named('user'))
+    const REGISTRY_AUTH_FILE = join(machine.path, 'other.json')
+    expect(await machine.ask('a', null, { REGISTRY_AUTH_FILE })).toEqual(named('other'))
+    expect(await machine.ask('b', null, { REGISTRY_AUTH_FILE })).toBeNull()
+  })
+
+  it.each([
+    ['r', 'team/shop', 'shop'],
+    ['r', 'team/shop/web', 'shop'],
+    ['r', 'team/other', 'team'],
+    ['r', 'teams/shop', 'host'],
+    ['r', null, 'host'],
+    ['registry-1.docker.io', 'kim/shop', 'hub-kim'],
+    ['registry-1.docker.io', 'library/node', 'hub'],
+  ])('may be for one path of %s: %s is asked for as %s', async (host, repository, user) => {
+    await using machine = await aMachine({
+      '.config/containers/auth.json': {
+        r: login('host'),
+        'r/team': login('team'),
+        'r/team/shop': login('shop'),
+        'docker.io': login('hub'),
+        'docker.io/kim': login('hub-kim'),
+      },
+    })
+    expect(await machine.ask(host, repository)).toEqual(named(user))
   })
 })
