@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -76,5 +76,65 @@ describe('a log that is cut', () => {
     expect(reader.unfinished()).toBe('thr')
     expect(logTail(path, 0, 2)).toEqual(['two', 'thr'])
     expect(logTail(path, 4, 5)).toEqual(['two', 'thr'])
+  })
+
+  describe.skipIf(process.getuid?.() !== 0)('on a full disk (F6; left out: needs root for a tmpfs)', () => {
+    const free = () => {
+      const { bavail, bsize } = statfsSync(folder)
+      return bavail * bsize
+    }
+    const fill = () => {
+      const ballast = Buffer.alloc(Math.max(0, free()))
+      writeFileSync(join(folder, 'ballast'), ballast)
+      expect(free()).toBe(0)
+    }
+    const onSmallDisk = (test: () => Promise<void>) => async () => {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'naru-test', folder])
+      await test().finally(() => execFileSync('umount', ['--', folder]))
+    }
+
+    it(
+      'makes room by its oldest segments, and keeps the newest lines',
+      onSmallDisk(async () => {
+        for (const first of [10_001, 30_001, 50_001]) {
+          write(lines(first, first + 19_999))
+          await cutLog(path, 100_000, signal)
+        }
+        write(lines(70_001, 90_000))
+        fill()
+        expect(await cutLog(path, 100_000, signal)).toBe(true)
+        expect(free()).toBeGreaterThan(0)
+        const kept = [...new LogReader(path, Number.POSITIVE_INFINITY).lines()]
+        expect([kept[0], kept.at(-1), kept.length]).toEqual(['line 30001', 'line 90000', 60_000])
+      }),
+    )
+
+    it(
+      'gives up its older half where nothing else makes room, once it has grown to twice the limit',
+      onSmallDisk(async () => {
+        write(lines(1, 20_000))
+        fill()
+        expect(await cutLog(path, 150_000, signal)).toBe(false)
+        expect(readdirSync(folder).sort()).toEqual(['ballast', 'web-1-1.log'])
+        const reader = new LogReader(path, 1)
+        expect([...reader.lines()]).toEqual(['line 20000'])
+        expect(await cutLog(path, 100_000, signal)).toBe(true)
+        expect(free()).toBeGreaterThan(50_000)
+        write('more\n')
+        expect([...reader.lines()]).toEqual(['more'])
+        const kept = [...new LogReader(path, Number.POSITIVE_INFINITY).lines()]
+        expect(kept.length).toBeGreaterThan(5000)
+        expect(kept).toEqual([
+          ...lines(20_002 - kept.length, 20_000)
+            .trimEnd()
+            .split('\n'),
+          'more',
+        ])
+        rmSync(join(folder, 'ballast'))
+        write(lines(20_001, 40_000))
+        expect(await cutLog(path, 100_000, signal)).toBe(true)
+        expect([...new LogReader(path, 3).lines()]).toEqual(['line 39998', 'line 39999', 'line 40000'])
+      }),
+    )
   })
 })

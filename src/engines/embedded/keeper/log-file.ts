@@ -22,6 +22,9 @@ import { run } from '../../../os/run.ts'
  */
 export const LOG_LIMIT_BYTES = 10 * 2 ** 20
 export const LOG_SEGMENTS_KEPT = 5
+const LINE_END = 0x0a
+/** What a cut takes into memory at most: as much as is kept in the end. */
+const MOST_AT_ONCE_BYTES = LOG_LIMIT_BYTES * LOG_SEGMENTS_KEPT
 
 /** A part of a log: bytes [from, to) of the whole, which stand at the same place in the live file, or from 0 in a segment. */
 export interface LogPart {
@@ -94,19 +97,48 @@ export function logTail(path: string, offset: number, lines: number): string[] {
     .slice(-lines)
 }
 
-/** Cuts a log whose live part is longer than the limit. Answers whether it did. */
+/**
+ * Cuts a log whose live part is longer than the limit. Answers whether it did. On a full disk the oldest segments make room;
+ * without any the live part may grow to twice the limit before its older half is given up: a log must not keep a disk full (F6).
+ */
 export async function cutLog(path: string, limit: number, signal: AbortSignal): Promise<boolean> {
   const live = logParts(path).at(-1)
   if (live === undefined || live.to - live.from <= limit) return false
-  const bytes = readPart(live, live.from, live.to)
-  const lineEnd = bytes.lastIndexOf(0x0a) + 1
+  // However much was written while no keeper looked.
+  const from = Math.max(live.from, live.to - MOST_AT_ONCE_BYTES)
+  const bytes = readPart(live, from, live.to)
+  const lineEnd = bytes.lastIndexOf(LINE_END) + 1
   const whole = lineEnd === 0 ? bytes : bytes.subarray(0, lineEnd)
-  const temporary = `${path}.cutting`
-  writeFileSync(temporary, whole, { mode: 0o600 })
-  renameSync(temporary, `${path}.${live.from}`)
-  await punchHole(path, live.from + whole.length, signal)
+  if (keepSegment(path, from, whole)) {
+    await punchHole(path, from + whole.length, signal)
+  } else {
+    if (live.to - live.from <= 2 * limit) return false
+    const half = bytes.length - limit
+    const newest = from + Math.max(half, bytes.indexOf(LINE_END, half) + 1)
+    // Nothing in it: it tells readers where the log begins now.
+    writeFileSync(`${path}.${newest}`, '', { mode: 0o600 })
+    await punchHole(path, newest, signal)
+  }
   for (const old of segmentsOf(path).slice(0, -LOG_SEGMENTS_KEPT)) rmSync(old.path, { force: true })
   return true
+}
+
+/** False: there is no room for it, though all older segments are gone. */
+function keepSegment(path: string, from: number, bytes: Uint8Array): boolean {
+  const temporary = `${path}.cutting`
+  while (true) {
+    try {
+      writeFileSync(temporary, bytes, { mode: 0o600 })
+      renameSync(temporary, `${path}.${from}`)
+      return true
+    } catch (failed) {
+      rmSync(temporary, { force: true })
+      if ((failed as NodeJS.ErrnoException).code !== 'ENOSPC') throw failed
+    }
+    const oldest = segmentsOf(path).find(({ from: start, to }) => to > start)
+    if (oldest === undefined) return false
+    rmSync(oldest.path, { force: true })
+  }
 }
 
 /** fallocate(2) is not in Node; util-linux, which the engine needs anyway, has it. Whole blocks are freed, the rest reads as before. */
