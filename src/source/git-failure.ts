@@ -76,7 +76,7 @@ const CAUSES: readonly Cause[] = [
 /** The failure of a git command as something a person can act on. `doing`: "fetching 9f2c1ab". Credentials are never in it. */
 export function gitFailure(stderr: string, url: string, doing: string, timedOutMs: number | null): unknown {
   const said = lastWords(stderr)
-  if (/No space left on device|Disk quota exceeded/i.test(stderr)) {
+  if (saysNoSpace(stderr)) {
     return diskFull(Object.assign(new Error(said), { code: 'ENOSPC' }), `${doing} from ${url}`)
   }
   if (timedOutMs !== null) {
@@ -94,6 +94,10 @@ export function gitFailure(stderr: string, url: string, doing: string, timedOutM
     detail: { said },
   })
 }
+
+/** Whether git says that the disk is full: in the words of the system, or of its own. */
+export const saysNoSpace = (stderr: string): boolean =>
+  /No space left on device|Out of diskspace|Disk quota exceeded/i.test(stderr)
 
 /** The last lines that git said, without control characters (A16) and credentials. */
 function lastWords(stderr: string): string {

@@ -6,6 +6,7 @@ import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { formatOf, makeMirror, mirrorOf, type Scratch, scratchFor } from '../git-mirror.ts'
 import { readLocal } from '../git-local.ts'
+import { saysNoSpace } from '../git-failure.ts'
 import { GitProgram } from '../git-program.ts'
 
 export interface PackOptions {
@@ -92,7 +93,7 @@ function failure(stderr: string, path: string, timedOut: boolean): unknown {
   const said = (/^(?:fatal|error): (.*)$/m.exec(stderr)?.[1] ?? 'git does not say why')
     .replace(/\p{Cc}/gu, ' ')
     .slice(0, 200)
-  if (/No space left on device|Disk quota exceeded/i.test(stderr)) {
+  if (saysNoSpace(stderr)) {
     return diskFull(Object.assign(new Error(said), { code: 'ENOSPC' }), 'packing the commit')
   }
   if (timedOut) return failed(`packing the commit of ${path} took more than ${MAKING_MS / 1000} s`, 'Try again.', said)
