@@ -1,3 +1,4 @@
+import { backoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { type HealthCheck, type Scope, scopeName } from '../../model/app.ts'
 import type { ProbeResult } from '../../model/observed.ts'
@@ -11,6 +12,8 @@ const PROBE_TIMEOUT_MS = 2000
 /** Until it is ready for the first time: `first` apart while most programs start, then later and later. From then on: steady. */
 const FIRST_DELAYS_MS = { first: 20, most: 100 }
 const STARTING_MS = 500
+/** The kernel refuses for the program while that does not listen: no event tells when it does, and asking costs 0.4 ms. */
+const REFUSED_DELAY_MS = 5
 const STEADY_DELAY_MS = 500
 /** Looking where a program listens instead reads all of /proc: only for one that has had time to listen. */
 const LISTENS_AFTER_MS = 300
@@ -35,7 +38,7 @@ interface Watched {
 }
 
 /**
- * Asks every running replica whether it is ready: 20 to 100 ms apart until the first yes, then every 500 ms; one yes makes it
+ * Asks every running replica whether it is ready: 5 to 100 ms apart until the first yes, then every 500 ms; one yes makes it
  * ready, three noes in a row unready. Nothing is assumed ready without an answer, also not after a restart of the server.
  */
 export class ReadinessWatch {
@@ -98,17 +101,14 @@ export class ReadinessWatch {
     }
     const { signal } = watched.ending
     let failures = 0
-    let delay = FIRST_DELAYS_MS.first
+    const delays = backoff(FIRST_DELAYS_MS.first, FIRST_DELAYS_MS.most)
     while (!signal.aborted) {
       const result = await this.#ask(record, check, signal)
       failures = result.ok ? 0 : failures + 1
       this.#judge(record, watched, result, failures)
       if (result.ok || record.readySinceMs === null || failures >= FAILURE_THRESHOLD) settle()
-      if (watched.readiness.ready) delay = STEADY_DELAY_MS
-      await this.#options.clock.sleep(delay, signal)
-      // A check that starts a program costs more than the milliseconds that it could find.
-      if (check.kind !== 'run' && ageMs(record, result) < STARTING_MS) continue
-      delay = Math.min(delay * 2, watched.readiness.ready ? STEADY_DELAY_MS : FIRST_DELAYS_MS.most)
+      const early = watched.readiness.ready ? STEADY_DELAY_MS : earlyDelayMs(check, result, ageMs(record, result))
+      await this.#options.clock.sleep(early ?? delays.next().value, signal)
     }
   }
 
@@ -141,6 +141,14 @@ export class ReadinessWatch {
       `${ready} ${lastProbe?.ok === false ? lastProbe.message : lastProbe?.ok} ${listens}`
     if (told(before) !== told(readiness)) this.#options.changed(record, readiness)
   }
+}
+
+/** How soon to ask a program again that was started so long ago; null: later and later. */
+function earlyDelayMs(check: HealthCheck, result: ProbeResult, startedMs: number): number | null {
+  // A check that starts a program costs more than the milliseconds that it could find.
+  if (check.kind === 'run' || startedMs >= STARTING_MS) return null
+  const isRefused = !result.ok && result.reason === 'refused' && startedMs < LISTENS_AFTER_MS
+  return isRefused ? REFUSED_DELAY_MS : FIRST_DELAYS_MS.first
 }
 
 type Failed = Extract<ProbeResult, { readonly ok: false }>
