@@ -165,7 +165,7 @@ describe('replicas', () => {
     [
       'and not where the other one that serves is about to go',
       {
-        spec: { replicas: 1, maxUnavailable: 1 },
+        spec: { replicas: 1, maxUnavailable: 1, drainSeconds: 30 },
         sets: [aSet(1, 0), aSet(2, 1)],
         replicas: [aReplica('web-1-1'), aReplica('web-2-1', { ready: false })],
         targets: [aTarget('web-1-1'), aTarget('web-2-1')],
@@ -260,8 +260,8 @@ describe('replicas', () => {
     ],
     [
       'retires what belongs to no set under the limits',
-      { replicas: three, spec: { maxSurge: 0, maxUnavailable: 1 } },
-      'drain web-1-3',
+      { replicas: three, spec: { maxSurge: 0, maxUnavailable: 1, drainSeconds: 30 } },
+      'drain web-1-3, start web-2-1',
     ],
     [
       'starts nothing under TerminationComplete while places are taken',
@@ -306,6 +306,11 @@ describe('drain', () => {
   })
   it('stops when nothing is in flight', () => {
     expect(steps(draining())).toBe('stop web-1-1')
+  })
+  it('is one plan with the stop where there is no time to wait for', () => {
+    const active = { ...draining(), targets: three.map(({ id }) => aTarget(id)) }
+    expect(steps(active)).toBe('drain web-1-3')
+    expect(steps({ ...active, spec: { drainSeconds: 0 } })).toBe('drain web-1-3, stop web-1-3')
   })
   it('waits while something is, and says until when', () => {
     expect(planned(draining({ inFlight: 1, sinceMs: NOW - 29_999 }))).toMatchObject({
@@ -419,7 +424,7 @@ describe('available', () => {
     const replicas = [aReplica('web-1-1'), aReplica('web-2-1')]
     const sets = [aSet(1, 1), aSet(2, 1)]
     expect(steps({ spec: { replicas: 1 }, sets, replicas, targets: [aTarget('web-1-1')] })).toBe('admit web-2-1')
-    expect(steps({ spec: { replicas: 1 }, sets, replicas })).toBe('drain web-1-1')
+    expect(steps({ spec: { replicas: 1 }, sets, replicas })).toBe('drain web-1-1, stop web-1-1')
   })
 })
 

@@ -52,8 +52,8 @@ export function planRollout(input: RolloutInput, nowMs: number): RolloutPlan {
   const plans = planRoles(input, seen, nowMs)
   const sets = plans.flatMap((plan) => plan.sets)
   const steps = [...forgetTargets(input), ...plans.flatMap((plan) => plan.steps)]
-  // A size that changed without a step is followed by no event: go on from it at once.
-  if (steps.length === 0 && sizesOf(sets) !== sizesOf(input.desired.sets))
+  // A changed size makes room for the next one, whatever its steps take: a retired replica has given its place up.
+  if (sizesOf(sets) !== sizesOf(input.desired.sets))
     return planRollout({ ...input, desired: { ...input.desired, sets } }, nowMs)
   const complete = steps.length === 0 && plans.every((plan) => plan.complete) && !hasLeftovers(seen)
   const waitUntilMs = earliest(plans.map((plan) => plan.waitUntilMs))

@@ -3,16 +3,19 @@ import type { Step } from '../../model/step.ts'
 import type { Order } from '../../engines/engine.ts'
 import type { Place } from '../place.ts'
 
+/** What the steps of one round share. */
+export interface Round {
+  readonly report: Report
+  /** What was in flight at the targets that this round has drained, by replica: read when nothing new could come. */
+  readonly drained: Map<string, number>
+  readonly signal: AbortSignal
+}
+
 /** Carries out one step and reports it. It decides nothing: which call a step is stands in its kind. */
-export async function applyStep(
-  place: Place,
-  step: Step,
-  order: Order,
-  report: Report,
-  signal: AbortSignal,
-): Promise<void> {
+export async function applyStep(place: Place, step: Step, order: Order, round: Round): Promise<void> {
+  const { report } = round
   const began = place.clock.monotonic()
-  const inFlight = await carryOut(place, step, order, report, signal)
+  const inFlight = await carryOut(place, step, order, round)
   report({ kind: 'step', step, state: 'done', tookMs: Math.round(place.clock.monotonic() - began), inFlight })
 }
 
@@ -21,8 +24,7 @@ async function carryOut(
   { engine, router }: Place,
   step: Step,
   order: Order,
-  report: Report,
-  signal: AbortSignal,
+  { report, drained, signal }: Round,
 ): Promise<number | null> {
   const { scope, token } = order
   switch (step.kind) {
@@ -30,11 +32,12 @@ async function carryOut(
       await router.admit(scope, step, token, signal)
       return null
     case 'drain':
-      await router.drain(scope, step.replica, token, signal)
+      drained.set(step.replica, await router.drain(scope, step.replica, token, signal))
       return null
     case 'stop': {
-      // Asked again right before the signal: this is the number of the receipt (design.md 5, acknowledged drain (c)).
-      const inFlight = await router.drain(scope, step.replica, token, signal)
+      // Right before the signal: this is the number of the receipt (design.md 5, acknowledged drain (c)). One that this very round
+      // has drained was asked a moment ago.
+      const inFlight = drained.get(step.replica) ?? (await router.drain(scope, step.replica, token, signal))
       await engine.apply(step, order, report, signal)
       return inFlight
     }

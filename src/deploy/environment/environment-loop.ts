@@ -260,6 +260,7 @@ export class EnvironmentLoop {
       publish: async (router: ObservedRouter) => {
         if (active !== null) await publishRoutes(active, state, router, signal)
       },
+      beforeTraffic: async () => active?.probing.settled(),
     }
     const outcome = await carryOutRound(this.#place, task, this.#told, (told) => stream?.report(told), signal)
     const acts = outcome.plan.steps.filter(({ kind }) => kind !== 'wait')

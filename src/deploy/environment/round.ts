@@ -16,7 +16,8 @@ import { replicaChanges } from './replica-changes.ts'
  * Steps of one kind are independent of each other. Kinds of a lane go in its order: nothing is stopped before its successor is
  * admitted. A start waits for nobody: the plan has counted it in already.
  */
-const LANES = [['start'], ['admit', 'drain', 'stop', 'remove']] as const
+const STARTS = ['start'] as const
+const TRAFFIC = ['admit', 'drain', 'stop', 'remove'] as const
 
 /** What a killed process may take to be gone. */
 const KILL_MS = 5000
@@ -53,6 +54,8 @@ export interface RoundTask {
   save(desired: DesiredState): Promise<void>
   /** Before the steps: addresses follow what serves now. */
   publish(router: ObservedRouter): Promise<void>
+  /** Before the first step that traffic could notice: what served until then is being measured. A start is none. */
+  beforeTraffic(): Promise<void>
 }
 
 /** The replicas as they were told last; null: nothing was told yet. */
@@ -130,11 +133,15 @@ async function applyAll(
     router,
     report,
   )
+  const drained = new Map<string, number>()
   const apply: Apply = async (step) => {
     if (!('revision' in step)) return
-    await applyStep(place, step, await task.orderFor(step.revision), report, signal)
+    await applyStep(place, step, await task.orderFor(step.revision), { report, drained, signal })
   }
-  const lanes = await Promise.allSettled(LANES.map((lane) => applyLane(lane, steps, apply)))
+  const lanes = await Promise.allSettled([
+    applyLane(STARTS, steps, apply),
+    applyLane(TRAFFIC, steps, apply, () => task.beforeTraffic()),
+  ])
   const thrown = lanes.find((lane) => lane.status === 'rejected')
   if (thrown !== undefined) throw thrown.reason
   return (
@@ -146,7 +153,9 @@ async function applyLane(
   lane: readonly Step['kind'][],
   steps: readonly Step[],
   apply: Apply,
+  before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<FailureReport | null> {
+  if (steps.some(({ kind }) => lane.includes(kind))) await before()
   for (const kind of lane) {
     const results = await Promise.allSettled(steps.filter((step) => step.kind === kind).map(apply))
     const thrown = results.find((result) => result.status === 'rejected')?.reason as unknown

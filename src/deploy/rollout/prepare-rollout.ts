@@ -54,11 +54,10 @@ async function layReady(active: ActiveRollout, state: EnvironmentState, signal: 
   const prepare = { kind: 'prepare', revision: rollout.to, cause: 'before anything is touched' } as const
   await atStation(active, order, 'prepare', `revision ${rollout.to}`, prepare, mayBeInterrupted)
   const { migrate } = to.settings
-  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return active.probing.settled()
+  if (rollout.kind !== 'deploy' || migrate === null || rollout.migrated) return
   const step = { kind: 'migrate', revision: rollout.to, cause: 'once, before any replica is replaced' } as const
   // Not to be interrupted: nobody knows what half a migration is, and a second one beside it is worse. It has its own time limit.
   await atStation(active, order, 'migrate', migrate.run.join(' '), step, signal)
-  await active.probing.settled()
 }
 
 async function atStation(
@@ -71,7 +70,7 @@ async function atStation(
 ): Promise<void> {
   const began = place.clock.monotonic()
   stream.report({ kind: 'station', station, state: 'started', note })
-  await applyStep(place, step, order, stream.report, signal)
+  await applyStep(place, step, order, { report: stream.report, drained: new Map(), signal })
   const tookMs = Math.round(place.clock.monotonic() - began)
   stream.report({ kind: 'station', station, state: 'finished', note, tookMs })
 }

@@ -17,6 +17,7 @@ export class Probing {
   readonly #release: Release
   readonly #ended = new AbortController()
   #starting: Promise<ProberRun | null> | null = null
+  #settled: Promise<void> | null = null
   #finished: Promise<Measured | NotMeasured> | null = null
   #why: string | null = null
 
@@ -36,10 +37,16 @@ export class Probing {
     } else if (router.targets.some(({ state }) => state === 'Active')) this.#starting = this.#start(target)
   }
 
-  /** Waits until it measures, or cannot; a moment at most: a rollout is not held up by its proof. */
-  async settled(): Promise<void> {
-    const moment = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(SETTLE_MS)])
-    await Promise.race([this.#starting, this.#place.clock.sleep(SETTLE_MS, moment).catch(() => {})])
+  /** Waits until it measures, or cannot; one moment at most, however often it is asked: a rollout is not held up by its proof. */
+  settled(): Promise<void> {
+    if (this.#starting === null) return Promise.resolve()
+    this.#settled ??= this.#moment(this.#starting)
+    return this.#settled
+  }
+
+  async #moment(starting: Promise<ProberRun | null>): Promise<void> {
+    const over = AbortSignal.any([this.#ended.signal, AbortSignal.timeout(SETTLE_MS)])
+    await Promise.race([starting, this.#place.clock.sleep(SETTLE_MS, over).catch(() => {})])
   }
 
   /** Ends it and sums up; however often it is asked, once. */

@@ -18,13 +18,17 @@ export const nothing: Decision = { steps: [], untilMs: null }
 export const named = ({ replica: { id, role, revision } }: SeenReplica) => ({ replica: id, role, revision })
 
 /**
- * The next step on the way out of a replica that runs: drain, then stop as soon as nothing is in flight or `drainSeconds`
- * are over (design.md section 5, acknowledged drain). Nothing here is final before the stop signal.
+ * The next steps on the way out of a replica that runs: drain, then stop as soon as nothing is in flight or `drainSeconds`
+ * are over (design.md section 5, acknowledged drain). Without such seconds nothing is waited for but the acknowledgement: both are
+ * one plan. Nothing here is final before the stop signal.
  */
 export function retire(seen: SeenReplica, ending: Ending, cause: string, nowMs: number): Decision {
   const { target } = seen
-  if (target?.state === 'Active') return { steps: [{ kind: 'drain', ...named(seen), cause }], untilMs: null }
   const stop: Step = { kind: 'stop', ...named(seen), graceSeconds: ending.terminationGracePeriodSeconds, cause }
+  if (target?.state === 'Active') {
+    const drain: Step = { kind: 'drain', ...named(seen), cause }
+    return { steps: ending.drainSeconds === 0 ? [drain, stop] : [drain], untilMs: null }
+  }
   if (target?.state !== 'Draining' || target.inFlight === 0) return { steps: [stop], untilMs: null }
   const deadlineMs = target.sinceMs + ending.drainSeconds * 1000
   return nowMs >= deadlineMs ? { steps: [stop], untilMs: null } : { steps: [], untilMs: deadlineMs }
