@@ -13,9 +13,9 @@ const hostFor = (args: readonly string[]): CliHost => ({
   endFolder: async (folder, graceMs, signal) =>
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost(dataFolder(dataAsked(args), process.env)),
-  async *doctor(folder, signal) {
   logIn: async (...args) => (await import('./main/logins.ts')).logIn(...args),
   logOut: async (...args) => (await import('./main/logins.ts')).logOut(...args),
+  async *doctor(folder, signal) {
     yield* (await import('./main/doctor.ts')).doctor(folder, signal)
   },
 })
