@@ -50,7 +50,7 @@ export class Readings {
   /** Of each source port the revision that served it through a published address; null: not known. */
   async servedBy(scope: Scope, sourcePorts: readonly number[]): Promise<(number | null)[]> {
     const called = this.#core.scope(scope).routes.map(({ listen }) => listen.port)
-    const redirected = this.#core.kernel === null ? null : this.#core.view.redirected(sourcePorts, called)
+    const redirected = this.#core.kernel === null ? null : await this.#core.view.redirected(sourcePorts, called)
     return sourcePorts.map((port) => redirected?.get(port) ?? this.#core.servedBy(scope, port))
   }
 

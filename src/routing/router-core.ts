@@ -51,6 +51,8 @@ export class RouterCore {
   readonly view: KernelView
   #state: RouterState
   #kernel: KernelPath | null = null
+  /** Whether the kernel redirects, or may soon. Else nothing of it is read: on a busy machine that costs much. */
+  #redirects: boolean
   #publishing: Promise<void> = Promise.resolve()
   readonly #ended = new AbortController()
 
@@ -60,6 +62,7 @@ export class RouterCore {
     this.#listeners = new Listeners(options.parent)
     this.#file = new StateFile(options.statePath, () => this.#state)
     this.view = new KernelView()
+    this.#redirects = options.fastPath === 'nftables'
   }
 
   /** Goes on where the predecessor ended: its addresses at once, its targets after a connect that succeeds. */
@@ -72,6 +75,7 @@ export class RouterCore {
       const wanted = () => core.view.wanted(Object.values(core.#state.scopes))
       const { instanceId, note } = options
       core.#kernel = await KernelPath.open({ instanceId, generation: core.#state.generation, wanted, note })
+      core.#redirects = core.#kernel !== null
     }
     return core
   }
@@ -109,7 +113,7 @@ export class RouterCore {
   async admit(scope: Scope, target: Target, token: FencingToken): Promise<void> {
     fenced(this.#state, scope, token)
     if (!(await isReachable(target.address, REACH_TIMEOUT_MS))) throw unreachable(target)
-    await this.view.learn(scopeName(scope), target)
+    await this.#learn(scopeName(scope), target)
     await this.#change(scope, token, (known) => admitted(known, target, Date.now()))
   }
 
@@ -118,8 +122,9 @@ export class RouterCore {
   }
 
   async remove(scope: Scope, replica: string, token: FencingToken): Promise<void> {
+    const target = this.scope(scope).targets.find((one) => one.replica === replica)
     await this.#change(scope, token, (known) => removed(known, replica))
-    this.view.forget(scopeName(scope), replica)
+    if (target !== undefined) this.view.forget(scopeName(scope), target)
   }
 
   /** The process behind a target is gone. One that drains stays as it is: it gets nothing anyway. */
@@ -175,6 +180,10 @@ export class RouterCore {
     })
   }
 
+  async #learn(name: string, target: Target): Promise<void> {
+    if (this.#redirects) await this.view.learn(name, target)
+  }
+
   #addresses(): PublishedRoute['listen'][] {
     return Object.values(this.#state.scopes).flatMap(({ routes }) => routes.map(({ listen }) => listen))
   }
@@ -203,7 +212,7 @@ export class RouterCore {
     const listening = known.routes.map(({ listen, role }) => this.#openAgain(listen, this.pool(name, role)))
     const checking = known.targets.map(async (target) => {
       if (target.state === 'Active' && !(await isReachable(target.address, REACH_TIMEOUT_MS))) this.#lost(name, target)
-      await this.view.learn(name, target)
+      await this.#learn(name, target)
     })
     await Promise.all([...listening, ...checking])
   }
@@ -236,7 +245,7 @@ export class RouterCore {
       const now = this.#state.scopes[name]
       if (now?.targets.find((one) => one.replica === target.replica)?.state !== 'Down') return true
       if (!reachable) return false
-      await this.view.learn(name, target)
+      await this.#learn(name, target)
       await this.#commit(admitted(now, target, Date.now()))
       return true
     })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { run } from '../../os/run.ts'
 
 /** One tracked TCP connection: how the client sees it, and which port answers it. */
 export interface TrackedConnection {
@@ -11,35 +11,38 @@ export interface TrackedConnection {
   readonly answeringPort: number
 }
 
-/** Which connections are looked for; null: any. */
-export interface Sought {
-  readonly clientPorts: readonly number[] | null
-  readonly calledPorts: readonly number[] | null
-}
+const FILE = '/proc/net/nf_conntrack'
+/** The kernel takes some 5 ms for 1,000 entries, and allows 262,144 by default; a busy machine takes longer. */
+const TIMEOUT_MS = 15_000
 
-/** The tracked TCP connections that are sought; null: this kernel does not show them in /proc. */
-export function readConntrack(sought: Sought): readonly TrackedConnection[] | null {
-  let text: string
+/**
+ * The tracked TCP connections with one of these ports as their client's or their answering one; null: this kernel does not show them in
+ * /proc, or not to us. grep reads the file: it gives one page per read and may hold tens of thousands of lines, for which the process
+ * that carries connections must not stand still (250 ms with 55,000 of them).
+ */
+export async function readConntrack(ports: readonly number[]): Promise<readonly TrackedConnection[] | null> {
+  if (ports.length === 0) return []
+  const wanted = ports.flatMap((port) => ['-e', ` sport=${Number(port)} `])
+  const env = { LC_ALL: 'C', PATH: process.env.PATH ?? '/usr/bin:/bin' }
+  const { signal } = new AbortController()
   try {
-    text = readFileSync('/proc/net/nf_conntrack', 'latin1')
+    const { code, stdout } = await run('grep', ['-F', ...wanted, '--', FILE], { env, timeoutMs: TIMEOUT_MS, signal })
+    // 1: no line had one.
+    return code === 0 || code === 1 ? parseConntrack(stdout) : null
   } catch {
     return null
   }
-  return parseConntrack(text, sought)
 }
 
+const LINE =
+  /^ipv[46] +\d+ tcp [^=\n]*src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) [^\n]*?src=\S+ dst=\S+ sport=(\d+) dport=\d+ /gm
+
 /** The TCP lines of /proc/net/nf_conntrack: the tuple of the way there, then that of the way back. */
-export function parseConntrack(text: string, { clientPorts, calledPorts }: Sought): readonly TrackedConnection[] {
-  if (clientPorts?.length === 0 || calledPorts?.length === 0) return []
-  // One pass in the regular expression: the file may hold many thousands of lines that are not wanted.
-  const there = `src=(\\S+) dst=(\\S+) sport=(${oneOf(clientPorts)}) dport=(${oneOf(calledPorts)})`
-  const line = new RegExp(`^ipv[46] +\\d+ tcp [^=\n]*${there} [^\n]*?src=\\S+ dst=\\S+ sport=(\\d+) dport=\\d+ `, 'gm')
-  return [...text.matchAll(line)].map(([, client = '', called = '', clientPort, calledPort, answeringPort]) => ({
+export function parseConntrack(text: string): readonly TrackedConnection[] {
+  return [...text.matchAll(LINE)].map(([, client = '', called = '', clientPort, calledPort, answeringPort]) => ({
     ...{ client, called },
     clientPort: Number(clientPort),
     calledPort: Number(calledPort),
     answeringPort: Number(answeringPort),
   }))
 }
-
-const oneOf = (ports: readonly number[] | null): string => ports?.map(Number).join('|') ?? '\\d+'
