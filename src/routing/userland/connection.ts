@@ -1,5 +1,6 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import { Deadlines } from './deadlines.ts'
+import { finish, forward } from './forward.ts'
 import type { GivenConnection, LiveTarget } from './live-target.ts'
 import type { TargetPool } from './target-pool.ts'
 import { giveBuffer, takeBuffer } from './read-buffers.ts'
@@ -8,7 +9,6 @@ import { giveBuffer, takeBuffer } from './read-buffers.ts'
 const CONNECT_TIMEOUT_MS = 3000
 /** How long a client may be silent after its target has said its last word: as long as the kernel's own FIN_WAIT2. */
 const LINGER_MS = 60_000
-const NOTHING = Buffer.alloc(0)
 
 const connecting = new Deadlines<Socket>(CONNECT_TIMEOUT_MS, (upstream) => {
   // Whoever had to wait for the processor hears of the time first, and of a connect that succeeded after it.
@@ -28,17 +28,25 @@ export interface Routing {
   served(client: Socket, target: LiveTarget): void
 }
 
+/** A connection to one target, tried or used. */
+interface Upstream {
+  readonly socket: Socket
+  readonly target: LiveTarget
+  readonly buffer: Buffer
+}
+
 /**
  * One client's connection and its way to a target: bytes both ways, half-open allowed. Each direction has one read buffer that is reused
  * (reference/routing.md section 1); while a write from it is not done its reader is paused: back-pressure with bounded memory.
+ * What is done once for each new connection is kept small, because that is most of what a router of short connections does: the readers are
+ * started by `read(0)`, which does not set the streams flowing, and a socket sends without delay from its second write on (the first
+ * has nothing before it to wait for).
  */
 export class Connection implements GivenConnection {
   readonly #routing: Routing
   readonly #client: Socket
   readonly #clientBuffer = takeBuffer()
-  #upstream: Socket | null = null
-  #upstreamBuffer: Buffer | null = null
-  #target: LiveTarget | null = null
+  #upstream: Upstream | null = null
   #tried: Set<LiveTarget> | null = null
   #connected = false
   /** Bytes went to the target, came from it. */
@@ -46,6 +54,8 @@ export class Connection implements GivenConnection {
   #received = false
   /** The last bytes went to the target: an answer is owed. */
   #owed = false
+  /** The target counts it among those that wait for it. */
+  #waits = false
   /** The target has said its last word. */
   #ended = false
   /** The client's socket is closed. */
@@ -57,15 +67,14 @@ export class Connection implements GivenConnection {
     // `handle` and `pauseOnCreate` are what node:net itself uses for accepted sockets; its types leave them out.
     const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread }
     this.#client = new Socket(options as SocketConstructorOpts)
-    this.#client.setNoDelay(true)
     this.#client.on('end', () => this.#clientEnded())
-    this.#client.on('error', () => {})
+    this.#client.on('error', ignore)
     this.#client.on('close', (failed) => this.#clientClosed(failed))
     this.connect()
   }
 
   get inFlight(): boolean {
-    return this.#owed || this.#client.writableLength > 0 || (this.#upstream?.writableLength ?? 0) > 0
+    return this.#owed || this.#client.writableLength > 0 || (this.#upstream?.socket.writableLength ?? 0) > 0
   }
 
   get isOpen(): boolean {
@@ -73,13 +82,12 @@ export class Connection implements GivenConnection {
   }
 
   get upstreamPort(): number | null {
-    return this.#upstream?.localPort ?? null
+    return this.#upstream?.socket.localPort ?? null
   }
 
   connect(): void {
     if (this.#over) return
     const target = this.#routing.pool.claim(this, this.#tried)
-    this.#target = target
     if (target !== null) this.#connectTo(target)
     else if (this.#tried === null) this.#routing.pool.hold(this)
     else this.#waitAgain()
@@ -102,66 +110,72 @@ export class Connection implements GivenConnection {
 
   #connectTo(target: LiveTarget): void {
     const buffer = takeBuffer()
-    this.#upstreamBuffer = buffer
-    const upstream = new Socket({
-      allowHalfOpen: true,
-      onread: { buffer, callback: (size, read) => this.#toClient(size, read) },
-    })
+    const onread: OnReadOpts = { buffer, callback: (size, read) => this.#toClient(size, read) }
+    const socket = new Socket({ allowHalfOpen: true, onread })
+    const upstream = { socket, target, buffer }
     this.#upstream = upstream
     this.#connected = false
-    upstream.setNoDelay(true)
-    connecting.add(upstream)
-    upstream.on('connect', () => this.#onConnect(upstream, target))
-    upstream.on('end', () => this.#upstreamEnded(upstream, target))
-    upstream.on('error', () => {})
-    upstream.on('close', (failed) => {
-      connecting.delete(upstream)
-      if (upstream === this.#upstream) this.#upstreamClosed(target, failed)
-      else giveBuffer(buffer)
-    })
-    upstream.connect({ host: target.record.address.host, port: target.record.address.port })
+    this.#setWaits(target, true)
+    connecting.add(socket)
+    socket.on('connect', () => this.#onConnect(upstream))
+    socket.on('end', () => this.#upstreamEnded(upstream))
+    socket.on('error', ignore)
+    socket.on('close', (failed) => this.#upstreamClosed(upstream, failed))
+    socket.connect({ host: target.record.address.host, port: target.record.address.port })
   }
 
-  #onConnect(upstream: Socket, target: LiveTarget): void {
-    connecting.delete(upstream)
+  #onConnect(upstream: Upstream): void {
+    const { socket, target } = upstream
+    connecting.delete(socket)
     if (upstream !== this.#upstream) return
     this.#connected = true
     target.connections++
+    this.#setWaits(target, false)
     this.#routing.served(this.#client, target)
-    this.#client.resume()
+    this.#client.read(0)
   }
 
   #toTarget(size: number, buffer: Uint8Array): boolean {
     const upstream = this.#upstream
     if (upstream === null) return false
+    if (this.#sent) upstream.socket.setNoDelay(true)
     this.#sent = true
-    this.#setOwed(true)
-    return forward(this.#client, upstream, size, buffer)
+    this.#setOwed(upstream.target, true)
+    return forward(this.#client, upstream.socket, size, buffer)
   }
 
   #toClient(size: number, buffer: Uint8Array): boolean {
     const upstream = this.#upstream
     if (upstream === null) return false
+    if (this.#received) this.#client.setNoDelay(true)
     this.#received = true
-    this.#setOwed(false)
-    return forward(upstream, this.#client, size, buffer)
+    this.#setOwed(upstream.target, false)
+    return forward(upstream.socket, this.#client, size, buffer)
   }
 
-  #setOwed(owed: boolean): void {
+  #setOwed(target: LiveTarget, owed: boolean): void {
     if (this.#owed === owed) return
     this.#owed = owed
-    if (this.#target?.record.state !== 'Active') this.#routing.pool.touched()
+    this.#setWaits(target, owed)
+    if (target.record.state !== 'Active') this.#routing.pool.touched()
+  }
+
+  #setWaits(target: LiveTarget, waits: boolean): void {
+    if (this.#waits === waits) return
+    this.#waits = waits
+    target.waiting += waits ? 1 : -1
   }
 
   #clientEnded(): void {
     const upstream = this.#upstream
-    if (upstream !== null) finish(upstream, this.#ended)
+    if (upstream !== null) finish(upstream.socket, this.#ended)
   }
 
-  #upstreamEnded(upstream: Socket, target: LiveTarget): void {
+  #upstreamEnded(upstream: Upstream): void {
     if (upstream !== this.#upstream) return
+    const { target } = upstream
     if (this.#owed) target.cut++
-    this.#owed = false
+    this.#setOwed(target, false)
     this.#ended = true
     finish(this.#client, this.#client.readableEnded)
     if (!this.#client.destroyed) lingering.add(this.#client)
@@ -171,17 +185,28 @@ export class Connection implements GivenConnection {
   #clientClosed(failed: boolean): void {
     this.#over = true
     if (this.#ended) lingering.delete(this.#client)
-    const upstream = this.#upstream
     this.#routing.pool.forget(this)
-    if (upstream === null || upstream.destroyed) this.#release()
-    else if (failed || !upstream.writableEnded) upstream.resetAndDestroy()
+    const socket = this.#upstream?.socket
+    if (socket === undefined || socket.destroyed) this.#release()
+    // Nothing was said to the target yet, and a reset would wait for the connect.
+    else if (socket.connecting) socket.destroy()
+    else if (failed || !socket.writableEnded) socket.resetAndDestroy()
     // Otherwise both have said their last word, and the rest of the client's bytes is still on its way to the target.
   }
 
-  #upstreamClosed(target: LiveTarget, failed: boolean): void {
+  #upstreamClosed(upstream: Upstream, failed: boolean): void {
+    const { socket, target, buffer } = upstream
+    connecting.delete(socket)
+    if (upstream !== this.#upstream) {
+      giveBuffer(buffer)
+      return
+    }
+    if (this.#over) {
+      this.#release()
+      return
+    }
     if (!this.#connected) target.refused++
-    if (this.#over) this.#release()
-    else if (failed && !this.#sent && !this.#received) this.#tryAnother(target)
+    if (failed && !this.#sent && !this.#received) this.#tryAnother(target)
     else if (failed) {
       if (this.inFlight) target.cut++
       this.#client.resetAndDestroy()
@@ -198,45 +223,32 @@ export class Connection implements GivenConnection {
   /** Before any byte went either way: the client waits, and its target is another's business. */
   #leaveTarget(): void {
     const upstream = this.#upstream
-    const buffer = this.#upstreamBuffer
-    this.#upstream = null
-    this.#upstreamBuffer = null
     this.#client.pause()
     this.#unregister()
-    if (upstream !== null && !upstream.closed) upstream.destroy()
-    else if (buffer !== null) giveBuffer(buffer)
+    if (upstream === null) return
+    // Else its buffer is given back when it has closed.
+    if (upstream.socket.closed) giveBuffer(upstream.buffer)
+    else upstream.socket.destroy()
   }
 
   /** Both sides are closed: no write of either buffer is left. */
   #release(): void {
     giveBuffer(this.#clientBuffer)
-    if (this.#upstreamBuffer !== null) giveBuffer(this.#upstreamBuffer)
-    this.#upstreamBuffer = null
+    if (this.#upstream !== null) giveBuffer(this.#upstream.buffer)
     this.#unregister()
   }
 
   #unregister(): void {
-    const target = this.#target
-    this.#target = null
+    const target = this.#upstream?.target
+    this.#upstream = null
     this.#owed = false
-    target?.open.delete(this)
-    if (target !== null && target.record.state !== 'Active') this.#routing.pool.touched()
+    if (target === undefined) return
+    this.#setWaits(target, false)
+    target.open.delete(this)
+    if (target.record.state !== 'Active') this.#routing.pool.touched()
   }
 }
 
-/** Says the last word to a socket. When the other side has said its own (`heard`) and nothing is unsent, closing it says so in one call less. */
-function finish(socket: Socket, heard: boolean): void {
-  if (heard && socket.writableLength === 0) socket.destroy()
-  else socket.end()
-}
-
-/**
- * Writes what was read. True: it is gone and the buffer is free. False: the reader is paused (Node's contract of `onread`) until
- * an empty write behind it is done. No callback and no `drain` on the fast path: each would cost a tick per message.
- */
-function forward(from: Socket, to: Socket, size: number, buffer: Uint8Array): boolean {
-  to.write(size === buffer.length ? buffer : buffer.subarray(0, size))
-  if (to.writableLength === 0) return true
-  to.write(NOTHING, () => from.resume())
-  return false
+function ignore(): void {
+  // `close` says it.
 }

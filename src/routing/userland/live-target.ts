@@ -21,6 +21,8 @@ export class LiveTarget {
   record: TargetRecord
   /** Every connection that chose it, from before its connect until both sides have ended. */
   readonly open = new Set<GivenConnection>()
+  /** How many of these wait for it: for their connect, or for an answer. */
+  waiting = 0
   connections = 0
   refused = 0
   cut = 0

@@ -3,6 +3,8 @@ import { type GivenConnection, LiveTarget } from './live-target.ts'
 
 /** How long a connection without any target is held before it is reset: long enough for a restart that is under way. */
 const HOLD_MS = 1000
+/** From so many connections on that wait for it, a target is compared with the others: it may stand still. */
+const MANY_WAIT = 64
 
 /** The targets of one role of one scope. A connection is registered at the target in the same turn in which it chose it. */
 export class TargetPool {
@@ -38,18 +40,17 @@ export class TargetPool {
   }
 
   /**
-   * The next target in turn that this connection has not tried. Without an Active one: one that is Down, as a last resort (it may have
-   * been restarted while nobody could tell us), and never one that drains.
+   * The next target in turn that this connection has not tried, or one for which far fewer wait: what stands still must not collect
+   * connections. Without an Active one: one that is Down, as a last resort (it may have been restarted while nobody could tell us), and
+   * never one that drains.
    */
   claim(connection: GivenConnection, tried: ReadonlySet<LiveTarget> | null): LiveTarget | null {
     const from = this.#active.length > 0 ? this.#active : this.#targets.filter(({ record }) => record.state === 'Down')
-    for (let step = 0; step < from.length; step++) {
-      const target = from[this.#next++ % from.length]
-      if (target === undefined || tried?.has(target)) continue
-      target.open.add(connection)
-      return target
-    }
-    return null
+    const next = this.#inTurn(from, tried)
+    if (next === null) return null
+    const target = next.waiting < MANY_WAIT ? next : leastAwaited(from, tried, next)
+    target.open.add(connection)
+    return target
   }
 
   /** Holds the connection until the targets change; false: it has waited long enough. */
@@ -70,6 +71,14 @@ export class TargetPool {
     this.#changed()
   }
 
+  #inTurn(from: readonly LiveTarget[], tried: ReadonlySet<LiveTarget> | null): LiveTarget | null {
+    for (let step = 0; step < from.length; step++) {
+      const target = from[this.#next++ % from.length]
+      if (target !== undefined && !tried?.has(target)) return target
+    }
+    return null
+  }
+
   /** Connections on which no byte went either way yet lose nothing by another target. */
   #moveUnused(): void {
     if (this.#active.length === 0) return
@@ -78,6 +87,17 @@ export class TargetPool {
       for (const connection of target.open) connection.moveUnused()
     }
   }
+}
+
+/** The one for which the fewest wait, where that is less than half of those that wait for the next in turn. */
+function leastAwaited(
+  from: readonly LiveTarget[],
+  tried: ReadonlySet<LiveTarget> | null,
+  next: LiveTarget,
+): LiveTarget {
+  let least = next
+  for (const target of from) if (target.waiting < least.waiting && !tried?.has(target)) least = target
+  return least.waiting * 2 < next.waiting ? least : next
 }
 
 const samePlace = (a: TargetRecord, b: TargetRecord) =>
