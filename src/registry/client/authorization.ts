@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts'
 import type { Credentials, CredentialsOf } from './logins/credentials.ts'
 import { answered, publicName, refused } from './failures.ts'
 import { type Challenge, parseChallenge } from './parse-challenge.ts'
-import { readAll } from './read-answer.ts'
+import { readBody } from './read-answer.ts'
 
 /** Tokens are taken for at least this long (token specification of distribution: 60 s where nothing is said). */
 const SHORTEST_TOKEN_MS = 60_000
@@ -108,7 +108,7 @@ export class Authorization {
       const startMs = this.#clock.monotonic()
       if (login !== null) this.#wasShown = true
       const answer = await this.#connection.send({ ...tokenRequest(url, params, login), signal })
-      const body = await readAll(answer, 1_048_576)
+      const body = await readBody(url.host, answer, 1_048_576)
       if (answer.statusCode === 200) {
         const { token, lifetimeMs } = parseToken(this.#connection.host, body)
         return { token, untilMs: startMs + Math.max(lifetimeMs, SHORTEST_TOKEN_MS) * 0.9 }

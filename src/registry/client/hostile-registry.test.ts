@@ -1,73 +1,11 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Clock } from '../../lib/clock.ts'
 import { DeployError } from '../../model/failure.ts'
-import { systemClock } from '../../os/system-clock.ts'
-import { digestOf } from '../digest.ts'
 import { aBlob, anImage, aRegistry, bytesOf, never, putBlob } from '../testing.ts'
-import type { Credentials, CredentialsOf } from './logins/credentials.ts'
-import { registryClient } from './registry-client.ts'
+import type { Credentials } from './logins/credentials.ts'
+import { anEagerClock, cleanUp, cleanups, clientOf, play } from './testing-play.ts'
 
-const cleanups: (() => unknown)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-interface Seen {
-  readonly method: string
-  readonly url: string
-  readonly headers: IncomingMessage['headers']
-}
-
-/** A server that answers as the test says, and remembers what it was asked. */
-async function play(answer: (request: IncomingMessage, response: ServerResponse, count: number) => void) {
-  const seen: Seen[] = []
-  const server = createServer((request, response) => {
-    seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers })
-    request.on('error', () => {})
-    answer(request, response, seen.length)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  cleanups.push(() => {
-    server.closeAllConnections()
-    return new Promise((resolve) => server.close(resolve))
-  })
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
-}
-
-/** A clock on which no time passes while the client waits; it remembers for how long it would have. */
-function anEagerClock() {
-  const slept: number[] = []
-  const clock: Clock = { ...systemClock, sleep: async (ms) => void slept.push(ms) }
-  return { clock, slept }
-}
-
-function clientOf(
-  host: string,
-  more: {
-    credentials?: Credentials
-    credentialsOf?: CredentialsOf
-    clock?: Clock
-    stallMs?: number
-    plainHttp?: boolean
-  } = {},
-) {
-  const { credentials, credentialsOf, ...options } = more
-  const client = registryClient({
-    host,
-    clock: anEagerClock().clock,
-    random: () => 1,
-    ...options,
-    ...(credentials === undefined ? {} : { credentials: async () => credentials }),
-    ...(credentialsOf === undefined ? {} : { credentials: credentialsOf }),
-  })
-  cleanups.push(() => client.close())
-  return client
-}
+afterEach(cleanUp)
 
 const login: Credentials = { kind: 'password', username: 'kim', password: 'canary-4711' }
 const blob = aBlob(200_000)
@@ -129,36 +67,6 @@ describe('F3: downloads', () => {
       } else response.writeHead(206, { 'Content-Range': `bytes 0-9/${blob.size}` }).end(blob.bytes.subarray(0, 10))
     })
     await expect(read(host)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
-  })
-})
-
-describe('F3: uploads', () => {
-  it('go on at the byte where they were interrupted', async () => {
-    const large = aBlob(9_000_000)
-    const taken: Buffer[] = []
-    let size = 0
-    let patches = 0
-    const { host, seen } = await play((request, response) => {
-      const location = '/v2/shop/blobs/uploads/1'
-      if (request.method === 'HEAD') return response.writeHead(404).end()
-      if (request.method === 'POST') return response.writeHead(202, { Location: location }).end()
-      if (request.method === 'GET') return response.writeHead(204, { Location: location, Range: `0-${size - 1}` }).end()
-      if (request.method === 'PUT') return response.writeHead(201).end()
-      patches++
-      const limit = patches > 2 ? Number.POSITIVE_INFINITY : patches * 3_000_000
-      request.on('data', (piece: Buffer) => {
-        if (request.socket.destroyed) return
-        taken.push(piece)
-        size += piece.length
-        if (size > limit) request.socket.destroy()
-      })
-      request.on('end', () => response.writeHead(202, { Location: location, Range: `0-${size - 1}` }).end())
-    })
-    const sent = await clientOf(host).writeBlob('shop', large, () => Readable.from([large.bytes]), never)
-    expect(sent).toBe(large.size)
-    expect(digestOf(Buffer.concat(taken))).toBe(large.digest)
-    expect(patches).toBe(3)
-    expect(seen.filter(({ method }) => method === 'POST')).toHaveLength(1)
   })
 })
 
@@ -453,6 +361,63 @@ describe('A9: redirects', () => {
     const { host, seen } = await play((_request, response) => response.writeHead(302, { Location: '/again' }).end())
     await expect(read(host)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
     expect(seen.length).toBeLessThan(10)
+  })
+})
+
+describe('answers that break off', () => {
+  /** Sends the head and a part, then cuts or falls silent; from the second time on, all of it. */
+  const brokenOnce = (body: Buffer, how: string) =>
+    play((request, response, count) => {
+      const isToken = request.url?.startsWith('/token') === true
+      if (!isToken && request.headers.authorization === undefined) {
+        const realm = `http://${request.headers.host}/token`
+        return response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+      }
+      const all = isToken ? Buffer.from(JSON.stringify({ token: 'T' })) : body
+      response.writeHead(200, { 'Content-Length': all.length })
+      // The first token, and the first answer after it.
+      if (count !== 2 && count !== 5) return response.end(all)
+      response.write(all.subarray(0, 5), () => {
+        if (how === 'cut') setImmediate(() => response.destroy())
+      })
+    })
+
+  it.each(['cut', 'stall'])('by a %s are asked for again: token, manifest, tags', async (how) => {
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }))
+    const manifests = await brokenOnce(index, how)
+    const manifest = await clientOf(manifests.host, { stallMs: 300 }).readManifest('shop', 'v1', never)
+    expect(manifest?.bytes).toEqual(index)
+    const lists = await brokenOnce(Buffer.from(JSON.stringify({ tags: ['v1'] })), how)
+    expect(await clientOf(lists.host, { stallMs: 300 }).tags('shop', never)).toEqual(['v1'])
+  })
+
+  it('again and again are told as such, and an abort is an abort', async () => {
+    const { host } = await play((_request, response) => {
+      response.writeHead(200, { 'Content-Length': 100 })
+      response.write('{', () => setImmediate(() => response.destroy()))
+    })
+    await expect(clientOf(host).readManifest('shop', 'v1', never)).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+    })
+    const silent = await play(
+      (_request, response) => void response.writeHead(200, { 'Content-Length': 100 }).write('{'),
+    )
+    const abort = new AbortController()
+    const reading = clientOf(silent.host).readManifest('shop', 'v1', abort.signal)
+    await expect.poll(() => silent.seen.length, { timeout: 10_000 }).toBe(1)
+    abort.abort(new Error('enough'))
+    await expect(reading).rejects.toThrow('enough')
+  })
+
+  it('never end: what is longer than any manifest is not read', async () => {
+    const { host } = await play((_request, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, ' ')));
+      }
+      response.writeHead(200).on('drain', more)
+      more()
+    })
+    await expect(clientOf(host).readManifest('shop', 'v1', never)).rejects.toMatchObject({ code: 'IMAGE_INVALID' })
   })
 })
 

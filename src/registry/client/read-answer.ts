@@ -1,4 +1,14 @@
 import type { IncomingMessage } from 'node:http'
+import { connectionFailure } from './failures.ts'
+
+/** As `readAll`, of a host that has answered: what breaks off before its end is Transient. */
+export async function readBody(host: string, answer: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await readAll(answer, maxBytes)
+  } catch (failed) {
+    throw connectionFailure(host, failed, true)
+  }
+}
 
 /** The body of an answer, at most `maxBytes`; what is longer is cut off there and its connection is closed. */
 export async function readAll(answer: IncomingMessage, maxBytes: number): Promise<Uint8Array> {

@@ -6,7 +6,7 @@ import { DeployError } from '../../model/failure.ts'
 import type { Authorization } from './authorization.ts'
 import type { Connection } from './connection.ts'
 import { answered, refused, Transient } from './failures.ts'
-import { readAll, readErrors } from './read-answer.ts'
+import { readAll, readBody, readErrors } from './read-answer.ts'
 
 /** One call to the registry. */
 export interface RegistryCall {
@@ -62,6 +62,19 @@ export class RegistryCalls {
     return this.trying(() => this.onceForHead(call, signal), signal)
   }
 
+  /** As `call`, with the answer's body, of which at most `maxBytes` and one piece more are read. */
+  callForBody(
+    call: RegistryCall,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly answer: IncomingMessage; readonly bytes: Uint8Array }> {
+    const once = async () => {
+      const answer = await this.once(call, signal)
+      return { answer, bytes: await readBody(this.host, answer, maxBytes) }
+    }
+    return this.trying(once, signal)
+  }
+
   /** Runs `work` until it ends in something that is not Transient, or often enough. */
   async trying<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const delays = backoff(200, 5000)
@@ -69,6 +82,7 @@ export class RegistryCalls {
       try {
         return await work()
       } catch (failed) {
+        signal.throwIfAborted()
         if (!(failed instanceof Transient)) throw failed
         if (tries >= this.#tries) throw failed.failure
         await this.wait(failed, delays.next().value, signal)

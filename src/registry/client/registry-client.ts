@@ -14,7 +14,6 @@ import { Connection } from './connection.ts'
 import type { CredentialsOf } from './logins/credentials.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
-import { readAll } from './read-answer.ts'
 import { RegistryCalls } from './registry-calls.ts'
 import { BlobUpload, pushScopes } from './upload-blob.ts'
 
@@ -131,10 +130,10 @@ class RegistryClient implements ContentStore {
     const what = `mount ${digest} of ${source} in ${name}`
     const scopes = pushScopes(name, source)
     const headers = { 'Content-Length': 0 }
-    const answer = await this.#calls.callForHead(
-      { method: 'POST', at, scopes, headers, expect: [201, 202], what },
-      signal,
-    )
+    const call = { method: 'POST', at, scopes, headers, expect: [201, 202], what } as const
+    // Who may not read there may still write here: the blob is sent then.
+    const answer = await this.#calls.callForHead(call, signal).catch(unlessForbidden)
+    if (answer === null) return false
     if (answer.statusCode === 201) return true
     // It began an upload instead. Nobody will use it: a registry that does not let us take it back forgets it by itself.
     const place = this.#calls.locationOf(answer, this.#calls.url(at))
@@ -154,11 +153,8 @@ class RegistryClient implements ContentStore {
     const what = `read the manifest ${reference} of ${name}`
     const scopes = [`repository:${name}:pull`]
     const headers = { Accept: ACCEPTED_MANIFESTS }
-    const read = async () => {
-      const answer = await this.#calls.once({ method: 'GET', at, scopes, headers, expect: [200, 404], what }, signal)
-      return { answer, bytes: await readAll(answer, MAX_MANIFEST_BYTES) }
-    }
-    const { answer, bytes } = await this.#calls.trying(read, signal)
+    const call = { method: 'GET', at, scopes, headers, expect: [200, 404], what } as const
+    const { answer, bytes } = await this.#calls.callForBody(call, MAX_MANIFEST_BYTES, signal)
     return answer.statusCode === 404 ? null : describe(answer, reference, bytes)
   }
 
@@ -195,10 +191,10 @@ class RegistryClient implements ContentStore {
     let at: URL | null = this.#calls.url(`/v2/${name}/tags/list?n=1000`)
     for (let pages = 0; at !== null && pages < 1000; pages++) {
       const call = { method: 'GET', at, scopes: [`repository:${name}:pull`], expect: [200, 404] } as const
-      const answer = await this.#calls.call({ ...call, what: `list the tags of ${name}` }, signal)
-      const body = await readAll(answer, MAX_MANIFEST_BYTES)
+      const named = { ...call, what: `list the tags of ${name}` }
+      const { answer, bytes } = await this.#calls.callForBody(named, MAX_MANIFEST_BYTES, signal)
       if (answer.statusCode === 404) break
-      found.push(...tagsIn(this.#calls.host, body))
+      found.push(...tagsIn(this.#calls.host, bytes))
       at = this.#nextPage(answer, at)
     }
     return [...new Set(found)].sort()
@@ -255,6 +251,11 @@ function tagsIn(host: string, body: Uint8Array): readonly string[] {
   } catch (cause) {
     throw refused(host, 'lists tags that are no JSON', cause)
   }
+}
+
+function unlessForbidden(failed: unknown): null {
+  if (failed instanceof DeployError && failed.code === 'REGISTRY_AUTH_FAILED') return null
+  throw failed
 }
 
 const isReference = (text: string) => isTag(text) || isDigest(text)

@@ -1,6 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
 import { type Expected, verified } from '../verified.ts'
+import { refused, Transient } from './failures.ts'
 import type { RegistryCalls } from './registry-calls.ts'
 
 /** Blobs up to this size are sent whole in one request; longer ones so that an interrupted upload can go on. */
@@ -19,6 +22,8 @@ export class BlobUpload {
   readonly #open: () => Readable
   readonly #scopes: readonly string[]
   #place: Place | null = null
+  /** Whether some of it was sent in an earlier request. */
+  #isResumed = false
 
   constructor(
     calls: RegistryCalls,
@@ -46,10 +51,22 @@ export class BlobUpload {
     await this.#put(url, signal, { size: this.#blob.size, body: () => this.#bytesFrom(0) })
   }
 
-  /** Sends what the registry does not have yet, then tells the digest. */
+  /** Sends what the registry does not have yet; from the start again where it cannot put together what it got. */
   async #sendRest(signal: AbortSignal): Promise<void> {
-    let place = this.#place === null ? await this.#begin(signal) : await this.#resume(this.#place, signal)
+    const place = this.#place === null ? await this.#begin(signal) : await this.#resume(this.#place, signal)
     this.#place = place
+    this.#isResumed = place.offset > 0
+    try {
+      await this.#sendFrom(place, signal)
+    } catch (failed) {
+      if (!this.#isResumed || !isOfRegistry(failed)) throw failed
+      this.#place = null
+      throw new Transient(failed)
+    }
+  }
+
+  async #sendFrom(from: Place, signal: AbortSignal): Promise<void> {
+    let place = from
     const { size } = this.#blob
     if (place.offset < size) {
       const range = place.offset === 0 ? {} : { 'Content-Range': `${place.offset}-${size - 1}` }
@@ -61,11 +78,13 @@ export class BlobUpload {
           scopes: this.#scopes,
           headers: { 'Content-Type': 'application/octet-stream', 'Content-Length': size - offset, ...range },
           body: () => this.#bytesFrom(offset),
-          expect: [202],
+          // 201 is what Amazon ECR answers.
+          expect: [202, 201],
           what: this.#what,
         },
         signal,
       )
+      if (arrivedIn(answer) < size) throw this.#lost(arrivedIn(answer), offset)
       place = { url: this.#calls.locationOf(answer, url), offset: size }
       this.#place = place
     }
@@ -113,6 +132,13 @@ export class BlobUpload {
     )
   }
 
+  /** The registry says that it has less than was sent: asked what it has, and where it lost what came later, begun again. */
+  #lost(arrived: number, offset: number): Transient {
+    if (offset > 0) this.#place = null
+    const why = `has only ${arrived} of ${this.#blob.size} bytes when asked to ${this.#what}`
+    return new Transient(refused(this.#calls.host, why))
+  }
+
   get #what(): string {
     return `store ${this.#blob.digest} in ${this.#repository}`
   }
@@ -128,6 +154,16 @@ export class BlobUpload {
     stream.once('close', () => source.destroy())
     return stream
   }
+}
+
+/** Whether it is the registry that does not take what came. */
+const isOfRegistry = (failed: unknown): failed is DeployError =>
+  failed instanceof DeployError && (failed.code === 'REGISTRY_REFUSED' || failed.code === 'DIGEST_MISMATCH')
+
+/** How much a registry says that it has; where it does not say, that it has everything. */
+function arrivedIn({ headers }: IncomingMessage): number {
+  const last = /^(?:bytes=)?0-([0-9]+)$/.exec(headers.range ?? '')?.[1]
+  return last === undefined ? Number.POSITIVE_INFINITY : Number(last) + 1
 }
 
 /** Token scopes of a push. */
