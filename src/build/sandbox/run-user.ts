@@ -4,7 +4,7 @@ import { type Place, syntaxError } from '../dockerfile/place.ts'
 export interface RunUser {
   readonly uid: number
   readonly gid: number
-  /** Supplementary groups, without the first one. */
+  /** Supplementary groups, the first one among them, as OCI runtimes have it (CVE-2022-36109). */
   readonly groups: readonly number[]
   /** '/' where the image does not say. */
   readonly home: string
@@ -35,14 +35,14 @@ export function runUser(text: string, tables: UserTables, place: Place): RunUser
   if (groupName !== undefined && groupName !== '') {
     const found = groups.find(([first]) => first === groupName)?.[2] ?? groupName
     if (!NUMBER.test(found)) throw unknown('group', groupName, 'group', place)
-    return { uid, gid: Number(found), groups: [], home }
+    return { uid, gid: Number(found), groups: [Number(found)], home }
   }
   const gid = Number(known?.[3] ?? 0)
   const login = known?.[0]
   const others = groups
     .filter(([, , , members = '']) => login !== undefined && members.split(',').includes(login))
     .map(([, , id]) => Number(id))
-  return { uid, gid, groups: [...new Set(others)].filter((id) => id !== gid), home }
+  return { uid, gid, groups: [...new Set([gid, ...others])], home }
 }
 
 /** Lines that have all their fields, the numbers being numbers. */
