@@ -139,7 +139,8 @@ function hintFor(code: string, host: string): string {
   if (code === 'EPROTO')
     return `${host} does not speak TLS. Where plain HTTP is meant, say so in registries.json: {"${host}": {"plainHttp": true}}.`
   if (code.startsWith('ERR_PROXY')) return 'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY where the server of Naru runs.'
-  if (/CERT|ALTNAME|SIGNATURE|ERR_TLS/.test(code))
+  if (/ALTNAME/.test(code)) return 'Its certificate is for another name: check the host, or ask who runs it.'
+  if (/CERT|SIGNATURE|ERR_TLS/.test(code))
     return `Its certificate is not trusted here: put its authority into ~/.config/containers/certs.d/${host}/ca.crt, or name it in registries.json: {"${host}": {"ca": "FILE"}}.`
   return 'Check the host name and the network, then run the same command again: what was sent already is not sent again.'
 }

@@ -14,19 +14,13 @@ const OPENSSL = '/usr/bin/openssl'
 /** Whether Debian's registry is here, and openssl for its certificates. */
 export const HAS_DOCKER_REGISTRY = existsSync(PROGRAM) && existsSync(OPENSSL)
 
-/** A certificate for 127.0.0.1 and localhost that is its own authority, in files of a folder. */
-export async function aCertificate(folder: string) {
+/** A certificate for 127.0.0.1, localhost and other names that is its own authority, in files of a folder. */
+export async function aCertificate(folder: string, names: readonly string[] = []) {
   const [certFile, keyFile] = [join(folder, 'server.crt'), join(folder, 'server.key')]
   const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=naru-test'
-  const args = [
-    ...request.split(' '),
-    '-addext',
-    'subjectAltName=IP:127.0.0.1,DNS:localhost',
-    '-keyout',
-    keyFile,
-    '-out',
-    certFile,
-  ]
+  const alternatives = ['IP:127.0.0.1', ...['localhost', ...names].map((name) => `DNS:${name}`)].join(',')
+  const extension = ['-addext', `subjectAltName=${alternatives}`]
+  const args = [...request.split(' '), ...extension, '-keyout', keyFile, '-out', certFile]
   const made = await run(OPENSSL, args, { env: { PATH: '/usr/bin:/bin' }, timeoutMs: 30_000, signal: never })
   if (made.code !== 0) throw new Error(made.stderr)
   return { certFile, keyFile, cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8') }
