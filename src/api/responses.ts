@@ -76,6 +76,11 @@ export const statusBody = z.object({
   digest: z.string().nullable(),
   paused: z.boolean(),
   rollout: rolloutBody.nullable(),
+  unattended: z
+    .boolean()
+    .describe(
+      'The rollout is unfinished and no process carries it on: what answers only looks, from within a command.',
+    ),
   lastRollout: rolloutBody.nullable(),
   routes: z.array(z.object({ role: z.string(), url: z.string() })),
   roles: z.array(role),
@@ -113,7 +118,7 @@ export const planBody = z.object({
     .boolean()
     .describe('Whether the release would differ from what should run: in commit, image, settings or secrets.'),
   steps: z.array(z.object({ step: z.string(), cause: z.string() })),
-  fewestAvailable: z.number(),
+  fewestAvailable: z.number().nullable().describe('Null: nothing runs before.'),
   replicas: z.number(),
   notes: z.array(z.string()),
   fingerprint: z.object({ inputs: z.string(), observed: z.string() }),
@@ -135,6 +140,7 @@ export const serverBody = z.object({
   isolation: z.string(),
   router: z.string(),
   folder: z.string(),
+  inside: z.boolean().describe('It lives in the process of a command, and ends with it.'),
   notes: z.array(z.string()),
 })
 

@@ -26,6 +26,9 @@ export class ApiClient {
     this.address = address
   }
 
+  /** The server went away: does what this client can do that there is one again. It may not be there yet. */
+  async recover(): Promise<void> {}
+
   get<T>(path: string, signal: AbortSignal): Promise<T> {
     return this.#call<T>('GET', path, undefined, signal)
   }
@@ -50,7 +53,7 @@ export class ApiClient {
   /** Messages of an event stream until its server ends it. Throws StreamCut when the connection breaks. */
   async *stream(path: string, signal: AbortSignal): AsyncGenerator<StreamMessage> {
     const response = await this.#send('GET', path, undefined, signal)
-    if (response.statusCode !== 200) throw failureOf(response, await readText(response))
+    if (response.statusCode !== 200) throw failureOf(response, await this.#readText(response, signal))
     const { createParser } = await import('eventsource-parser')
     const ready: StreamMessage[] = []
     const parser = createParser({
@@ -71,10 +74,21 @@ export class ApiClient {
 
   async #call<T>(method: string, path: string, body: Payload | undefined, signal: AbortSignal): Promise<T> {
     const response = await this.#send(method, path, body, signal)
-    const text = await readText(response)
+    const text = await this.#readText(response, signal)
     const status = response.statusCode ?? 0
     if (status < 200 || status > 299) throw failureOf(response, text)
     return (text === '' ? null : JSON.parse(text)) as T
+  }
+
+  async #readText(response: IncomingMessage, signal: AbortSignal): Promise<string> {
+    try {
+      response.setEncoding('utf8')
+      let text = ''
+      for await (const chunk of response) text += chunk as string
+      return text
+    } catch (cut) {
+      throw signal.aborted ? signal.reason : unreachable(this.address, cut as Error)
+    }
   }
 
   async #send(method: string, path: string, body: Payload | undefined, signal: AbortSignal): Promise<IncomingMessage> {
@@ -129,13 +143,6 @@ function hintFor(cause: Error & { readonly code?: string }): string {
   return /CERT|ISSUER|SELF_SIGNED|ALTNAME/.test(cause.code ?? '')
     ? 'Is it the right name? A certificate of your own is trusted with NODE_EXTRA_CA_CERTS=FILE.'
     : 'See what is missing with: naru doctor. Start a server with: naru server.'
-}
-
-async function readText(response: IncomingMessage): Promise<string> {
-  response.setEncoding('utf8')
-  let text = ''
-  for await (const chunk of response) text += chunk as string
-  return text
 }
 
 /** The failure that the server told; what is no failure of ours is SERVER_UNREACHABLE with the status. */

@@ -71,7 +71,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'resume',
-    summary: 'go on with what was paused or held',
+    summary: 'go on with what was paused, held or interrupted',
     group: CHANGE,
     load: async () => (await import('./changes/controls.ts')).describeResume,
   },

@@ -1,32 +1,38 @@
+import type { ServerBody } from '../api/responses.ts'
 import { DeployError } from '../model/failure.ts'
 import { ApiClient, type ServerAddress } from './api-client.ts'
+import type { Connection } from './connection.ts'
 import type { Session } from './session.ts'
-
-/** The server that a command talks to, and what becomes of it when the command ends. */
-export interface Connection {
-  readonly client: ApiClient
-  /** `inside`: it runs in this process, and ends with it. `detached`: of this machine. `elsewhere`: by its URL. */
-  readonly kind: 'inside' | 'detached' | 'elsewhere'
-  /** Only inside: finishes the current step and ends what is under way with exit 9. */
-  interrupt(): Promise<void>
-  close(): Promise<void>
-}
+import { isCi, SharedServer, type Use } from './shared-server.ts'
 
 /**
  * --server or NARU_SERVER; else the one of the data folder, started if needed; under CI without a running one, or with
  * --no-server, one inside this process.
  */
-export async function connect(session: Session): Promise<Connection> {
+async function connect(session: Session, use: Use): Promise<Connection> {
   const { host, options, env, output, signal } = session
   const elsewhere = serverElsewhere(session)
   if (elsewhere !== null) return outside(new ApiClient(elsewhere), 'elsewhere')
   const folder = host.dataFolder(options.data)
-  if (options.noServer) return inside(session, folder)
+  if (options.noServer) return SharedServer.alone(session, folder, use)
   const running = await host.runningServer(folder)
-  if (running !== null) return outside(new ApiClient({ kind: 'socket', path: running }), 'detached')
-  if (env.CI !== undefined && env.CI !== '' && env.CI !== 'false') return inside(session, folder)
+  if (running !== null) {
+    const client = new ApiClient({ kind: 'socket', path: running })
+    return (await isInside(client, signal)) ? SharedServer.join(session, folder, use) : outside(client, 'detached')
+  }
+  if (isCi(env)) return SharedServer.join(session, folder, use)
   output.tell(`starting the server of ${folder}`)
   return outside(new ApiClient({ kind: 'socket', path: await host.startServer(folder, signal) }), 'detached')
+}
+
+/** Whether a server lives in the process of another command, or did until now. */
+async function isInside(client: ApiClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await client.get<ServerBody>('/v1/server', signal)).inside
+  } catch (failed) {
+    if (failed instanceof DeployError && failed.code === 'SERVER_UNREACHABLE') return true
+    throw failed
+  }
 }
 
 /** The server that is named by its URL (--server, NARU_SERVER), with NARU_TOKEN; null: one of this machine. Throws USAGE_INVALID. */
@@ -43,8 +49,12 @@ export function serverElsewhere({ options, env }: Pick<Session, 'options' | 'env
 export const isOfThisMachine = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 
 /** Runs `work` with a server, and lets go of it however that ends. */
-export async function withServer<T>(session: Session, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await connect(session)
+export async function withServer<T>(
+  session: Session,
+  use: Use,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const connection = await connect(session, use)
   try {
     return await work(connection)
   } finally {
@@ -55,19 +65,10 @@ export async function withServer<T>(session: Session, work: (connection: Connect
 const outside = (client: ApiClient, kind: Connection['kind']): Connection => ({
   client,
   kind,
-  interrupt: async () => {},
+  isShared: false,
+  interrupt: async () => false,
   close: async () => {},
 })
-
-async function inside({ host }: Session, folder: string): Promise<Connection> {
-  const server = await host.openServer({ folder, listen: null, token: null })
-  return {
-    client: new ApiClient({ kind: 'socket', path: server.socket }),
-    kind: 'inside',
-    interrupt: () => server.interrupt(),
-    close: () => server.close(),
-  }
-}
 
 const noAddress = (url: string) =>
   new DeployError('USAGE_INVALID', `${JSON.stringify(url)} is no address of a server`, {

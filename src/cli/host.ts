@@ -15,8 +15,6 @@ export interface CliHost {
   endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void>
   /** Git, for what the command line must know of the folder in front of the user. */
   readonly repository: RepositoryHost
-  /** One check of this machine each, in order; for `naru doctor`. */
-  doctor(folder: string, signal: AbortSignal): AsyncIterable<DoctorLine>
   /** Tries a login at a registry and stores it. Answers where, and whether the registry asked for it. Throws REGISTRY_*. */
   logIn(
     registry: string,
@@ -28,6 +26,8 @@ export interface CliHost {
     registry: string,
     signal: AbortSignal,
   ): Promise<{ readonly wasThere: boolean; readonly remains: string | null }>
+  /** One check of this machine each, in order; for `naru doctor`. */
+  doctor(folder: string, signal: AbortSignal): AsyncIterable<DoctorLine>
 }
 
 export interface ServerOptions {
@@ -36,6 +36,11 @@ export interface ServerOptions {
   readonly listen: string | null
   /** Clients on TCP must present it; null: the one that is kept in the data folder, made when there is none. */
   readonly token: string | null
+  /**
+   * In the process of a command, and gone with it; absent: a server of its own. `looks`: the command changes nothing, so
+   * nothing is gone on with that an earlier process left, until another command asks for it.
+   */
+  readonly inside?: 'changes' | 'looks'
 }
 
 export interface OpenServer {
@@ -43,8 +48,13 @@ export interface OpenServer {
   readonly socket: string
   /** `http://127.0.0.1:7070`, when it listens on TCP. */
   readonly url: string | null
-  /** Finishes the current step, puts back what was drained, and ends unfinished operations with exit 9: nobody stays behind. */
-  interrupt(): Promise<void>
+  /** Finishes the current step of an operation, puts back what was drained, and ends it with exit 9: nobody stays behind. */
+  interrupt(operation: string): Promise<void>
+  /**
+   * Waits until every operation under way has ended, whoever asked for it, and begins no more from then on. `waiting` is
+   * called with the apps that are waited for. Rejects with the signal's reason.
+   */
+  finish(waiting: (apps: readonly { app: string; environment: string }[]) => void, signal: AbortSignal): Promise<void>
   /** Ends it; replicas and router go on. */
   close(): Promise<void>
 }

@@ -1,9 +1,12 @@
+import { Signal } from '../lib/signal.ts'
 import { type Scope, scopeName } from '../model/app.ts'
 import { DeployError } from '../model/failure.ts'
 import type { Release } from '../model/release.ts'
 import { planRollback } from '../plan/plan-rollback.ts'
-import { EnvironmentLoop } from './environment/environment-loop.ts'
+import { EnvironmentLoop, type EnvironmentStatus } from './environment/environment-loop.ts'
 import { EnvironmentState } from './environment/environment-state.ts'
+import { observe } from './environment/round.ts'
+import { eachChange, watchPlace } from './environment/watch-place.ts'
 import { Operations } from './operations.ts'
 import type { Place } from './place.ts'
 import { HISTORY } from './rollout/new-rollout.ts'
@@ -25,6 +28,31 @@ export class Control {
   /** Goes on with everything that is remembered: unfinished rollouts, and keeping what should run running. */
   async start(): Promise<void> {
     for (const scope of await this.place.memory.scopes()) this.loop(scope)
+  }
+
+  /** What should be, what is, and what is under way: also where this process only looks, and begins no loop. */
+  async status(scope: Scope, signal: AbortSignal): Promise<EnvironmentStatus> {
+    const known = this.#loops.get(scopeName(scope))
+    if (known !== undefined) return known.loop.status(signal)
+    const { memory } = this.place
+    const desired = await memory.desired(scope)
+    const rollout = (await memory.rollouts(scope, HISTORY)).find(({ phase }) => phase !== 'Done') ?? null
+    const unattended = rollout !== null && rollout.phase !== 'Paused'
+    return { desired, rollout, unattended, ...(await observe(this.place, scope, signal)) }
+  }
+
+  /** Yields at once, and whenever the status of a scope may have changed. Ends with the signal. */
+  async *changes(scope: Scope, signal: AbortSignal): AsyncIterable<void> {
+    const known = this.#loops.get(scopeName(scope))
+    if (known !== undefined) return yield* known.loop.changes(signal)
+    const changed = new Signal()
+    const leaving = new AbortController()
+    void watchPlace(this.place, scope, changed, AbortSignal.any([signal, leaving.signal]))
+    try {
+      yield* eachChange(changed, signal)
+    } finally {
+      leaving.abort()
+    }
   }
 
   /** The loop of a scope; begun at the first call. */
@@ -59,34 +87,60 @@ export class Control {
     const why = new DeployError('ROLLOUT_ABORTED', `the deploy was aborted by ${by} before its rollout had begun`, {
       hint: 'Nothing was changed. Deploy again when you are ready: naru deploy.',
     })
-    const [stopped] = this.operations.stopWork(scope, why)
+    const [stopped] = this.operations.stopWork((stream) => scopeName(stream.scope) === scopeName(scope), why)
     try {
-      // Before the first release there is no loop, and none is begun for whatever name was asked for.
-      const loop = this.#loops.get(scopeName(scope))?.loop
-      if (loop === undefined) throw notRunning(scope)
-      return (await loop.abort(by)).operation
+      // Before the first release no loop is begun for whatever name was asked for.
+      const known = await this.place.memory.scopes()
+      if (!known.some((one) => scopeName(one) === scopeName(scope))) throw notRunning(scope)
+      return (await this.loop(scope).abort(by)).operation
     } catch (failed) {
       if (stopped === undefined) throw failed
       return stopped.operation
     }
   }
 
-  /** Ends all work in progress the way that nobody has to wait for a successor. Nothing is done after it. */
-  async interrupt(): Promise<void> {
+  /** Ends an operation the way that nobody has to wait for a successor. Nothing is done for its scope after it. */
+  async interrupt(operation: string): Promise<void> {
     const why = new DeployError('INTERRUPTED', 'interrupted before the rollout had begun', {
       hint: 'Nothing was changed. Ask again: naru deploy.',
     })
-    this.operations.stopWork(null, why)
-    await this.operations.settled()
-    await Promise.all([...this.#loops.values()].map(({ loop }) => loop.interrupt()))
+    this.operations.stopWork((stream) => stream.operation === operation, why)
+    await this.operations.settled(operation)
+    const stream = await this.operations.find(operation)
+    if (stream !== null) await this.#loops.get(scopeName(stream.scope))?.loop.interrupt(operation)
+  }
+
+  /**
+   * Waits until every operation under way has ended, but for paused ones, and takes no more from then on. `waiting` is called
+   * with those that are waited for, whenever they change. Rejects with the signal's reason.
+   */
+  async finish(waiting: (scopes: readonly Scope[]) => void, signal: AbortSignal): Promise<void> {
+    const { changed } = this.operations
+    for (let told = ''; ; ) {
+      const { mark } = changed
+      const scopes = this.#awaited()
+      if (scopes.length === 0) return this.operations.refuse()
+      const names = scopes.map(scopeName).join(', ')
+      if (names !== told) waiting(scopes)
+      told = names
+      // That one is paused meanwhile is no end of it.
+      await changed.wait(mark, LOOK_MS, signal)
+    }
+  }
+
+  #awaited(): readonly Scope[] {
+    const isPaused = (scope: Scope) => this.#loops.get(scopeName(scope))?.loop.rollout?.phase === 'Paused'
+    return this.operations.underWay.map(({ scope }) => scope).filter((scope) => !isPaused(scope))
   }
 
   /** Waits until all loops and all work have ended, after the signal. */
   async ended(): Promise<void> {
     await Promise.all([...this.#loops.values()].map(({ running }) => running))
-    await this.operations.settled()
+    await this.operations.settled(null)
   }
 }
+
+const LOOK_MS = 1000
 
 const notRunning = (scope: Scope) =>
   new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: no rollout is under way`, {

@@ -26,6 +26,8 @@ export interface StreamOf {
   /** Counts up with the operations that one server was asked for; 0: an earlier server was. */
   readonly order: number
   readonly past: readonly Event[]
+  /** What an interrupted operation told of the same rollout; told by its own stream, and part of the receipt. */
+  readonly earlier?: readonly Event[]
   /** Called when the last event is durable. */
   onEnd(stream: EventStream): void
 }
@@ -61,9 +63,10 @@ export class EventStream {
     this.rollout = of.past.at(-1)?.rollout ?? null
   }
 
-  /** All events so far, in order. */
+  /** All events of its rollout so far, in order. */
   get events(): readonly Event[] {
-    return this.#events
+    const { earlier = [] } = this.#of
+    return earlier.length === 0 ? this.#events : [...earlier, ...this.#events]
   }
 
   /** Whether the last event has come. */

@@ -1,6 +1,7 @@
-import { type Scope, scopeName } from '../model/app.ts'
+import type { Scope } from '../model/app.ts'
+import { Signal } from '../lib/signal.ts'
 import type { Event } from '../model/event.ts'
-import { type DeployError, FAILURES, failureReport } from '../model/failure.ts'
+import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
 import type { Rollout } from '../model/rollout.ts'
 import { EventStream } from './event-stream.ts'
 import { endOfDone, endOfLost } from './lost-operation.ts'
@@ -22,7 +23,9 @@ export class Operations {
   readonly #streams = new Map<string, EventStream>()
   readonly #finding = new Map<string, Promise<EventStream | null>>()
   readonly #work = new Set<Work>()
+  readonly #changed = new Signal()
   #asked = 0
+  #refuses = false
 
   /** `signal` ends all work; `newId` makes names of operations. */
   constructor(place: Place, newId: () => string, signal: AbortSignal) {
@@ -31,8 +34,24 @@ export class Operations {
     this.#signal = signal
   }
 
-  /** A new operation with its stream. */
+  /** Those that have not ended. */
+  get underWay(): readonly EventStream[] {
+    return [...this.#streams.values()].filter(({ ended }) => !ended)
+  }
+
+  /** Notified when one has ended. */
+  get changed(): Signal {
+    return this.#changed
+  }
+
+  /** From now on no operation is begun: the server is ending, and another one will be there. */
+  refuse(): void {
+    this.#refuses = true
+  }
+
+  /** A new operation with its stream. Throws SERVER_ENDING when none is begun any more. */
   open({ app, environment }: Scope): EventStream {
+    if (this.#refuses) throw isEnding()
     this.#asked++
     const stream = this.#make({ app, environment }, this.#newId(), this.#asked, [])
     this.#streams.set(stream.operation, stream)
@@ -42,6 +61,7 @@ export class Operations {
   /** Forgets an operation of which nothing became. */
   drop(stream: EventStream): void {
     this.#streams.delete(stream.operation)
+    this.#changed.notify()
   }
 
   /**
@@ -57,16 +77,17 @@ export class Operations {
     void done.then(() => this.#work.delete(entry))
   }
 
-  /** Ends the work of a scope (null: all) with this failure. Answers the operations. */
-  stopWork(scope: Scope | null, why: DeployError): readonly EventStream[] {
-    const ours = [...this.#work].filter(({ stream }) => scope === null || scopeName(stream.scope) === scopeName(scope))
+  /** Ends the work of the operations that are meant with this failure. Answers them. */
+  stopWork(isMeant: (stream: EventStream) => boolean, why: DeployError): readonly EventStream[] {
+    const ours = [...this.#work].filter(({ stream }) => isMeant(stream))
     for (const { stop } of ours) stop.abort(why)
     return ours.map(({ stream }) => stream)
   }
 
-  /** Waits until no work is left. */
-  async settled(): Promise<void> {
-    await Promise.all([...this.#work].map(({ done }) => done))
+  /** Waits until no work is left; null: of any operation. */
+  async settled(operation: string | null): Promise<void> {
+    const ours = [...this.#work].filter(({ stream }) => operation === null || stream.operation === operation)
+    await Promise.all(ours.map(({ done }) => done))
   }
 
   /** The stream of an operation, live or remembered; null: there is none of that name. */
@@ -78,12 +99,13 @@ export class Operations {
     return finding.finally(() => this.#finding.delete(operation))
   }
 
-  /** The stream of a rollout that this process goes on with. */
+  /** The stream of a rollout that this process goes on with: where it was interrupted, its operation has ended, and it gets a new one. */
   async reopen(scope: Scope, operation: string): Promise<EventStream> {
     const found = await this.find(operation)
-    if (found !== null) return found
-    const stream = this.#make(scope, operation, 0, [])
-    this.#streams.set(operation, stream)
+    if (found !== null && !found.ended) return found
+    const name = found === null ? operation : this.#newId()
+    const stream = this.#make(scope, name, 0, [], await this.#earlier(scope, found?.rollout ?? null, name))
+    this.#streams.set(stream.operation, stream)
     return stream
   }
 
@@ -107,9 +129,11 @@ export class Operations {
     const rollout = await this.#rolloutOf(operation, past[0] ?? null)
     const scope = rollout ?? past[0]
     if (scope === undefined) return null
-    const stream = this.#make({ app: scope.app, environment: scope.environment }, operation, 0, past)
+    const isDone = rollout === null || rollout.phase === 'Done'
+    const earlier = isDone ? [] : await this.#earlier(scope, rollout.id, operation)
+    const stream = this.#make({ app: scope.app, environment: scope.environment }, operation, 0, past, earlier)
     if (stream.ended) return stream
-    if (rollout !== null && rollout.phase !== 'Done') {
+    if (!isDone) {
       this.#streams.set(operation, stream)
       return stream
     }
@@ -117,6 +141,16 @@ export class Operations {
     else stream.report(endOfDone(rollout, await memory.receipt(stream.scope, rollout.id), past))
     await stream.flush()
     return stream
+  }
+
+  /** What operations of the same rollout told that were interrupted, oldest first. */
+  async #earlier(scope: Scope, rollout: number | null, but: string): Promise<readonly Event[]> {
+    if (rollout === null) return []
+    const { memory } = this.#place
+    const all = await memory.operations(scope, HISTORY)
+    const before = all.filter(({ operation, rollout: of }) => of === rollout && operation !== but).reverse()
+    const events = await Promise.all(before.map(({ operation }) => memory.events(operation, 0)))
+    return events.flat().filter(({ kind }) => kind !== 'end')
   }
 
   async #rolloutOf(operation: string, first: Event | null): Promise<Rollout | null> {
@@ -128,10 +162,24 @@ export class Operations {
     return null
   }
 
-  #make(scope: Scope, operation: string, order: number, past: readonly Event[]): EventStream {
+  #make(
+    scope: Scope,
+    operation: string,
+    order: number,
+    past: readonly Event[],
+    earlier: readonly Event[] = [],
+  ): EventStream {
     const { memory, clock } = this.#place
     // Who follows it has it; from then on it is read from memory.
-    const onEnd = () => this.#streams.delete(operation)
-    return new EventStream({ scope, operation, memory, clock, order, past, onEnd })
+    const onEnd = () => {
+      this.#streams.delete(operation)
+      this.#changed.notify()
+    }
+    return new EventStream({ scope, operation, memory, clock, order, past, earlier, onEnd })
   }
 }
+
+const isEnding = () =>
+  new DeployError('SERVER_ENDING', 'the server is ending: it begins nothing any more', {
+    hint: 'Nothing was changed. Run the same command again.',
+  })

@@ -69,7 +69,7 @@ async function serve(
         authorize: (request) => token === null || isLocal(request.raw.socket) || carriesToken(request, token),
       })
     },
-    describe: () => describe(folder, opened),
+    describe: () => describe(options, opened),
     makeBaseImage: (request, signal) => storeBaseImage(folder, opened.images, request, signal),
     token,
     isLocal,
@@ -98,8 +98,14 @@ async function serve(
   chmodSync(paths.socket, 0o600)
   closing.push(() => rmSync(paths.socket, { force: true }))
   const url = options.listen === null ? null : await listenOnTcp(options.listen, listen)
-  await control.start()
-  return { socket: paths.socket, url, interrupt: () => control.interrupt(), close }
+  if (options.inside !== 'looks') await control.start()
+  return {
+    socket: paths.socket,
+    url,
+    interrupt: (operation) => control.interrupt(operation),
+    finish: (waiting, signal) => control.finish(waiting, signal),
+    close,
+  }
 }
 
 /**
@@ -155,7 +161,7 @@ async function keptToken(folder: string): Promise<string> {
   return token
 }
 
-async function describe(folder: string, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
+async function describe({ folder, inside }: ServerOptions, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
   return {
     version: VERSION,
     pid: process.pid,
@@ -164,6 +170,7 @@ async function describe(folder: string, { place, roots }: Awaited<ReturnType<typ
     isolation: roots.isolation,
     router: process.env.NARU_ROUTER === 'userland' ? 'userland' : 'nftables where possible, else userland',
     folder,
+    inside: inside !== undefined,
     notes: [...(await place.engine.notes())],
   }
 }

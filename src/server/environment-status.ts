@@ -57,7 +57,7 @@ export async function environmentStatus(
 ): Promise<StatusBody> {
   const { control } = context
   const { memory, engine, clock } = control.place
-  const now = await control.loop(scope).status(signal)
+  const now = await control.status(scope, signal)
   const [last] = await memory.rollouts(scope, 1)
   const { desired, rollout, observed, router } = now
   const release = desired.revision === null ? null : await memory.release(scope, desired.revision)
@@ -74,6 +74,7 @@ export async function environmentStatus(
     digest: release?.artifact.digest ?? null,
     paused: desired.paused,
     rollout: rollout === null ? null : rolloutBodyOf(rollout),
+    unattended: now.unattended,
     lastRollout: last === undefined ? null : rolloutBodyOf(last),
     routes: (release?.settings.routes ?? []).map(({ role, listen, path }) => ({
       role,

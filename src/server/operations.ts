@@ -25,6 +25,8 @@ export const operationRoutes =
             hint: 'See what there was with: naru history.',
           })
         }
+        // Whoever follows a rollout waits for its end: this process goes on with it, if it only looked until now.
+        if (!stream.ended && stream.rollout !== null) control.loop(stream.scope)
         const after = request.query.after ?? lastEventId(request.headers['last-event-id'])
         await sendStream(request, reply, stop, async function* (signal) {
           for await (const event of stream.follow(after, signal)) yield { id: event.id, event: event.kind, data: event }

@@ -10,7 +10,7 @@ export async function* statusChanges(
   signal: AbortSignal,
 ): AsyncIterable<StatusBody> {
   let told = ''
-  for await (const _change of context.control.loop(scope).changes(signal)) {
+  for await (const _change of context.control.changes(scope, signal)) {
     const status = await environmentStatus(context, scope, signal)
     const text = JSON.stringify(status)
     if (text === told) continue

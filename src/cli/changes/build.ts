@@ -52,7 +52,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }
-  return withServer(session, async (connection) => {
+  return withServer(session, 'looks', async (connection) => {
     const begin = () => connection.client.post<OperationBody>('/v1/builds', body, session.signal)
     return (await runOperation(session, connection, begin)).exit
   })

@@ -38,7 +38,7 @@ async function pause(session: Session): Promise<void> {
   const { output, signal } = session
   const path = scopePath(await scopeInFront(session))
   const by = await callerName(session, session.folder)
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'changes', async ({ client }) => {
     const paused = await client.post<OperationBody>(`${path}/pause`, { by }, signal)
     if (output.json) return output.object(paused)
     output.data(`${paused.app} (${paused.environment}) is paused: what runs stays as it is`)

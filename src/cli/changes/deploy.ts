@@ -38,7 +38,7 @@ async function deploy(session: Session, options: DeployOptions): Promise<number>
   refuseSeveral(options)
   const saved = options.plan === undefined ? null : await readSavedPlan(session, options.plan)
   const body = await deployRequest(session, options, saved)
-  return withServer(session, async (connection) => {
+  return withServer(session, 'changes', async (connection) => {
     const begin = () => connection.client.post<OperationBody>('/v1/deploys', body, session.signal)
     return (await runOperation(session, connection, begin)).exit
   })

@@ -40,7 +40,7 @@ async function plan(session: Session, options: PlanOptions): Promise<number> {
   const { output, signal } = session
   const { ref = null, image = null, revision = null, save } = options
   const fields = await appRequest(session, { ref, needsSource: image === null && revision === null })
-  const body = await withServer(session, ({ client }) =>
+  const body = await withServer(session, 'looks', ({ client }) =>
     client.post<PlanBody>('/v1/plans', { ...fields, image, revision }, signal),
   )
   if (save !== undefined) await savePlan(session, save, body)

@@ -26,7 +26,7 @@ export const describeRollback: Describe = (command, start) => {
 
 async function rollback(session: Session, asked: number | null): Promise<number> {
   const path = scopePath(await scopeInFront(session))
-  return withServer(session, async (connection) => {
+  return withServer(session, 'changes', async (connection) => {
     const revision = asked ?? (await whereBack(session, connection.client, path))
     if (revision !== null) await tellRestored(session, connection.client, path, revision)
     return (await changeIn(session, connection, path, 'rollback', { revision })).exit

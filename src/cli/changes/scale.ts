@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { OperationBody, StatusBody } from '../../api/responses.ts'
-import { type Connection, withServer } from '../connect.ts'
+import { withServer } from '../connect.ts'
+import type { Connection } from '../connection.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
 import { changeIn } from '../operation/begin-change.ts'
@@ -17,7 +18,7 @@ export const describeScale: Describe = (command, start) => {
   command.action((replicas: Replicas) =>
     start(command, async (session) => {
       const path = scopePath(await scopeInFront(session))
-      return withServer(session, async (connection) => {
+      return withServer(session, 'changes', async (connection) => {
         const { rollout } = await connection.client.get<StatusBody>(path, session.signal)
         if (rollout?.phase === 'Paused') return scalePaused(session, connection, path, replicas)
         return (await changeIn(session, connection, path, 'scale', { replicas })).exit

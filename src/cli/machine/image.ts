@@ -36,7 +36,7 @@ export const describeImage: Describe = (command, start) => {
 
 async function listImages(session: Session): Promise<void> {
   const { output, signal } = session
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const body = await client.get<ImagesBody>('/v1/images', signal)
     if (output.json) return output.object(body)
     for (const { repository, tags } of body.images) output.data(`${repository}: ${tags.join(', ')}`)
@@ -49,7 +49,7 @@ async function makeBase(session: Session, program: string, name: string | null):
   const path = findProgram(program, session)
   const { repository, tag } = parseReference(name ?? defaultName(path))
   const body = { program: path, repository, tag: tag ?? 'latest' }
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const made = await client.post<BaseImageBody>('/v1/images/base', body, signal)
     if (output.json) output.object(made)
     else output.data(`${made.reference}  ${shortDigest(made.digest)}  ${bytesText(made.size)}`)

@@ -1,5 +1,6 @@
 import type { OperationBody } from '../../api/responses.ts'
-import { type Connection, withServer } from '../connect.ts'
+import { withServer } from '../connect.ts'
+import type { Connection } from '../connection.ts'
 import { callerName } from '../project/app-request.ts'
 import { scopeInFront, scopePath } from '../project/scope.ts'
 import type { Session } from '../session.ts'
@@ -8,7 +9,7 @@ import { type End, runOperation } from './run-operation.ts'
 /** Asks the app in front of the user for a change (`scale`, `stop` …), and shows it up to its end, which it answers. */
 export async function beginChange(session: Session, name: string, body: object): Promise<End> {
   const path = scopePath(await scopeInFront(session))
-  return withServer(session, (connection) => changeIn(session, connection, path, name, body))
+  return withServer(session, 'changes', (connection) => changeIn(session, connection, path, name, body))
 }
 
 /** The same where the server and the app's path are known already. */

@@ -1,6 +1,6 @@
 import { backoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { DeployError } from '../../model/failure.ts'
+import { DeployError, type FailureCode } from '../../model/failure.ts'
 import { type ApiClient, StreamCut, type StreamMessage } from '../api-client.ts'
 
 /** How long a server may be away (restarted, upgraded) before the command gives up watching. */
@@ -30,12 +30,15 @@ export async function* resumedStream(
     }
     awaySince ??= clock.monotonic()
     if (clock.monotonic() - awaySince > AWAY_MS) throw gone()
+    await client.recover()
     await clock.sleep(delays.next().value, signal)
   }
 }
 
+const GONE: readonly FailureCode[] = ['SERVER_UNREACHABLE', 'SERVER_ENDING']
+
 const isAway = (failed: unknown): boolean =>
-  failed instanceof StreamCut || (failed instanceof DeployError && failed.code === 'SERVER_UNREACHABLE')
+  failed instanceof StreamCut || (failed instanceof DeployError && GONE.includes(failed.code))
 
 const gone = () =>
   new DeployError('SERVER_UNREACHABLE', `the server has been away for ${AWAY_MS / 1000} s`, {

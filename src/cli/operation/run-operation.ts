@@ -1,45 +1,84 @@
 import type { OperationBody } from '../../api/responses.ts'
 import type { Event } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
-import type { Connection } from '../connect.ts'
+import type { Connection } from '../connection.ts'
 import type { Session } from '../session.ts'
-import { openEventView } from './event-view.ts'
+import { type EventView, openEventView } from './event-view.ts'
 import { followOperation } from './follow-operation.ts'
+import { isAskable, LostEnd } from './lost-end.ts'
 
 /** The last event of an operation. */
 export type End = Extract<Event, { kind: 'end' }>
 
+/** A build may be lost with its server this often: whoever kills servers has a reason by then. */
+const MOST_TRIES = 5
+
 /**
  * Begins an operation and shows its events up to the end, which it answers. Ctrl-C and --timeout: a server in this process
  * finishes the current step, puts back what it drained and ends the operation; any other goes on without us, and that is said.
+ * What was lost with another command's server before it was a rollout is asked for again.
  */
 export async function runOperation(
   session: Session,
   connection: Connection,
   begin: () => Promise<OperationBody>,
 ): Promise<End> {
-  const beganMs = session.clock.now()
-  const started = await begin()
-  const watching = new AbortController()
   const view = openEventView(session)
-  const follow = followOperation(connection.client, started.operation, session.clock, watching.signal)
-  let rollout: number | null = null
-  const giveBack = session.interrupts.answerBy(async (reason) => {
-    if (connection.kind !== 'inside') return watching.abort(goesOn(started, reason))
-    session.output.insist(`${reason.message}: finishing the current step`)
-    await connection.interrupt().catch((failed: unknown) => watching.abort(failed))
-    // Before there is a rollout, nothing was touched, and nobody would end the stream.
-    if (rollout === null) watching.abort(endedHere(started, reason))
-  })
+  const beganMs = session.clock.now()
   try {
-    for await (const event of follow) {
+    for (let tries = 1; ; tries++) {
+      const started = await begin()
+      const end = await watch({ session, connection, view, started, beganMs, mayAsk: tries < MOST_TRIES })
+      if (end !== null) return end
+      session.output.tell('note: the command that ran the server is gone; asking again')
+    }
+  } finally {
+    view.close()
+  }
+}
+
+interface Watching {
+  readonly session: Session
+  readonly connection: Connection
+  readonly view: EventView
+  readonly started: OperationBody
+  /** When the command began: what happened before is not told. */
+  readonly beganMs: number
+  /** Whether an operation that was lost may be asked for again. */
+  readonly mayAsk: boolean
+}
+
+/** Shows an operation up to its end; null: it was lost, and is to be asked for again. */
+async function watch({ session, connection, view, started, beganMs, mayAsk }: Watching): Promise<End | null> {
+  const { interrupts, clock, output } = session
+  const watching = new AbortController()
+  let rollout: number | null = null
+  let isOurs = false
+  const giveBack = interrupts.answerBy(async (reason) => {
+    isOurs = true
+    if (connection.kind === 'inside') output.insist(`${reason.message}: finishing the current step`)
+    try {
+      if (!(await connection.interrupt(started.operation))) return watching.abort(goesOn(started, reason))
+      // Before there is a rollout, nothing was touched, and nobody would end the stream.
+      if (rollout === null) watching.abort(endedHere(started, reason))
+    } catch (failed) {
+      watching.abort(failed)
+    }
+  })
+  const lost = new LostEnd(() => mayAsk && connection.isShared && !isOurs)
+  try {
+    for await (const event of followOperation(connection.client, started.operation, clock, watching.signal)) {
       rollout = event.rollout
-      if (isNew(event, connection, beganMs)) view.show(event)
+      const shown = lost.next(event)
+      if (shown === null) return null
+      for (const each of shown) if (isNew(each, connection, beganMs)) view.show(each)
       if (event.kind === 'end') return event
     }
     throw new Error(`the stream of ${started.operation} ended without an end event`)
+  } catch (failed) {
+    if (mayAsk && connection.isShared && isAskable(failed)) return null
+    throw failed
   } finally {
-    view.close()
     giveBack()
   }
 }

@@ -53,7 +53,7 @@ async function setSecret(session: Session, asked: string, fromFile: string | nul
   const path = scopePath(await scopeInFront(session))
   const value = await readValue(session, name, { fromFile, fromStdin: asked.endsWith('=-') })
   const by = await callerName(session, session.folder)
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const set = await client.put<{ version: number }>(`${path}/secrets/${name}`, { value, by }, signal)
     if (output.json) return output.object({ name, ...set })
     output.data(`${name} has version ${set.version}`)
@@ -64,7 +64,7 @@ async function setSecret(session: Session, asked: string, fromFile: string | nul
 async function listSecrets(session: Session): Promise<void> {
   const { output, signal } = session
   const path = scopePath(await scopeInFront(session))
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const body = await client.get<SecretsBody>(`${path}/secrets`, signal)
     if (output.json) return output.object(body)
     if (body.secrets.length === 0) return output.tell('no secrets yet: set one with naru secret set NAME')
@@ -81,7 +81,7 @@ async function listSecrets(session: Session): Promise<void> {
 async function unsetSecret(session: Session, asked: string): Promise<void> {
   const name = checkedName(asked)
   const path = scopePath(await scopeInFront(session))
-  await withServer(session, ({ client }) => client.delete(`${path}/secrets/${name}`, session.signal))
+  await withServer(session, 'looks', ({ client }) => client.delete(`${path}/secrets/${name}`, session.signal))
   if (session.output.json) session.output.object({ name })
   else session.output.data(`${name} is unset`)
 }

@@ -145,6 +145,7 @@ it('shows what runs, and what is wrong with it', () => {
       failure: null,
       supersededBy: null,
     },
+    unattended: false,
     lastRollout: null,
     routes: [{ role: 'web', url: 'http://127.0.0.1:8080/' }],
     roles: [role],

@@ -25,12 +25,14 @@ function headFields(status: StatusBody, paint: Paint): (string | null)[] {
   ]
 }
 
-function rolloutLines({ rollout, paused, lastRollout }: StatusBody): string[] {
+function rolloutLines({ rollout, paused, unattended, lastRollout }: StatusBody): string[] {
   if (rollout !== null) {
     const from = rollout.from === null ? '' : `r${rollout.from} `
     const lines = [
       `rollout r-${rollout.id}: ${rollout.kind} ${from}→ r${rollout.to}, ${rollout.phase}, by ${rollout.startedBy}`,
     ]
+    if (unattended)
+      return [...lines, 'unfinished: nobody carries it on; go on with naru resume, go back with naru abort']
     return paused ? [...lines, 'paused: go on with naru resume, go back with naru abort'] : lines
   }
   if (lastRollout === null) return []

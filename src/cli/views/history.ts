@@ -33,7 +33,7 @@ export const describeHistory: Describe = (command, start) => {
 
 async function history(session: Session, { limit, receipt }: HistoryOptions): Promise<void> {
   const path = scopePath(await scopeInFront(session))
-  await withServer(session, ({ client }) =>
+  await withServer(session, 'looks', ({ client }) =>
     receipt === undefined
       ? showHistory(session, client, `${path}/rollouts?limit=${limit}`)
       : showReceipt(session, client, `${path}/rollouts/${receipt === true ? 'last' : receipt}/receipt`),

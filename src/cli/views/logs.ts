@@ -41,7 +41,7 @@ export const describeLogs: Describe = (command, start) => {
 async function logs(session: Session, options: LogOptions): Promise<void> {
   const path = `${scopePath(await scopeInFront(session))}/logs`
   const { clock, interrupts, output } = session
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const reading = new AbortController()
     const giveBack = interrupts.answerBy((reason) => reading.abort(reason))
     // After a break only what is new: the tail was shown already.

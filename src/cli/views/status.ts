@@ -24,7 +24,7 @@ export const describeStatus: Describe = (command, start) => {
 
 async function showStatus(session: Session): Promise<void> {
   const path = scopePath(await scopeInFront(session))
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     const body = await client.get<StatusBody>(path, session.signal)
     if (session.output.json) session.output.object(body)
     else for (const line of lines(session, body)) session.output.data(line)
@@ -35,7 +35,7 @@ async function showStatus(session: Session): Promise<void> {
 async function watchStatus(session: Session): Promise<void> {
   const path = scopePath(await scopeInFront(session))
   const { clock, interrupts } = session
-  await withServer(session, async ({ client }) => {
+  await withServer(session, 'looks', async ({ client }) => {
     await client.get<StatusBody>(path, session.signal)
     const watching = new AbortController()
     const giveBack = interrupts.answerBy((reason) => watching.abort(reason))

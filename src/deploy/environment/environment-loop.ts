@@ -19,6 +19,7 @@ import { EnvironmentState } from './environment-state.ts'
 import { Intents } from './intents.ts'
 import { pruneHistory } from './prune-history.ts'
 import { carryOutRound, isStale, mends, observe, type Seen, type Told } from './round.ts'
+import { eachChange, watchPlace } from './watch-place.ts'
 
 /** The same steps again mean that their effect is not visible yet: that gets a moment. */
 const SAME_STEPS_MS = 50
@@ -27,6 +28,8 @@ const SAME_STEPS_MS = 50
 export interface EnvironmentStatus extends Seen {
   readonly desired: DesiredState
   readonly rollout: Rollout | null
+  /** The rollout is unfinished, and this process does not go on with it. */
+  readonly unattended: boolean
 }
 
 /** What one writer of an environment holds. */
@@ -62,10 +65,7 @@ export class EnvironmentLoop {
 
   /** Runs until the signal; gives its lease back. It never throws: what fails is tried again, later and later. */
   async run(signal: AbortSignal): Promise<void> {
-    const watching = Promise.all([
-      this.#watch(() => this.#place.engine.changes(this.scope, signal), signal),
-      this.#watch(() => this.#place.router.changes(this.scope, signal), signal),
-    ])
+    const watching = watchPlace(this.#place, this.scope, this.#changed, signal)
     let delays = backoff(50, 2000)
     while (!signal.aborted) {
       const { mark } = this.#changed
@@ -127,11 +127,13 @@ export class EnvironmentLoop {
     })
   }
 
-  /** Goes on with what was paused, or with what was held after a failure (a rollout of its own). */
+  /** Goes on with what was paused or interrupted, or with what was held after a failure (a rollout of its own). */
   resume(request: RollAsked): Promise<Rollout> {
     return this.#ask(async (held) => {
       const { state, active } = held
       const to = this.#deployed(held)
+      // What was interrupted goes on since this process knows of it.
+      if (!state.desired.paused && active !== null) return active.rollout
       if (!state.desired.paused) throw notUnderWay(this.scope, 'nothing is paused')
       const rollout = active?.rollout ?? (await this.#begin(held, { ...request, to }, null))
       if (active !== null) {
@@ -154,44 +156,34 @@ export class EnvironmentLoop {
 
   /**
    * Before this process goes and nobody stays behind: what was drained and still runs is admitted again, and the operation
-   * ends with 9. The rollout stays unfinished: the next process goes on with it. Nothing is done after this.
+   * ends with 9. The rollout stays unfinished: the next process goes on with it. Nothing is done after this. Another operation
+   * that is under way by now is left alone.
    */
-  interrupt(): Promise<void> {
+  interrupt(operation: string): Promise<void> {
     return this.#askNow(async (held) => {
+      if (held.active?.rollout.operation !== operation) return
       this.#halted = true
-      if (held.active !== null) await interruptRollout(held.active, held.state)
+      await interruptRollout(held.active, held.state)
       held.active = null
       await held.state.letGo()
     })
+  }
+
+  /** What is under way; null: nothing, as far as this process knows by now. */
+  get rollout(): Rollout | null {
+    return this.#held?.active?.rollout ?? null
   }
 
   /** What should be, what is, and what is under way. */
   async status(signal: AbortSignal): Promise<EnvironmentStatus> {
     const desired = await this.#place.memory.desired(this.scope)
     const seen = await observe(this.#place, this.scope, signal)
-    return { desired, rollout: this.#held?.active?.rollout ?? null, ...seen }
+    return { desired, rollout: this.rollout, unattended: false, ...seen }
   }
 
   /** Yields at once, and whenever something may have changed. Ends with the signal. */
   async *changes(signal: AbortSignal): AsyncIterable<void> {
-    while (!signal.aborted) {
-      const { mark } = this.#changed
-      yield
-      await this.#changed.wait(mark, Number.POSITIVE_INFINITY, signal)
-    }
-  }
-
-  /** Wakes the loop at each change. A watch that breaks is begun again: what was missed meanwhile is looked for. */
-  async #watch(changes: () => AsyncIterable<void>, signal: AbortSignal): Promise<void> {
-    for (const delayMs of backoff(50, 2000)) {
-      try {
-        for await (const _change of changes()) this.#changed.notify()
-      } catch {
-        this.#changed.notify()
-      }
-      if (signal.aborted) return
-      await this.#place.clock.sleep(delayMs, signal).catch(() => {})
-    }
+    yield* eachChange(this.#changed, signal)
   }
 
   #ask<T>(intent: (held: Held) => Promise<T>): Promise<T> {

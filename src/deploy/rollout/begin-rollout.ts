@@ -55,7 +55,10 @@ async function adopt(
 ): Promise<ActiveRollout> {
   const stream = await open(rollout.operation)
   stream.rollout = rollout.id
-  return activeRollout(place, state, rollout, stream)
+  const active = await activeRollout(place, state, rollout, stream)
+  // It was interrupted, which ended its operation: who asks for the rollout now is told of the new one.
+  if (stream.operation !== rollout.operation) await active.save(state, { operation: stream.operation })
+  return active
 }
 
 async function activeRollout(

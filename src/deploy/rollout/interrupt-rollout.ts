@@ -8,7 +8,7 @@ const CALL_MS = 10_000
 
 /**
  * Nobody stays behind to go on: admits again what was drained and still runs, and ends the operation with INTERRUPTED. The
- * rollout stays unfinished: the next process goes on with it, or a newer deploy supersedes it.
+ * rollout stays unfinished: the next process that changes something goes on with it, or a newer deploy supersedes it.
  */
 export async function interruptRollout(active: ActiveRollout, state: EnvironmentState): Promise<void> {
   const { place, rollout, stream } = active
@@ -26,7 +26,7 @@ export async function interruptRollout(active: ActiveRollout, state: Environment
   const failure: FailureReport = {
     code: 'INTERRUPTED',
     message: `interrupted on the way to revision ${rollout.to}; what runs now is ${endState}`,
-    hint: 'The next naru command here goes on with it, whichever it is (naru status too). Go back with: naru abort.',
+    hint: 'Go on with it: naru resume. Go back: naru abort. A new naru deploy takes its place.',
     detail: { revision: rollout.to },
   }
   stream.report({ kind: 'failure', failure })

@@ -1,0 +1,14 @@
+import type { ApiClient } from './api-client.ts'
+
+/** The server that a command talks to, and what becomes of it when the command ends. */
+export interface Connection {
+  readonly client: ApiClient
+  /** `inside`: it runs in this process. `detached`: of this machine. `elsewhere`: by its URL. */
+  readonly kind: 'inside' | 'detached' | 'elsewhere'
+  /** The server lives in the process of a command, this or another one: when that is gone, this one goes on. */
+  readonly isShared: boolean
+  /** When the server is inside: finishes the current step and ends the operation with exit 9. false: it is not, and goes on. */
+  interrupt(operation: string): Promise<boolean>
+  /** Inside: stays until everything has ended that others asked the server for, and ends it. */
+  close(): Promise<void>
+}
