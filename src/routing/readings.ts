@@ -47,6 +47,13 @@ export class Readings {
     return left.map((record) => this.#withSockets(scope, record, sockets))
   }
 
+  /** What is in flight at a target that drains, after it was proven that nothing new can come to it. */
+  async drained(scope: Scope, replica: string): Promise<ObservedTarget | null> {
+    const target = (await this.draining(scope)).find((one) => one.replica === replica)
+    if (target?.open === 0 && target.inFlight === 0) this.#core.silent.add(scopeName(scope), target)
+    return target ?? null
+  }
+
   /** Of each source port the revision that served it through a published address; null: not known. */
   async servedBy(scope: Scope, sourcePorts: readonly number[]): Promise<(number | null)[]> {
     const called = this.#core.scope(scope).routes.map(({ listen }) => listen.port)
@@ -60,9 +67,16 @@ export class Readings {
 
   #readSockets(scope: Scope): Promise<readonly OpenSocket[]> {
     const name = scopeName(scope)
-    const known = this.#sockets.get(name) ?? new Rounds(() => readOpenSockets(leftPorts(this.#core.scope(scope))))
+    const known = this.#sockets.get(name) ?? new Rounds(() => readOpenSockets(this.#leftPorts(scope)))
     this.#sockets.set(name, known)
     return known.run()
+  }
+
+  #leftPorts(scope: Scope): ReadonlySet<number> {
+    const { silent } = this.#core
+    const { targets } = this.#core.scope(scope)
+    const left = targets.filter((one) => one.state !== 'Active' && !silent.has(scopeName(scope), one))
+    return new Set(left.map(({ address }) => address.port))
   }
 
   #liveTarget(scope: Scope, record: TargetRecord): LiveTarget | undefined {
@@ -93,6 +107,3 @@ export class Readings {
     }
   }
 }
-
-const leftPorts = ({ targets }: ScopeState): ReadonlySet<number> =>
-  new Set(targets.filter(({ state }) => state !== 'Active').map(({ address }) => address.port))

@@ -21,6 +21,7 @@ import {
   type TargetRecord,
   withScope,
 } from './router-state.ts'
+import { SilentTargets } from './silent-targets.ts'
 import { readState, StateFile } from './state-file.ts'
 import { Listeners } from './userland/listeners.ts'
 import type { Parent } from './userland/parent.ts'
@@ -49,6 +50,7 @@ export class RouterCore {
   readonly #file: StateFile
   readonly #pools = new Map<string, TargetPool>()
   readonly view: KernelView
+  readonly silent = new SilentTargets()
   #state: RouterState
   #kernel: KernelPath | null = null
   /** Whether the kernel redirects, or may soon. Else nothing of it is read: on a busy machine that costs much. */
@@ -124,6 +126,7 @@ export class RouterCore {
   async remove(scope: Scope, replica: string, token: FencingToken): Promise<void> {
     const target = this.scope(scope).targets.find((one) => one.replica === replica)
     await this.#change(scope, token, (known) => removed(known, replica))
+    this.silent.forget(scopeName(scope), replica)
     if (target !== undefined) this.view.forget(scopeName(scope), target)
   }
 
@@ -131,6 +134,7 @@ export class RouterCore {
   async exited(name: string, replica: string): Promise<void> {
     const known = this.#state.scopes[name]
     const target = known?.targets.find((one) => one.replica === replica)
+    if (target?.state === 'Draining') this.silent.add(name, target)
     if (known === undefined || target?.state !== 'Active') return
     await this.#commit(retired(known, replica, 'Down', Date.now()))
   }

@@ -103,9 +103,9 @@ async function carryOut(
       return core.admit(request.scope, request.target, request.token)
     case 'drain': {
       await core.drain(request.scope, request.replica, request.token)
-      const left = await readings.draining(request.scope)
-      if (core.kernel !== null && left.some(({ open }) => open > 0)) drains.start(request.scope)
-      return left.find(({ replica }) => replica === request.replica)?.inFlight ?? 0
+      const target = await readings.drained(request.scope, request.replica)
+      if (core.kernel !== null && target !== null && target.open > 0) drains.start(request.scope)
+      return target?.inFlight ?? 0
     }
     case 'remove':
       return core.remove(request.scope, request.replica, request.token)
