@@ -45,7 +45,19 @@ it('has every command once, with a summary that fits a line', () => {
 })
 
 it.each([
-  ["error: unknown option '--foo'\n(Did you mean --file?)", [], "unknown option '--foo'", 'Did you mean --file?'],
+  ["error: unknown option '--fiel'\n(Did you mean --file?)", [], "unknown option '--fiel'", 'Did you mean --file?'],
+  [
+    "error: unknown option '--foo'\n(Did you mean --file?)",
+    [],
+    "unknown option '--foo'",
+    'See how it is used with: naru --help',
+  ],
+  [
+    "error: unknown command 'statu'\n(Did you mean one of status, start?)",
+    [],
+    "unknown command 'statu'",
+    'Did you mean status?',
+  ],
   [
     "error: option '--tail <n>' argument 'x' is invalid. Write a number.",
     [],

@@ -30,6 +30,7 @@ describe('the command line without a server', () => {
 
   it.each([
     [['deplou'], "unknown command 'deplou'", 'Did you mean deploy?'],
+    [['bogus'], "unknown command 'bogus'", 'See how it is used with: naru --help'],
     [['deploy', '--reff', 'x'], "unknown option '--reff'", 'Did you mean --ref?'],
     [['deploy', '--revision', 'x'], 'is invalid', 'Write a revision number, such as 42'],
     [['scale'], "missing required argument 'replicas'", 'naru scale --help'],
