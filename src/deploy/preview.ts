@@ -27,7 +27,8 @@ export interface Preview {
   /** Whether the release would differ from the one that should run now. */
   readonly isChanged: boolean
   readonly steps: readonly Step[]
-  readonly fewestAvailable: number
+  /** null: nothing runs before. */
+  readonly fewestAvailable: number | null
   readonly replicas: number
   readonly fingerprint: Fingerprint
 }
@@ -60,7 +61,7 @@ export async function previewDeploy(
     changes,
     isChanged: from === null || changes.length > 0 || isOther(from, intended, secrets),
     steps: [...preparation(app, to, intended.revision === null), ...steps],
-    fewestAvailable,
+    fewestAvailable: seen.observed.replicas.length === 0 ? null : fewestAvailable,
     replicas,
     fingerprint: fingerprint({ app, commit, image, secrets }, { desired, observed: seen.observed }, hash),
   }

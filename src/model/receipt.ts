@@ -57,8 +57,11 @@ export interface Receipt extends Scope {
   readonly endState: EndState
   readonly failure: FailureReport | null
   readonly requests: Measured | NotMeasured
-  /** Lowest number of available replicas on the way, and the wanted number; summed over routed roles, else over all. */
-  readonly fewestAvailable: number
+  /**
+   * Lowest number of available replicas on the way (null: nothing ran before, so that none could be kept), and the wanted number;
+   * summed over routed roles, else over all.
+   */
+  readonly fewestAvailable: number | null
   readonly replicas: number
   /** Work under way at the stop signals, and connections cut at SIGKILL. `reading` says how the router knows. */
   readonly inFlightAtStop: number

@@ -118,7 +118,7 @@ function report({ router, load, receipts }: Result): boolean {
     lostInReceipts: asked.reduce((sum, { lost }) => sum + lost, 0),
     medianRolloutMs: took[Math.floor(took.length / 2)] ?? null,
     slowestRolloutMs: took.at(-1) ?? null,
-    fewestAvailable: Math.min(...receipts.map(({ fewestAvailable }) => fewestAvailable)),
+    fewestAvailable: Math.min(...receipts.map(({ fewestAvailable }) => fewestAvailable ?? 0)),
     cut: receipts.reduce((sum, { cut }) => sum + cut, 0),
   }
   process.stdout.write(`${JSON.stringify(line)}\n`)

@@ -53,7 +53,7 @@ describe('a rollout of the demo', () => {
 
   it('asks nothing of availability where nothing ran before', () => {
     const first: Expected = { ...update, from: null, to: 1, available: null }
-    expect(broken('v1', 0, aReceipt({ from: null, to: 1, fewestAvailable: 0 }), first)).toEqual([])
+    expect(broken('v1', 0, aReceipt({ from: null, to: 1, fewestAvailable: null }), first)).toEqual([])
   })
 })
 

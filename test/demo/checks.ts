@@ -43,7 +43,13 @@ export function checkRollout(name: string, exit: number, receipt: Receipt, expec
     ...(expected.available === null ? [] : measuredWhole(of, requests)),
     ...(expected.available === null
       ? []
-      : [of(`${expected.available} available throughout`, fewestAvailable >= expected.available, fewestAvailable)]),
+      : [
+          of(
+            `${expected.available} available throughout`,
+            (fewestAvailable ?? 0) >= expected.available,
+            fewestAvailable,
+          ),
+        ]),
   ]
 }
 

@@ -3,7 +3,8 @@ import { receiptRow, receiptTable } from './receipt-table.ts'
 import { aReceipt } from './testing-receipt.ts'
 
 it('receipts stand side by side, and what was not measured is no 0', () => {
-  const first = aReceipt({ rollout: 1, from: null, to: 1, requests: { kind: 'not-measured', why: 'no route' } })
+  const requests = { kind: 'not-measured', why: 'no route' } as const
+  const first = aReceipt({ rollout: 1, from: null, to: 1, fewestAvailable: null, requests })
   const rows = [receiptRow('deploy v1', first), receiptRow('deploy v2', aReceipt())]
   expect(receiptTable(rows).join('\n')).toBe(`\
 rollout  what       revision  end state   took  requests  lost  cut  fewest available

@@ -13,7 +13,8 @@ export interface ReceiptRow {
   readonly gaps: number | null
   readonly cut: number
   readonly inFlightAtStop: number
-  readonly fewestAvailable: number
+  /** null: nothing ran before. */
+  readonly fewestAvailable: number | null
   readonly replicas: number
   readonly tookMs: number
 }
@@ -62,7 +63,7 @@ function cellsOf(row: ReceiptRow): string[] {
     countText(row.requests),
     countText(row.lost),
     String(row.cut),
-    row.from === null ? 'nothing ran before' : `${row.fewestAvailable} of ${row.replicas}`,
+    row.fewestAvailable === null ? 'nothing ran before' : `${row.fewestAvailable} of ${row.replicas}`,
   ]
 }
 

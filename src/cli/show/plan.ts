@@ -15,7 +15,9 @@ export function planText(plan: PlanBody, width: number): string[] {
     '',
     ...stepLines(plan),
     '',
-    `fewest available ${plan.fewestAvailable} of ${plan.replicas} on the way`,
+    plan.fewestAvailable === null
+      ? `nothing runs before; ${plan.replicas} wanted`
+      : `fewest available ${plan.fewestAvailable} of ${plan.replicas} on the way`,
     ...plan.notes.map((note) => `note:  ${note}`),
   ]
 }

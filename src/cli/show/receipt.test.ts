@@ -42,7 +42,11 @@ describe('the receipt', () => {
       { fewestAvailable: 0, replicas: 0 },
       ['fewest available –   in flight'],
     ],
-    ['a first deploy', { from: null, to: 1, back: null }, ['shop  → r1 ', 'back:  nothing to go back to yet']],
+    [
+      'a first deploy',
+      { from: null, to: 1, back: null, fewestAvailable: null },
+      ['shop  → r1 ', 'nothing ran before   in flight', 'back:  nothing to go back to yet'],
+    ],
     ['another environment', { environment: 'prod' }, ['shop (prod)  r41 → r42']],
     ['an image without a commit', { commit: null, subject: null }, ['r42   sha256:51c0a3f2…']],
     ['scaling', { kind: 'scale', from: 42 }, ['shop  r42 ', 'scaled by kim']],

@@ -104,8 +104,10 @@ function settledFields(receipt: Receipt): string[] {
 }
 
 /** Where no round was carried out (a failed migrate), or nothing shall run, there is no number to tell. */
-const availableText = ({ fewestAvailable, replicas }: Receipt): string =>
-  replicas === 0 ? 'fewest available –' : `fewest available ${fewestAvailable} of ${replicas}`
+function availableText({ fewestAvailable, replicas }: Receipt): string {
+  if (replicas === 0) return 'fewest available –'
+  return fewestAvailable === null ? 'nothing ran before' : `fewest available ${fewestAvailable} of ${replicas}`
+}
 
 function noteLines({ notes }: Receipt): string[] {
   const more = notes.length - NOTES_SHOWN

@@ -51,6 +51,22 @@ describe('summarizeReceipt', () => {
     expect(receipt).toMatchObject({ fewestAvailable: 2, replicas: 3, inFlightAtStop: 5, cut: 1 })
   })
 
+  it('says that nothing ran before, where that is so: also after a stop', () => {
+    const counts = { role: 'web', replicas: 3, old: 0, terminating: 0 }
+    const of = (updated: number): Happening => ({
+      kind: 'progress',
+      phase: 'Progressing',
+      to: 2,
+      from: 1,
+      roles: [{ ...counts, updated, ready: updated, available: updated }],
+    })
+    const [first, later] = [of(0), of(2)]
+    expect(summarizeReceipt(facts([first, later]))).toMatchObject({ fewestAvailable: null, replicas: 3 })
+    // A newer deploy took over while it was under way.
+    expect(summarizeReceipt(facts([later]))).toMatchObject({ fewestAvailable: 2, replicas: 3 })
+    expect(summarizeReceipt(facts([]))).toMatchObject({ fewestAvailable: 0, replicas: 0 })
+  })
+
   it('counts all roles where no route names one', () => {
     const to = aRelease(2, anApp({ routes: [] }))
     expect(summarizeReceipt(facts([available(3, 1)], { to }))).toMatchObject({ fewestAvailable: 4, replicas: 4 })

@@ -57,7 +57,7 @@ export function summarizeReceipt(facts: ReceiptFacts): Receipt {
 }
 
 /** Over the roles that a route names; where there is none, over all. */
-function availability(events: readonly Event[], settings: App): { fewestAvailable: number; replicas: number } {
+function availability(events: readonly Event[], settings: App): Pick<Receipt, 'fewestAvailable' | 'replicas'> {
   const routed = new Set(settings.routes.map(({ role }) => role))
   const counted = (role: string) => routed.size === 0 || routed.has(role)
   const rounds = events.filter((event) => event.kind === 'progress')
@@ -65,8 +65,10 @@ function availability(events: readonly Event[], settings: App): { fewestAvailabl
     sum(roles.filter(({ role }) => counted(role)).map((role) => role.available)),
   )
   const wanted = rounds.at(-1)?.roles.filter(({ role }) => counted(role)) ?? []
+  const before = rounds.at(0)?.roles.filter(({ role }) => counted(role)) ?? []
+  const ranBefore = sum(before.map(({ updated, old }) => updated + old)) > 0
   return {
-    fewestAvailable: available.length === 0 ? 0 : Math.min(...available),
+    fewestAvailable: rounds.length === 0 ? 0 : ranBefore ? Math.min(...available) : null,
     replicas: sum(wanted.map(({ replicas }) => replicas)),
   }
 }
