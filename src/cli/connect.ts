@@ -41,6 +41,7 @@ export function serverElsewhere({ options, env }: Pick<Session, 'options' | 'env
   if (url === null) return null
   const parsed = URL.parse(url)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw noAddress(url)
+  if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '') throw withToken(parsed)
   if (parsed.protocol === 'http:' && !isOfThisMachine(parsed) && env.NARU_INSECURE !== '1') throw unprotected(parsed)
   return { kind: 'url', url: parsed.href, token: env.NARU_TOKEN?.trim() || null }
 }
@@ -70,9 +71,16 @@ const outside = (client: ApiClient, kind: Connection['kind']): Connection => ({
   close: async () => {},
 })
 
+/** What stands before an @ may be a token. */
 const noAddress = (url: string) =>
-  new DeployError('USAGE_INVALID', `${JSON.stringify(url)} is no address of a server`, {
-    hint: 'Write a URL, such as http://127.0.0.1:7070, into --server or NARU_SERVER.',
+  new DeployError('USAGE_INVALID', `${JSON.stringify(url.replace(/^.*@/, '…@'))} is no address of a server`, {
+    hint: 'Write a URL, such as http://127.0.0.1:7070, into --server or NARU_SERVER, and the token into NARU_TOKEN.',
+  })
+
+/** A URL is shown, logged and remembered in many places. */
+const withToken = ({ origin }: URL) =>
+  new DeployError('USAGE_INVALID', `the address of the server holds more than ${origin}`, {
+    hint: `Nothing was sent. Write ${origin} alone into --server or NARU_SERVER, and the token into NARU_TOKEN.`,
   })
 
 /** The token, secrets and the source would be readable on the way, and whoever has the token may run programs there. */

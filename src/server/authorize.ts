@@ -17,6 +17,12 @@ export function requireToken(request: FastifyRequest, token: string): void {
   })
 }
 
+/** Takes the token out of a text, as it is and as a URL writes it. */
+export function redactToken(token: string): (text: string) => string {
+  const forms = [token, encodeURIComponent(token), encodeURI(token)]
+  return (text) => forms.reduce((shown, form) => shown.replaceAll(form, '…'), text)
+}
+
 const passwordOf = (basic: string): string => {
   const text = Buffer.from(basic, 'base64').toString('utf8')
   return text.slice(text.indexOf(':') + 1)

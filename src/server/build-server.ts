@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger'
 import { fastify, type FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { requireToken } from './authorize.ts'
+import { redactToken, requireToken } from './authorize.ts'
 import { buildRoutes } from './builds.ts'
 import { commandRoutes } from './commands.ts'
 import { deployRoutes } from './deploys.ts'
@@ -21,6 +21,9 @@ const OPEN = new Set(['/healthz'])
 
 /** The whole HTTP side: API, event streams, registry, metrics. The caller listens. */
 export async function buildServer(context: ServerContext): Promise<FastifyInstance> {
+  const { token } = context
+  const redact = token === null ? (text: string) => text : redactToken(token)
+  const onError = sendError(redact)
   const server = fastify({
     bodyLimit: 4 * 2 ** 20,
     // A client that sends its headers or body a byte a minute must not hold a connection for ever (A14).
@@ -30,13 +33,12 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
     forceCloseConnections: true,
     logger: false,
     // A URL that cannot be decoded gets our shape as well.
-    frameworkErrors: (failed, request, reply) => void sendError(failed, request, reply),
+    frameworkErrors: (failed, request, reply) => void onError(failed, request, reply),
   })
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
-  server.setErrorHandler(sendError)
-  server.setNotFoundHandler(sendNotFound)
-  const { token } = context
+  server.setErrorHandler(onError)
+  server.setNotFoundHandler(sendNotFound(redact))
   server.addHook('onRequest', async (request) => {
     // The registry has the distribution specification's own challenge and error shape.
     if (token === null || context.isLocal(request.raw.socket)) return

@@ -3,28 +3,41 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import type { ErrorBody } from '../api/responses.ts'
 import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
 
+/** Takes out of a text what must not be told, such as a token that was written into a URL by mistake. */
+type Redact = (text: string) => string
+
 /** One error shape for everything: status and body are looked up here, at the edge, and nowhere else. */
-export function sendError(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const failure = asFailure(thrown, request)
-  return sendFailure(failure, request, reply, httpStatus(thrown))
-}
+export const sendError =
+  (redact: Redact) =>
+  (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    sendFailure(asFailure(thrown, request), request, reply, httpStatus(thrown), redact)
 
 /** What is not there. */
-export function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const thrown = new DeployError(
-    'REQUEST_INVALID',
-    `${request.method} ${request.url.split('?')[0]} is not part of the API`,
-    {
+export const sendNotFound =
+  (redact: Redact) =>
+  (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const thrown = new DeployError('REQUEST_INVALID', `${called(request)} is not part of the API`, {
       hint: 'See GET /openapi.json. A newer command line may need a newer server: naru version.',
-    },
-  )
-  return sendFailure(thrown, request, reply, 404)
-}
+    })
+    return sendFailure(thrown, request, reply, 404, redact)
+  }
+
+/** Without the query, which may hold anything. */
+const called = ({ method, url }: FastifyRequest): string => `${method} ${url.split('?')[0]}`
 
 /** `status` null: the one of the failure's code. */
-function sendFailure(thrown: Error, request: FastifyRequest, reply: FastifyReply, status: number | null): FastifyReply {
+function sendFailure(
+  thrown: Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number | null,
+  redact: Redact,
+): FastifyReply {
   const { code, message, hint, detail } = failureReport(thrown)
-  const body: ErrorBody = { errors: [{ code, message, hint, detail: { ...detail } }] }
+  const facts = Object.entries(detail).map(([key, fact]) => [key, typeof fact === 'string' ? redact(fact) : fact])
+  const body: ErrorBody = {
+    errors: [{ code, message: redact(message), hint: redact(hint), detail: Object.fromEntries(facts) }],
+  }
   // Nobody waits for the rest of a body that is not wanted.
   if (!request.raw.complete) reply.header('connection', 'close')
   return reply.code(status ?? FAILURES[code].status).send(body)
@@ -34,13 +47,9 @@ function asFailure(thrown: FastifyError | Error, request: FastifyRequest): Error
   if (hasZodFastifySchemaValidationErrors(thrown)) {
     const [first] = thrown.validation
     const place = `${first?.instancePath.replaceAll('/', '.').replace(/^\./, '') ?? ''}`
-    return new DeployError(
-      'REQUEST_INVALID',
-      `${request.method} ${request.url}: ${place} ${first?.message ?? 'is not valid'}`,
-      {
-        hint: 'See GET /openapi.json for the shape of this request.',
-      },
-    )
+    return new DeployError('REQUEST_INVALID', `${called(request)}: ${place} ${first?.message ?? 'is not valid'}`, {
+      hint: 'See GET /openapi.json for the shape of this request.',
+    })
   }
   if (httpStatus(thrown) === null) return thrown
   return new DeployError('REQUEST_INVALID', thrown.message, {
