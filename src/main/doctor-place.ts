@@ -23,7 +23,7 @@ export async function* placeLines(socket: string | null, signal: AbortSignal): A
   const server = socket === null ? null : await askServer(socket)
   if (server !== null) {
     yield isolationLine(server.isolation as Isolation, [])
-    for (const note of server.notes) yield { check: '', state: 'ok', found: note, fix: null }
+    for (const note of server.notes) yield noteLine(note)
   } else yield* triedLines(signal)
   yield await routerLine(signal)
 }
@@ -36,8 +36,7 @@ async function* triedLines(signal: AbortSignal): AsyncGenerator<DoctorLine> {
     const { isolation, why, notes, limits } = await openReplicaRoots({ folder, instanceId, images, signal })
     yield isolationLine(isolation, why)
     yield limitsLine(limits)
-    for (const note of notes.filter((text) => !/ is not limited here/.test(text)))
-      yield { check: '', state: 'ok', found: note, fix: null }
+    for (const note of notes.filter((text) => !/ is not limited here/.test(text))) yield noteLine(note)
   } catch (failed) {
     const { message, hint } = failureReport(failed)
     yield { check: 'isolation', state: 'failed', found: message, fix: hint }
@@ -45,6 +44,9 @@ async function* triedLines(signal: AbortSignal): AsyncGenerator<DoctorLine> {
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** What is special about this machine, as it stands in receipts. */
+const noteLine = (note: string): DoctorLine => ({ check: 'note', state: 'ok', found: note, fix: null })
 
 const notAsked = (): never => {
   throw new TypeError('no image is asked for here')

@@ -254,6 +254,9 @@ describe('the command line with a server', () => {
       expect(code).toBe(0)
       expect(stdout).toMatch(/^ok +git /m)
       expect(stdout).toMatch(/^ok +server +answers on /m)
+      const lines = jsonLines((await naru('doctor', '-o', 'json')).stdout)
+      expect(lines.filter(({ check }) => check === '')).toEqual([])
+      expect(lines).toContainEqual(expect.objectContaining({ check: 'note', state: 'ok' }))
     },
     SLOW,
   )

@@ -39,6 +39,12 @@ it.each([
   expect(() => readAppFile(text, 'naru.yaml')).not.toThrow()
 })
 
+it('suggests a route on the port that was found', () => {
+  const dockerfile = { name: 'Dockerfile', text: 'FROM a\nEXPOSE 3000\n' }
+  expect(textOf({ dockerfile }, 'naru.yaml')).toContain('listen: "127.0.0.1:3000"')
+  expect(textOf({}, 'naru.yaml')).toContain('listen: "127.0.0.1:8080"')
+})
+
 it.each([
   [
     'a simple start script',

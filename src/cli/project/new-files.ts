@@ -33,7 +33,7 @@ function withDockerfile(found: Found, { name, text }: { readonly name: string; r
       ? `port: ${DEFAULT_PORT}                          # where the program listens; ${name} has no EXPOSE`
       : `# port: ${port}                        # where the program listens (EXPOSE of ${name})`
   return {
-    files: [naruYaml(found.app, [...build, comment], `app ${found.app}, port ${port ?? DEFAULT_PORT}`)],
+    files: [naruYaml(found.app, [...build, comment], port ?? DEFAULT_PORT)],
     next: [...commitLines(['naru.yaml']), ...(usesNodeBase(text) ? [BASE_LINE] : []), 'naru deploy'],
   }
 }
@@ -56,7 +56,7 @@ function forNode(found: Found, manifest: Readonly<Record<string, unknown>>): New
           ...install,
           `# port: ${DEFAULT_PORT}                        # where the program listens (EXPOSE of the Dockerfile)`,
         ],
-        `app ${found.app}, port ${DEFAULT_PORT}`,
+        DEFAULT_PORT,
       ),
       { name: 'Dockerfile', text: nodeDockerfile(base, command), what: `on top of ${base}, runs ${command.join(' ')}` },
     ],
@@ -73,7 +73,7 @@ function forNothing({ app }: Found): NewFiles {
           '# image: registry.example.com/team/app:1   # an image that exists, in place of a Dockerfile',
           `port: ${DEFAULT_PORT}                          # where the program listens`,
         ],
-        `app ${app}, port ${DEFAULT_PORT}`,
+        DEFAULT_PORT,
       ),
     ],
     next: [
@@ -87,7 +87,7 @@ function forNothing({ app }: Found): NewFiles {
 const BASE_LINE = 'naru image base node      once: makes the base image from this machine’s Node'
 const commitLines = (names: readonly string[]) => [`git add ${names.join(' ')} && git commit -m "Deploy with Naru"`]
 
-function naruYaml(app: string, more: readonly string[], what: string): NewFiles['files'][number] {
+function naruYaml(app: string, more: readonly string[], port: number): NewFiles['files'][number] {
   const lines = [
     '# What Naru deploys: naru config shows every setting, naru schema is for editors.',
     `app: ${app}`,
@@ -97,13 +97,13 @@ function naruYaml(app: string, more: readonly string[], what: string): NewFiles[
     '# env: { LOG_LEVEL: info }',
     '# secrets: [DB_PASSWORD]               # values: naru secret set DB_PASSWORD',
     '# migrate: { run: [./migrate] }        # once, in the new image, before anything is replaced',
-    '# routes: [{ role: web, listen: "127.0.0.1:8080" }]   # the address that clients call',
+    `# routes: [{ role: web, listen: "127.0.0.1:${port}" }]   # the address that clients call`,
     '# rollout: { maxSurge: 25%, maxUnavailable: 0, onFailure: rollback }',
     'environments:',
     '  local: { engine: embedded }',
     '',
   ]
-  return { name: 'naru.yaml', text: lines.join('\n'), what }
+  return { name: 'naru.yaml', text: lines.join('\n'), what: `app ${app}, port ${port}` }
 }
 
 function nodeDockerfile(base: string, command: readonly string[]): string {

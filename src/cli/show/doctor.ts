@@ -8,7 +8,7 @@ const STATES: Readonly<Record<DoctorLine['state'], string>> = { ok: 'ok', warnin
 /** One finding, and below it what to do. */
 export function doctorText({ check, state, found, fix }: DoctorLine, paint: Paint): string[] {
   const colour = { ok: paint.good, warning: paint.warn, failed: paint.bad }[state]
-  const mark = check === '' ? '    ' : colour(STATES[state].padEnd(4))
+  const mark = colour(STATES[state].padEnd(4))
   const lines = [`${mark}  ${padEnd(check, CHECK_WIDTH)} ${found}`]
   return fix === null ? lines : [...lines, `      ${' '.repeat(CHECK_WIDTH)} fix: ${fix}`]
 }
