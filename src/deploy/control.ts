@@ -7,6 +7,7 @@ import { EnvironmentLoop, type EnvironmentStatus } from './environment/environme
 import { EnvironmentState } from './environment/environment-state.ts'
 import { observe } from './environment/round.ts'
 import { eachChange, watchPlace } from './environment/watch-place.ts'
+import type { EventStream } from './event-stream.ts'
 import { Operations } from './operations.ts'
 import type { Place } from './place.ts'
 import { HISTORY } from './rollout/new-rollout.ts'
@@ -129,8 +130,11 @@ export class Control {
   }
 
   #awaited(): readonly Scope[] {
-    const isPaused = (scope: Scope) => this.#loops.get(scopeName(scope))?.loop.rollout?.phase === 'Paused'
-    return this.operations.underWay.map(({ scope }) => scope).filter((scope) => !isPaused(scope))
+    const isPaused = ({ scope, operation }: EventStream) => {
+      const rollout = this.#loops.get(scopeName(scope))?.loop.rollout
+      return rollout?.phase === 'Paused' && rollout.operation === operation
+    }
+    return this.operations.underWay.filter((stream) => !isPaused(stream)).map(({ scope }) => scope)
   }
 
   /** Waits until all loops and all work have ended, after the signal. */
