@@ -1,3 +1,4 @@
+import { logLine } from '../os/log-line.ts'
 import { runRouter } from './router-process.ts'
 
 /** The router's process: `node router-main.ts FOLDER INSTANCE nftables|none`. Started by the keeper with an argument list of main.ts. */
@@ -6,5 +7,5 @@ if (folder === undefined || instanceId === undefined || (fastPath !== 'nftables'
   process.stderr.write('usage: router-main FOLDER INSTANCE nftables|none\n')
   process.exit(2)
 }
-await runRouter({ folder, instanceId, fastPath, note: (message) => process.stderr.write(`${message}\n`) })
+await runRouter({ folder, instanceId, fastPath, note: logLine })
 process.exit(0)

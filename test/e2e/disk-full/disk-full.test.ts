@@ -22,7 +22,7 @@ describe.skipIf(!isRoot)('a disk that is full (F6; left out without root)', { ti
     disk = new SmallDisk(MEGABYTES)
     stage = await Stage.open()
     app = await stage.app('full')
-    await app.commit('good')
+    await app.commit('chatty')
     expect(await stage.deploy(app)).toMatchObject({ exit: 0 })
   }, 120_000)
   afterAll(async () => {
@@ -33,11 +33,11 @@ describe.skipIf(!isRoot)('a disk that is full (F6; left out without root)', { ti
 
   // Little enough to fail in memory, in the work tree, in the layer, and before it is unpacked.
   it.each([0, 64_000, 4_500_000, 8_000_000])(
-    'with %d bytes left: must say so, keep what serves serving, and let the same command through once there is room',
+    'with %d bytes left, under replicas that log: must say so, keep what serves serving, and let the same command through once there is room',
     async (leave) => {
       const { revision } = await stage.status(app)
       await app.write('server.mjs', serverWith(FILE_BYTES))
-      await app.commit('good')
+      await app.commit('chatty')
       const load = new OpenLoop(app.url, 50)
       disk.fill(leave)
       const failure = await failureOf(stage, app)

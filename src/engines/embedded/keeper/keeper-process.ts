@@ -5,6 +5,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { Scope } from '../../../model/app.ts'
 import { failureReport } from '../../../model/failure.ts'
 import { instanceId } from '../../../os/instance-id.ts'
+import { logLine } from '../../../os/log-line.ts'
 import { type LinePeer, serveLines } from '../../../os/line-socket.ts'
 import { systemClock } from '../../../os/system-clock.ts'
 import { ASSIGNED_PORTS, type PortRange } from './assigned-ports.ts'
@@ -176,12 +177,12 @@ class RunningKeeper {
       await this.#router?.shutdown()
       this.#finish()
     }
-    await this.#keeper.cutLogs()
+    await this.#keeper.tendLogs()
   }
 }
 
 /** The keeper's standard error is its log file. */
 function complain(thrown: unknown): void {
   const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
-  process.stderr.write(`${new Date().toISOString()} ${text}\n`)
+  logLine(`${new Date().toISOString()} ${text}`)
 }

@@ -7,7 +7,7 @@ import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
 import type { Inheritance } from './handover.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
 import { KeptReplica, type Surroundings } from './kept-replica.ts'
-import { cutLog, LOG_LIMIT_BYTES } from './log-file.ts'
+import { cutLog, LOG_LIMIT_BYTES, releaseLog, reserveLog } from './log-room.ts'
 import type { ExecAnswer, KeeperRequest, KeeperRequestKind, MigrateRequest, MigrationRecord } from './protocol.ts'
 import { newRecord, type ReplicaRecord } from './replica-record.ts'
 import { secretEnvironment } from './spawn-launch.ts'
@@ -26,6 +26,8 @@ export class Keeper {
   #reserving: Promise<unknown> = Promise.resolve()
   readonly #replicas = new Map<string, KeptReplica>()
   readonly #migrations = new Map<string, KeptMigration>()
+  /** Whether the file system can reserve room for logs. */
+  #canReserve = true
   readonly #answers: Answers = {
     observe: async ({ scope }) => this.#observe(scope),
     reserve: ({ scope, replica }) => this.#reserve(scope, replica),
@@ -108,11 +110,17 @@ export class Keeper {
     )
   }
 
-  /** Cuts logs that have grown too long. */
-  async cutLogs(): Promise<void> {
+  /** Cuts logs that have grown too long, and keeps room at their ends. */
+  async tendLogs(): Promise<void> {
     for (const replica of this.#replicas.values()) {
       await cutLog(replica.log, LOG_LIMIT_BYTES, this.#around.signal).catch(this.#around.complain)
+      await this.#reserveLog(replica)
     }
+  }
+
+  async #reserveLog({ log, record }: KeptReplica): Promise<void> {
+    if (record.state === 'exited' || !this.#canReserve) return
+    this.#canReserve = await reserveLog(log, this.#around.signal).catch(() => true)
   }
 
   #observe(scope: Scope | null): readonly ReplicaRecord[] {
@@ -158,11 +166,14 @@ export class Keeper {
       this.#replicas.delete(key)
       throw failed
     }
+    void this.#reserveLog(replica)
   }
 
   async #remove(scope: Scope, replica: string): Promise<void> {
     const key = keyOf(scope, replica)
-    await this.#replicas.get(key)?.remove()
+    const known = this.#replicas.get(key)
+    await known?.remove()
+    if (known !== undefined) releaseLog(known.log)
     this.#around.ledger.dropReplica(scope, replica)
     this.#replicas.delete(key)
     this.#around.changed(scope)

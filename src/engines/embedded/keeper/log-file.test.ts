@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, closeSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LogReader } from '../log-reader.ts'
-import { cutLog, LOG_SEGMENTS_KEPT, logParts, logTail, openLog } from './log-file.ts'
+import { logParts, logTail, openLog } from './log-file.ts'
+import { cutLog, LOG_RESERVE_BYTES, LOG_SEGMENTS_KEPT, releaseLog, reserveLog } from './log-room.ts'
 
 const { signal } = new AbortController()
 
@@ -84,8 +85,7 @@ describe('a log that is cut', () => {
       return bavail * bsize
     }
     const fill = () => {
-      const ballast = Buffer.alloc(Math.max(0, free()))
-      writeFileSync(join(folder, 'ballast'), ballast)
+      appendFileSync(join(folder, 'ballast'), Buffer.alloc(free()))
       expect(free()).toBe(0)
     }
     const onSmallDisk = (test: () => Promise<void>) => async () => {
@@ -134,6 +134,26 @@ describe('a log that is cut', () => {
         write(lines(20_001, 40_000))
         expect(await cutLog(path, 100_000, signal)).toBe(true)
         expect([...new LogReader(path, 3).lines()]).toEqual(['line 39998', 'line 39999', 'line 40000'])
+      }),
+    )
+
+    it(
+      'has room reserved for what its program writes, gives up its oldest lines to have it again, and gives it back at the end',
+      onSmallDisk(async () => {
+        write(lines(10_001, 10_100))
+        expect(await reserveLog(path, signal)).toBe(true)
+        fill()
+        for (let first = 10_101; first < 90_000; first += 20_000) {
+          write(lines(first, first + 19_999))
+          expect(await reserveLog(path, signal)).toBe(true)
+          fill()
+        }
+        const kept = [...new LogReader(path, Number.POSITIVE_INFINITY).lines()]
+        expect(kept.at(-1)).toBe('line 90100')
+        expect(kept.length).toBeGreaterThan(20_000)
+        releaseLog(path)
+        expect(free()).toBeGreaterThan(LOG_RESERVE_BYTES / 16)
+        expect([...new LogReader(path, Number.POSITIVE_INFINITY).lines()]).toEqual(kept)
       }),
     )
   })
