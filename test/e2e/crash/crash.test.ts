@@ -101,8 +101,82 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
       expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
       await expectOnly(stage, app, ended.end.revision)
     })
+
+    it('all three killed at once must leave the replicas running, and the rollout go on when the server is back (F1, F2, F18)', async () => {
+      const load = new OpenLoop(app.url, 50)
+      let restarting: Promise<void> | undefined
+      const ended = await during(stage, app, () => {
+        for (const name of ['keeper-main', 'router-main']) killProgram(stage, name)
+        restarting = stage.server.kill().then(() => stage.server.start())
+        restarting.catch(() => {})
+      })
+      await restarting
+      const lost = (await load.stop()).map(({ lost: why }) => why)
+      expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
+      // Nobody holds the published address until the server is back, unless the kernel's path is in front of it.
+      const allowed = router === 'nftables' ? [] : ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'incomplete']
+      expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
+      await expectOnly(stage, app, ended.end.revision)
+    })
   },
 )
+
+describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'] as const))(
+  'with the router %s, at rest',
+  { timeout: 120_000 },
+  (router) => {
+    let stage: Stage
+    let app: TestApp
+    beforeAll(async () => {
+      stage = await Stage.open({ router })
+      app = await stage.app('rest')
+      await app.commit('good')
+      expect(await stage.deploy(app)).toMatchObject({ exit: 0 })
+    })
+    afterAll(async () => {
+      expect(await stage.close()).toEqual([])
+    })
+
+    it('a router, then a keeper, then both with the server: each must be followed by another, and no replica notice', async () => {
+      const before = pids(stage)
+      const load = new OpenLoop(app.url, 50)
+      await replaced(stage, ['router-main'])
+      await replaced(stage, ['keeper-main'])
+      const lost = (await load.stop()).map(({ lost: why }) => why)
+      const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
+      expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
+      await stage.server.kill()
+      const gone = ['keeper-main', 'router-main'].map((name) => killProgram(stage, name))
+      await stage.server.start()
+      await expect.poll(() => ['keeper-main', 'router-main'].every((name) => runsBeside(stage, name, gone))).toBe(true)
+      await expectOnly(stage, app, 1)
+      expect(pids(stage)).toEqual(before)
+    })
+
+    it('a replica must be started again, serve, and be counted by the status (F8)', async () => {
+      const [first = 0, second = 0] = pids(stage)
+      process.kill(first, 'SIGKILL')
+      const status = await stage.until(app, 'it was started again and serves', ({ replicas }) => {
+        return replicas.some(({ restarts, ready, target }) => restarts === 1 && ready && target === 'Active')
+      })
+      expect(status.replicas.map(({ restarts }) => restarts).sort()).toEqual([0, 1])
+      expect(pids(stage)).toContain(second)
+      await expectOnly(stage, app, 1)
+    })
+  },
+)
+
+/** Kills them, and waits until others run in their place. */
+async function replaced(stage: Stage, names: readonly string[]): Promise<void> {
+  const gone = names.map((name) => killProgram(stage, name))
+  await expect.poll(() => names.every((name) => runsBeside(stage, name, gone)), { timeout: 20_000 }).toBe(true)
+}
+
+const runsBeside = (stage: Stage, name: string, gone: readonly number[]): boolean =>
+  processesOf(stage.server.folder).some(({ pid, command }) => isProgram(command, name) && !gone.includes(pid))
+
+/** The keeper's arguments name the router's program too. */
+const isProgram = (command: string, name: string): boolean => command.split(' ')[1]?.endsWith(`/${name}.ts`) ?? false
 
 /** Kills the server with SIGKILL when the event comes, starts it again, and follows the operation to its end. */
 async function killAt(stage: Stage, operation: string, isIt: Point[1]): Promise<Ended> {
@@ -115,7 +189,7 @@ async function killAt(stage: Stage, operation: string, isIt: Point[1]): Promise<
 }
 
 /** Deploys the next version, and does something when its first replica has been started. */
-async function during(stage: Stage, app: TestApp, act: () => void): Promise<Ended> {
+async function during(stage: Stage, app: TestApp, act: () => unknown): Promise<Ended> {
   await app.commit('good')
   let isDone = false
   return stage.deploy(app, (event) => {
@@ -125,10 +199,12 @@ async function during(stage: Stage, app: TestApp, act: () => void): Promise<Ende
   })
 }
 
-function killProgram(stage: Stage, name: string): void {
-  const found = processesOf(stage.server.folder).find(({ command }) => command.includes(name))
+/** Answers its pid. */
+function killProgram(stage: Stage, name: string): number {
+  const found = processesOf(stage.server.folder).find(({ command }) => isProgram(command, name))
   if (found === undefined) throw new Error(`${name} does not run`)
   process.kill(found.pid, 'SIGKILL')
+  return found.pid
 }
 
 /** Exactly the wanted replicas run, of the one revision, and they serve. */
@@ -150,3 +226,5 @@ async function expectOnly(stage: Stage, app: TestApp, revision: number | null): 
 /** The application's processes that really run. */
 const programs = (stage: Stage) =>
   processesOf(stage.server.folder).filter(({ command }) => command.endsWith('node server.mjs'))
+
+const pids = (stage: Stage): number[] => programs(stage).map(({ pid }) => pid)

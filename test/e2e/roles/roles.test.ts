@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { processesOf } from '../harness/leftovers.ts'
 import { OpenLoop } from '../harness/open-loop.ts'
 import { renderEvents } from '../harness/operation.ts'
 import { Stage } from '../harness/stage.ts'
@@ -89,6 +90,32 @@ describe('roles, migrate and history', { timeout: 120_000 }, () => {
     await Promise.all(restarts)
     expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
     expect(runs).toBe(1)
+  })
+
+  it('migrate whose end nobody saw must fail the deploy by that name, leave the old release, and not run again by itself', async () => {
+    const app = await stage.app('unseen')
+    await app.commit('good', { replicas: 1 })
+    await stage.deploy(app)
+    const migrate = { run: ['/usr/local/bin/node', 'migrate.mjs'], timeoutSeconds: 60 }
+    await app.commit('good', { replicas: 1, migrate, env: { COUNTER: counterUrl(), MIGRATE_MS: 3000 } })
+    runs = 0
+    let isKilled = false
+    const ended = await stage.deploy(app, (event) => {
+      if (isKilled || event.kind !== 'log' || !event.line.startsWith('moving')) return
+      isKilled = true
+      const [keeper] = processesOf(stage.server.folder).filter(({ command }) => /^\S+ \S+\/keeper-main/.test(command))
+      process.kill(keeper?.pid ?? 0, 'SIGKILL')
+    })
+    expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 7, failures: [{ code: 'MIGRATE_UNKNOWN' }] })
+    expect(ended).toMatchObject({
+      end: { endState: 'all-old' },
+      receipt: { migrate: expect.not.stringContaining('done') },
+    })
+    expect(runs).toBe(1)
+    expect(await stage.status(app)).toMatchObject({
+      revision: 1,
+      replicas: [{ revision: 1, restarts: 0, ready: true }],
+    })
   })
 
   it('history must keep as many releases as it is told, with what they need, and no more', async () => {
