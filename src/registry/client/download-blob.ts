@@ -4,6 +4,7 @@ import { backoff } from '../../lib/backoff.ts'
 import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
 import { verified } from '../verified.ts'
+import { inParts, paysInParts } from './download-parts.ts'
 import { connectionFailure, refused, Transient } from './failures.ts'
 import type { RegistryCall, RegistryCalls } from './registry-calls.ts'
 
@@ -31,40 +32,78 @@ export async function downloadBlob(
   }
   const length = first.headers['content-length']
   const expected = { digest, size: length === undefined ? null : Number(length) }
-  const pieces = verified(resumed(calls, call, first, signal), expected, (got) => mismatch(digest, got))
+  const pieces = verified(new Download(calls, call, signal).bytes(first), expected, (got) => mismatch(digest, got))
   const stream = Readable.from(pieces, { objectMode: false })
   stream.once('close', () => first.destroy())
   return stream
 }
 
-/** The bytes of all answers that it took. */
-async function* resumed(
-  calls: RegistryCalls,
-  call: RegistryCall,
-  first: IncomingMessage,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  const delays = backoff(200, 5000)
-  let offset = 0
-  let answer: IncomingMessage | null = first
-  for (let interruptions = 0; ; ) {
-    try {
-      answer ??= await again(calls, call, offset, signal)
-      // A registry that does not honour the range sends everything: what is known already is passed over.
-      let skip = answer.statusCode === 200 ? offset : 0
-      for await (const piece of answer as AsyncIterable<Uint8Array>) {
-        const fresh = piece.subarray(Math.min(skip, piece.length))
-        skip -= piece.length - fresh.length
-        offset += fresh.length
-        if (fresh.length > 0) yield fresh
+/** One download: its bytes come in order, over as many answers as it takes. */
+class Download {
+  readonly #calls: RegistryCalls
+  readonly #call: RegistryCall
+  readonly #signal: AbortSignal
+  #offset = 0
+  #isSlow = false
+  #mayUseParts = true
+
+  constructor(calls: RegistryCalls, call: RegistryCall, signal: AbortSignal) {
+    this.#calls = calls
+    this.#call = call
+    this.#signal = signal
+  }
+
+  async *bytes(first: IncomingMessage): AsyncGenerator<Uint8Array, void> {
+    const delays = backoff(200, 5000)
+    const total = Number(first.headers['content-length'] ?? Number.NaN)
+    let answer: IncomingMessage | null = first
+    for (let interruptions = 0; ; ) {
+      try {
+        yield* this.#overOne(answer ?? (await again(this.#calls, this.#call, this.#offset, this.#signal)), total)
+        if (this.#isSlow) yield* this.#overSeveral(total)
+        return
+      } catch (failed) {
+        this.#signal.throwIfAborted()
+        const transient = passing(this.#calls.host, failed)
+        if (++interruptions > MAX_INTERRUPTIONS) throw transient.failure
+        answer = null
+        await this.#calls.wait(transient, delays.next().value, this.#signal)
       }
-      return
+    }
+  }
+
+  /** What one answer has, until its end or until more connections pay. */
+  async *#overOne(answer: IncomingMessage, total: number): AsyncGenerator<Uint8Array, void> {
+    const { clock } = this.#calls
+    const startMs = clock.monotonic()
+    let bytes = 0
+    // A registry that does not honour the range sends everything: what is known already is passed over.
+    let skip = answer.statusCode === 200 ? this.#offset : 0
+    this.#isSlow = false
+    for await (const piece of answer as AsyncIterable<Uint8Array>) {
+      const fresh = piece.subarray(Math.min(skip, piece.length))
+      skip -= piece.length - fresh.length
+      this.#offset += fresh.length
+      bytes += piece.length
+      if (fresh.length > 0) yield fresh
+      const elapsedMs = clock.monotonic() - startMs
+      const acceptRanges = answer.headers['accept-ranges']
+      this.#isSlow =
+        this.#mayUseParts && paysInParts({ bytes, elapsedMs, leftBytes: total - this.#offset, acceptRanges })
+      if (this.#isSlow) return
+    }
+  }
+
+  /** The rest; where that fails, it is read over one connection again. */
+  async *#overSeveral(total: number): AsyncGenerator<Uint8Array, void> {
+    this.#mayUseParts = false
+    try {
+      for await (const part of inParts(this.#calls, this.#call, { from: this.#offset, total }, this.#signal)) {
+        this.#offset += part.length
+        yield part
+      }
     } catch (failed) {
-      signal.throwIfAborted()
-      const transient = passing(calls.host, failed)
-      if (++interruptions > MAX_INTERRUPTIONS) throw transient.failure
-      answer = null
-      await calls.wait(transient, delays.next().value, signal)
+      throw failed instanceof DeployError ? new Transient(failed) : failed
     }
   }
 }

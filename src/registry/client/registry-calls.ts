@@ -52,6 +52,10 @@ export class RegistryCalls {
     return this.#connection.host
   }
 
+  get clock(): Clock {
+    return this.#clock
+  }
+
   /** Makes the call, again where the failure may pass. Only for calls that can be made twice. */
   call(call: RegistryCall, signal: AbortSignal): Promise<IncomingMessage> {
     return this.trying(() => this.once(call, signal), signal)
