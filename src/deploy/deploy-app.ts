@@ -48,7 +48,7 @@ export async function deployApp(
 async function readApp(task: DeployTask, { report }: EventStream, signal: AbortSignal): Promise<AppReading | Found> {
   const front = task.reader.front()
   if (task.image !== null || imageOf(front.app) !== null) return front
-  report({ kind: 'note', message: `finding ${task.request.ref ?? 'the default revision'}` })
+  report({ kind: 'station', station: 'source', state: 'started', note: task.request.ref ?? 'the default revision' })
   return findSource(task.workshop, task.reader, task.request, signal)
 }
 

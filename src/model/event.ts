@@ -19,6 +19,12 @@ export interface RoleProgress {
   readonly terminating: number
 }
 
+/** Requests of the prober so far. */
+export interface RequestCounts {
+  readonly sent: number
+  readonly lost: number
+}
+
 /** What happened, without where and when. */
 export type Happening =
   | { readonly kind: 'station'; readonly station: Station; readonly state: 'started'; readonly note: string }
@@ -73,6 +79,8 @@ export type Happening =
       readonly to: number
       readonly from: number | null
       readonly roles: readonly RoleProgress[]
+      /** What the prober has sent and lost until now; null: it does not measure, or not yet. */
+      readonly requests: RequestCounts | null
     }
   /** Something a person should know that stops nothing: uncommitted changes, memory not limited here. */
   | { readonly kind: 'note'; readonly message: string }

@@ -1,4 +1,5 @@
 import type { HealthCheck } from '../model/app.ts'
+import type { RequestCounts } from '../model/event.ts'
 import type { ProbeResult } from '../model/observed.ts'
 import type { Measured, NotMeasured } from '../model/receipt.ts'
 
@@ -38,7 +39,7 @@ export interface Prober {
 /** A prober at work, seen from the server. */
 export interface ProberRun {
   /** Requests sent and lost so far: for the live view. */
-  counts(): { readonly sent: number; readonly lost: number }
+  counts(): RequestCounts
   /** Stops sending, waits for what is under way (at most the time-out), reads the whole ledger, and sums up. */
   stop(revisions: { readonly from: number | null; readonly to: number }): Promise<Measured | NotMeasured>
 }

@@ -48,7 +48,7 @@ describe('an event as a line', () => {
     ],
     [{ kind: 'replica', replica: 'web-2-1', role: 'web', revision: 2, change: 'ready', cut: 0 }, '  web-2-1 ready'],
     [{ kind: 'log', from: 'web-2-1', line: 'boom' }, '  web-2-1 | boom'],
-    [{ kind: 'note', message: `finding ${'b'.repeat(40)}` }, 'note: finding bbbbbbb'],
+    [{ kind: 'note', message: `of ${'b'.repeat(40)}` }, 'note: of bbbbbbb'],
   ] as const)('%j is %j', (happening, line) => expect(eventLine(at(happening))).toBe(line))
 
   it('tells every build step to who wants more', () => {
@@ -58,13 +58,14 @@ describe('an event as a line', () => {
 
 it('shows at the foot of a terminal where a rollout stands, and nothing after its end', () => {
   const events: Happening[] = [
-    { kind: 'progress', phase: 'Progressing', to: 2, from: 1, roles: [role] },
+    { kind: 'progress', phase: 'Progressing', to: 2, from: 1, roles: [role], requests: { sent: 1234, lost: 0 } },
     { kind: 'step', step: start, state: 'done', tookMs: 1, inFlight: null },
   ]
   const scene = events.map(at).reduce(nextScene, { ...EMPTY_SCENE, beganMs: 1000 })
   expect(sceneLines(scene, 5200, { width: 80, height: 24 }, PLAIN)).toEqual([
     '⠹ rollout r1 → r2  4.2 s',
     '  web  ━━━━━━━━━━━─────  2 of 3 new   4 available   2 old   1 stopping',
+    '  lost 0 of 1,234 requests so far',
     '  start    web-2-1: 1 of 3 missing',
   ])
   expect(sceneLines(scene, 5200, { width: 12, height: 3 }, PLAIN)).toEqual(['⠹ rollout r…'])

@@ -1,8 +1,8 @@
-import type { Event, RoleProgress } from '../../model/event.ts'
+import type { Event, RequestCounts, RoleProgress } from '../../model/event.ts'
 import { cutToWidth, padEnd } from './columns.ts'
 import { buildStep, stepLine } from './event-line.ts'
 import type { Paint } from './paint.ts'
-import { durationText } from './quantities.ts'
+import { countText, durationText } from './quantities.ts'
 
 /** What the lines at the foot of a terminal show while an operation runs. */
 export interface Scene {
@@ -12,9 +12,11 @@ export interface Scene {
   /** The newest detail: a build step, a step of the rollout, what a replica did. */
   readonly latest: string | null
   readonly roles: readonly RoleProgress[]
+  /** What the prober has sent and lost; null: nothing is measured yet. */
+  readonly requests: RequestCounts | null
 }
 
-export const EMPTY_SCENE: Scene = { title: null, beganMs: 0, latest: null, roles: [] }
+export const EMPTY_SCENE: Scene = { title: null, beganMs: 0, latest: null, roles: [], requests: null }
 
 /** The scene after an event. */
 export function nextScene(scene: Scene, event: Event): Scene {
@@ -34,6 +36,8 @@ export function nextScene(scene: Scene, event: Event): Scene {
       return {
         ...scene,
         roles: event.roles,
+        // Absent in what an older server remembered.
+        requests: event.requests ?? scene.requests,
         title: isBack ? `rolling back to r${event.from ?? '–'}` : `rollout ${moved}`,
       }
     }
@@ -69,8 +73,15 @@ export function sceneLines(
   return [
     paint.strong(cutToWidth(title, size.width)),
     ...roles,
+    ...requestLines(scene, paint),
     ...latest.map((line) => paint.dim(cutToWidth(line, size.width))),
   ].slice(0, Math.max(1, size.height - 2))
+}
+
+function requestLines({ requests }: Scene, paint: Paint): string[] {
+  if (requests === null) return []
+  const lost = `lost ${countText(requests.lost)}`
+  return [`  ${requests.lost === 0 ? lost : paint.bad(lost)} of ${countText(requests.sent)} requests so far`]
 }
 
 function roleLine(

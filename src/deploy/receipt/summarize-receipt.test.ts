@@ -6,6 +6,7 @@ import { type ReceiptFacts, summarizeReceipt } from './summarize-receipt.ts'
 const available = (web: number, worker = 9): Happening => ({
   kind: 'progress',
   phase: 'Progressing',
+  requests: null,
   to: 2,
   from: 1,
   roles: [
@@ -56,6 +57,7 @@ describe('summarizeReceipt', () => {
     const of = (updated: number): Happening => ({
       kind: 'progress',
       phase: 'Progressing',
+      requests: null,
       to: 2,
       from: 1,
       roles: [{ ...counts, updated, ready: updated, available: updated }],

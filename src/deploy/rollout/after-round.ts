@@ -91,7 +91,7 @@ async function tellProgress(
   if (before !== null && JSON.stringify(before) === JSON.stringify(roles)) return
   active.told = roles
   const { phase, to, from } = active.rollout
-  stream.report({ kind: 'progress', phase, to, from, roles })
+  stream.report({ kind: 'progress', phase, to, from, roles, requests: active.probing.counts })
   await keepProgress(active, state, before, roles)
 }
 

@@ -1,3 +1,4 @@
+import type { RequestCounts } from '../../model/event.ts'
 import type { ObservedRouter } from '../../model/observed.ts'
 import type { Measured, NotMeasured } from '../../model/receipt.ts'
 import type { Release } from '../../model/release.ts'
@@ -20,6 +21,7 @@ export class Probing {
   #settled: Promise<void> | null = null
   #finished: Promise<Measured | NotMeasured> | null = null
   #why: string | null = null
+  #run: ProberRun | null = null
 
   constructor(place: Place, rollout: Rollout, release: Release) {
     this.#place = place
@@ -55,6 +57,11 @@ export class Probing {
     return this.#finished
   }
 
+  /** What it has sent and lost until now; null: nothing is measured, or not yet. */
+  get counts(): RequestCounts | null {
+    return this.#run?.counts() ?? null
+  }
+
   /** Leaves it running for the next process. */
   letGo(): void {
     this.#ended.abort()
@@ -68,7 +75,8 @@ export class Probing {
     const spec = { url, host, rate, ledger: ledger(scope, id), timeoutMs: REQUEST_TIMEOUT_MS }
     const { signal } = this.#ended
     try {
-      return await prober.start(spec, (ports) => port.servedBy(scope, ports, signal), signal)
+      this.#run = await prober.start(spec, (ports) => port.servedBy(scope, ports, signal), signal)
+      return this.#run
     } catch (failed) {
       // The proof is missing, not the service: the rollout goes on, and its receipt says that nothing was measured.
       this.#why = `the prober could not be started: ${failed instanceof Error ? failed.message : String(failed)}`
