@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { DeployError } from '../../model/failure.ts'
 import { Rounds } from '../rounds.ts'
-import { NftSession, nftEnv } from './nft-session.ts'
-import { type HeldTable, holds, tableCommand, tableName, type WantedTable } from './nft-table.ts'
+import { NftMonitor } from './nft-monitor.ts'
+import { NftSession } from './nft-session.ts'
+import { holds, tableCommand, tableName, touchCommand } from './nft-table.ts'
+import type { HeldTable, WantedTable } from './wanted-table.ts'
 
 /** A change of another tool comes as many events: look once after the first. */
 const LOOK_AFTER_MS = 20
-const RESTART_MONITOR_MS = 1000
 const ATTEMPTS = 3
 
 export interface KernelPathOptions {
@@ -28,12 +27,14 @@ export class KernelPath {
   readonly #program: string
   readonly #table: string
   #session: NftSession
-  #monitor: ChildProcess | null = null
+  #monitor: NftMonitor | null = null
   #held: HeldTable | null = null
   /** Whether the kernel can forget connections sooner than it would; tried first. */
   #forgets = true
   /** Whether the table may differ from `#held`. */
   #stale = true
+  /** Whether the next round writes also when nothing is to be changed: the monitor waits for something to hear. */
+  #touch = false
   readonly #rounds = new Rounds(() => this.#round())
   #look: NodeJS.Timeout | null = null
   #closed = false
@@ -82,7 +83,7 @@ export class KernelPath {
   async close(remove: boolean): Promise<void> {
     this.#closed = true
     if (this.#look !== null) clearTimeout(this.#look)
-    this.#monitor?.kill('SIGKILL')
+    this.#monitor?.close()
     await this.#rounds.running?.catch(() => {})
     if (remove) await this.#session.exchange(`delete table ${this.#table}`).catch(() => {})
     this.#session.close()
@@ -109,9 +110,11 @@ export class KernelPath {
   async #write(wanted: WantedTable): Promise<void> {
     if (this.#stale) await this.#read()
     const { generation } = this.#options
-    const command = tableCommand(this.#table, this.#held, wanted, generation, this.#forgets)
+    const change = tableCommand(this.#table, this.#held, wanted, generation, this.#forgets)
+    const command = change ?? (this.#touch ? touchCommand(this.#table, generation) : null)
+    this.#touch = false
     this.#held = await this.#session.exchange(command)
-    if (command === null && !holds(this.#held, wanted, generation)) this.#tellChanged()
+    if (change === null && !holds(this.#held, wanted, generation)) this.#tellChanged()
   }
 
   /** A change did not take hold: what is there is read anew, and nobody is blamed. */
@@ -142,16 +145,12 @@ export class KernelPath {
 
   /** Somebody else's flush or reload takes our rules away: put them back. */
   #watch(): void {
-    if (this.#closed) return
-    const monitor = spawn(this.#program, ['monitor', 'destroy'], { stdio: ['ignore', 'pipe', 'ignore'], env: nftEnv() })
-    this.#monitor = monitor
-    monitor.once('error', () => {})
-    monitor.once('close', () => {
-      if (!this.#closed) setTimeout(() => this.#watch(), RESTART_MONITOR_MS).unref()
-    })
-    createInterface({ input: monitor.stdout }).on('line', (line) => {
-      if (line.includes(` ${this.#table} `) || line.endsWith(` ${this.#table}`)) this.#lookSoon()
-    })
+    const touch = () => {
+      this.#touch = true
+      return this.sync()
+    }
+    const changed = () => this.#lookSoon()
+    this.#monitor = new NftMonitor({ program: this.#program, table: this.#table, changed, touch })
   }
 
   #lookSoon(): void {
@@ -167,6 +166,6 @@ export class KernelPath {
 /** Whether nothing was changed between two readings, the counters apart. */
 function isSame(before: HeldTable, now: HeldTable | null): boolean {
   if (now === null || now.whole !== before.whole || now.writer !== before.writer) return false
-  if (now.elements.size !== before.elements.size) return false
-  return [...before.elements].every(([key, port]) => now.elements.get(key) === port)
+  if (before.services.size !== now.services.size) return false
+  return [...before.services].every(([service, turns]) => now.services.get(service)?.join() === turns.join())
 }

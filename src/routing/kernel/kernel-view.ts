@@ -4,7 +4,8 @@ import type { Target } from '../router.ts'
 import { Rounds } from '../rounds.ts'
 import type { ScopeState } from '../router-state.ts'
 import { readConntrack, type TrackedConnection } from './conntrack.ts'
-import { type Accepts, acceptsOf, type KernelRoute, type WantedTable, wantedTable } from './nft-table.ts'
+import { type Accepts, acceptsOf } from './accepts.ts'
+import { type KernelRoute, type WantedTable, wantedTable } from './wanted-table.ts'
 import { readListening } from './socket-table.ts'
 
 /** Which revision a port of the host belongs to, and who of its earlier owner's clients is still tracked. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { type HeldTable, parseTable } from './nft-table.ts'
+import { parseTable } from './held-table.ts'
+import type { HeldTable } from './wanted-table.ts'
 
 /** A switch takes 1 ms; a busy machine or a huge ruleset may take longer. */
 const ANSWER_TIMEOUT_MS = 10_000
