@@ -61,6 +61,8 @@ async function logIn(session: Session, registry: string, options: LoginOptions):
   if (output.json) return output.object({ registry, username, place, checked: wasChecked })
   output.data(`logged in to ${registry} as ${username}`)
   output.tell(`stored in ${place}`)
+  const server = session.options.server ?? session.env.NARU_SERVER ?? ''
+  if (server !== '') output.tell(`the server at ${server} has logins of its own: log in on its machine, as its user`)
   if (!wasChecked)
     output.tell(`${registry} lets anybody in and asked for no login: whether it is right shows with the first push`)
 }

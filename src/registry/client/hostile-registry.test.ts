@@ -222,17 +222,22 @@ describe('A9, A10: logins', () => {
     expect(seen).toHaveLength(4)
   })
 
-  it.each(['http://localhost:1/token', 'http://169.254.169.254/token', 'ftp://x/', 'nothing', 'https://user:pw@x/'])(
-    'are not taken to the token service %s',
-    async (realm) => {
-      const { host, seen } = await play((_request, response) => {
-        response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
-      })
-      const asking = clientOf(host, { credentials: login }).statBlob('shop', blob.digest, never)
-      await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
-      expect(seen).toHaveLength(1)
-    },
-  )
+  it.each([
+    'http://localhost:1/token',
+    'http://169.254.169.254/token',
+    'https://169.254.169.254/token',
+    'https://[::ffff:169.254.169.254]/token',
+    'ftp://x/',
+    'nothing',
+    'https://user:pw@x/',
+  ])('are not taken to the token service %s', async (realm) => {
+    const { host, seen } = await play((_request, response) => {
+      response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+    })
+    const asking = clientOf(host, { credentials: login }).statBlob('shop', blob.digest, never)
+    await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+    expect(seen).toHaveLength(1)
+  })
 
   it('do not follow a redirect to another place', async () => {
     const other = await play((_request, response) =>

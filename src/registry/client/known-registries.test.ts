@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
 import { aFolder, anImage, aRegistry, bytesOf, never } from '../testing.ts'
-import { openRegistry } from './open-registry.ts'
+import { openRegistry, tryLoginAt } from './open-registry.ts'
 import { aCertificate, HAS_DOCKER_REGISTRY } from './testing-docker-registry.ts'
 
 /** A public registry as its documentation says that it answers. */
@@ -134,7 +134,7 @@ const challenge = ({ realm, host, service }: KnownRegistry) =>
 /** The token is what it is good for. */
 function giveToken({ searchParams }: URL, { headers }: IncomingMessage, response: ServerResponse): void {
   if (headers.authorization !== LOGIN) return void response.writeHead(401).end()
-  const token = Buffer.from(searchParams.getAll('scope').join(' ')).toString('base64url')
+  const token = Buffer.from(`scopes ${searchParams.getAll('scope').join(' ')}`).toString('base64url')
   response.end(JSON.stringify({ token, expires_in: 300 }))
 }
 
@@ -142,6 +142,7 @@ function giveToken({ searchParams }: URL, { headers }: IncomingMessage, response
 function isLetIn({ realm }: KnownRegistry, { url = '', method = '', headers }: IncomingMessage): boolean {
   if (realm === null) return headers.authorization === LOGIN
   const token = Buffer.from((headers.authorization ?? '').replace('Bearer ', ''), 'base64url').toString()
+  if (url === '/v2/') return token.startsWith('scopes ')
   const repository = /^\/v2\/(.+?)\/(?:blobs|manifests|tags)\//.exec(url)?.[1]
   const action = method === 'GET' || method === 'HEAD' ? 'pull' : 'push'
   return token.split(' ').some((scope) => {
@@ -190,6 +191,13 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)(
         name === 'docker.io' ? expect.anything() : null,
       )
       store.close()
+
+      const login = { username: 'kim', password: 'canary-4711' }
+      expect(await tryLoginAt(name, login, { clock: systemClock, env }, never)).toBe(true)
+      const wrong = { username: 'kim', password: 'wrong' }
+      await expect(tryLoginAt(name, wrong, { clock: systemClock, env }, never)).rejects.toMatchObject({
+        code: 'REGISTRY_AUTH_FAILED',
+      })
 
       const shownTo = internet.asked.filter(({ authorization }) => authorization === LOGIN).map(({ host }) => host)
       expect([...new Set(shownTo)]).toEqual([known.realm === null ? known.host : new URL(known.realm).host])

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, request as ask } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
 import { aFolder, anImage, aRegistry, bytesOf, never } from '../testing.ts'
 import { openRegistry } from './open-registry.ts'
+import { registryClient } from './registry-client.ts'
+import { proxyFor } from './settings/proxy-for.ts'
+import { aCertificate, HAS_DOCKER_REGISTRY } from './testing-docker-registry.ts'
 
 let home = new AsyncDisposableStack()
 afterEach(async () => {
@@ -83,6 +87,28 @@ describe('mirrors', () => {
   })
 })
 
+describe.skipIf(!HAS_DOCKER_REGISTRY)('A9: a registry with TLS (left out without openssl, for its certificate)', () => {
+  it.each(['http://127.0.0.1:1/x', 'https://169.254.169.254/x', 'http://localhost:1/x'])(
+    'that leads to %s is not followed, and the login is not shown',
+    async (location) => {
+      await using folder = await aFolder()
+      const { cert, key, certFile } = await aCertificate(folder.path)
+      let asked = 0
+      const server = createTlsServer({ cert, key }, (_request, response) => {
+        asked++
+        response.writeHead(307, { Location: location }).end()
+      })
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+      const store = await opened(host, { [host]: { plainHttp: false, ca: certFile } })
+      await expect(store.readManifest('shop', 'v1', never)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+      expect(asked).toBe(1)
+      server.closeAllConnections()
+      server.close()
+    },
+  )
+})
+
 /** A proxy that does what it is asked, for a login where one is wanted; names lead to `target`. */
 async function aProxy(target: string, wants?: string) {
   const seen: string[] = []
@@ -148,5 +174,17 @@ describe('proxies of the environment', () => {
     const store = await opened(registry.host, {}, { HTTP_PROXY: proxy.url(), HTTPS_PROXY: proxy.url() })
     expect(await store.tags('shop', never)).toEqual(['v1'])
     expect(proxy.seen).toEqual([])
+  })
+
+  it('that fall silent are given up after the time for silence', async () => {
+    const silent = createServer().on('connect', () => {})
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const env = { HTTPS_PROXY: `127.0.0.1:${(silent.address() as AddressInfo).port}` }
+    const agents = { authorities: [], client: null, proxyOf: (url: URL) => proxyFor(url, env) }
+    const client = registryClient({ host: 'reg.example.test', clock: systemClock, agents, stallMs: 200, tries: 1 })
+    await expect(client.tags('shop', never)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
+    client.close()
+    silent.closeAllConnections()
+    silent.close()
   })
 })
