@@ -19,6 +19,11 @@ export class Authorization {
   readonly #clock: Clock
   readonly #trustedService: string | null
   readonly #tokens = new Map<string, { readonly token: string; readonly untilMs: number }>()
+  /** By scopes; who was aborted takes nobody else with it. */
+  readonly #pending = new Map<
+    string,
+    { readonly signal: AbortSignal; readonly token: Promise<{ token: string; untilMs: number }> }
+  >()
   #challenge: Challenge | null = null
   /** By repository: some logins are for one path only. */
   readonly #logins = new Map<string, Promise<Credentials | null>>()
@@ -44,9 +49,21 @@ export class Authorization {
     const key = scopes.join(' ')
     const known = this.#tokens.get(key)
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return `Bearer ${known.token}`
-    const { token, untilMs } = await this.#fetchToken(this.#challenge, scopes, signal)
+    const { token, untilMs } = await this.#sharedToken(this.#challenge, scopes, signal)
     this.#tokens.set(key, { token, untilMs })
     return `Bearer ${token}`
+  }
+
+  /** One request for all blobs of a copy that need the same token at the same time. */
+  #sharedToken(challenge: Challenge & { kind: 'bearer' }, scopes: readonly string[], signal: AbortSignal) {
+    const key = scopes.join(' ')
+    const pending = this.#pending.get(key)
+    if (pending?.signal === signal) return pending.token
+    const token = this.#fetchToken(challenge, scopes, signal).finally(() => {
+      if (this.#pending.get(key)?.token === token) this.#pending.delete(key)
+    })
+    this.#pending.set(key, { signal, token })
+    return token
   }
 
   /**

@@ -222,6 +222,23 @@ describe('A9, A10: logins', () => {
     expect(seen).toHaveLength(4)
   })
 
+  it('are changed for one token where many calls need the same at once', async () => {
+    const { host, seen } = await play((request, response) => {
+      if (request.url?.startsWith('/token') === true) setImmediate(() => response.end('{"token":"T"}'))
+      else if (request.headers.authorization === 'Bearer T') response.writeHead(200, { 'Content-Length': 3 }).end()
+      else {
+        const realm = `http://${request.headers.host}/token`
+        response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="${realm}"` }).end()
+      }
+    })
+    const client = clientOf(host, { credentials: login })
+    await client.statBlob('shop', blob.digest, never)
+    expect(await Promise.all(Array.from({ length: 8 }, () => client.statBlob('other', blob.digest, never)))).toEqual(
+      Array.from({ length: 8 }, () => 3),
+    )
+    expect(seen.filter(({ url }) => url.startsWith('/token'))).toHaveLength(2)
+  })
+
   it.each([
     'http://localhost:1/token',
     'http://169.254.169.254/token',
@@ -423,6 +440,23 @@ describe('answers that break off', () => {
       more()
     })
     await expect(clientOf(host).readManifest('shop', 'v1', never)).rejects.toMatchObject({ code: 'IMAGE_INVALID' })
+  })
+})
+
+describe('A14: tags', () => {
+  it('come by the hundred thousand', async () => {
+    const tags = Array.from({ length: 300_000 }, (_, at) => `v${at}`)
+    const { host } = await play((_request, response) => response.end(JSON.stringify({ tags })))
+    expect(await clientOf(host).tags('shop', never)).toHaveLength(300_000)
+  })
+
+  it('are refused where they never end', async () => {
+    const { host, seen } = await play((_request, response, count) => {
+      const tags = Array.from({ length: 200_000 }, (_, at) => `${count}-${at}`)
+      response.writeHead(200, { Link: `</v2/shop/tags/list?last=${count}>; rel="next"` }).end(JSON.stringify({ tags }))
+    })
+    await expect(clientOf(host).tags('shop', never)).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+    expect(seen).toHaveLength(3)
   })
 })
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, request as ask } from 'node:http'
+import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
 import { aFolder, anImage, aRegistry, bytesOf, never } from '../testing.ts'
@@ -49,6 +50,12 @@ describe('registries.json', () => {
   })
 })
 
+async function written(folder: string, settings: object): Promise<string> {
+  const path = join(folder, 'registries.json')
+  await writeFile(path, JSON.stringify(settings))
+  return path
+}
+
 describe('mirrors', () => {
   it('are read first, with the prefix that is written; what they lack comes from the registry', async () => {
     await using mirror = await aRegistry()
@@ -88,6 +95,40 @@ describe('mirrors', () => {
 })
 
 describe.skipIf(!HAS_DOCKER_REGISTRY)('A9: a registry with TLS (left out without openssl, for its certificate)', () => {
+  it('sees the certificate of certs.d that says who we are, and nobody else does', async () => {
+    await using folder = await aFolder()
+    const { cert, key, certFile } = await aCertificate(folder.path)
+    const shown: string[] = []
+    const tls = { cert, key, ca: cert, requestCert: true, rejectUnauthorized: false }
+    const serve = async (name: string, answer: (response: ServerResponse) => void) => {
+      const server = createTlsServer(tls, ({ socket }, response) => {
+        if ((socket as TLSSocket).authorized) shown.push(name)
+        answer(response)
+      })
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      const close = () => {
+        server.closeAllConnections()
+        server.close()
+      }
+      return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, close }
+    }
+    const other = await serve('other', (response) => response.writeHead(404).end())
+    const Location = `https://${other.host}/x`
+    const registry = await serve('registry', (response) => response.writeHead(307, { Location }).end())
+    const certificates = join(folder.path, 'containers/certs.d', registry.host)
+    await mkdir(certificates, { recursive: true })
+    const files = [['ca.crt', cert] as const, ['us.cert', cert] as const, ['us.key', key] as const]
+    for (const [name, text] of files) await writeFile(join(certificates, name), text)
+    const settings = { [registry.host]: { plainHttp: false, ca: certFile } }
+    const store = await opened(registry.host, settings, {
+      XDG_CONFIG_HOME: folder.path,
+      NARU_REGISTRIES: await written(folder.path, settings),
+    })
+    expect(await store.readManifest('shop', 'v1', never)).toBeNull()
+    expect(shown).toEqual(['registry'])
+    for (const { close } of [other, registry]) close()
+  })
+
   it.each(['http://127.0.0.1:1/x', 'https://169.254.169.254/x', 'http://localhost:1/x'])(
     'that leads to %s is not followed, and the login is not shown',
     async (location) => {

@@ -76,6 +76,9 @@ const PLAIN_AGENTS: AgentSettings = { authorities: [], client: null, proxyOf: ()
 
 const isOwnMachine = (host: string) => /^(?:localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(?::[0-9]+)?$/.test(host)
 
+/** More than any repository has (A14). */
+const MAX_TAGS = 500_000
+
 class RegistryClient implements ContentStore {
   readonly #connection: Connection
   readonly #calls: RegistryCalls
@@ -187,17 +190,18 @@ class RegistryClient implements ContentStore {
 
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
     const name = this.#name(repository)
-    const found: string[] = []
+    const found = new Set<string>()
     let at: URL | null = this.#calls.url(`/v2/${name}/tags/list?n=1000`)
     for (let pages = 0; at !== null && pages < 1000; pages++) {
       const call = { method: 'GET', at, scopes: [`repository:${name}:pull`], expect: [200, 404] } as const
       const named = { ...call, what: `list the tags of ${name}` }
       const { answer, bytes } = await this.#calls.callForBody(named, MAX_MANIFEST_BYTES, signal)
       if (answer.statusCode === 404) break
-      found.push(...tagsIn(this.#calls.host, bytes))
+      for (const tag of tagsIn(this.#calls.host, bytes)) found.add(tag)
+      if (found.size > MAX_TAGS) throw refused(this.#calls.host, `lists more than ${MAX_TAGS} tags of ${name}`)
       at = this.#nextPage(answer, at)
     }
-    return [...new Set(found)].sort()
+    return [...found].sort()
   }
 
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {

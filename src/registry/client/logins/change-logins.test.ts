@@ -1,10 +1,15 @@
+import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { aFolder, never } from '../../testing.ts'
+import { run } from '../../../os/run.ts'
+import { systemClock } from '../../../os/system-clock.ts'
+import { aFolder, anImage, aRegistry, never } from '../../testing.ts'
+import { openRegistry } from '../open-registry.ts'
 import { forgetLogin, storeLogin } from './change-logins.ts'
 import { userCredentials } from './find-login.ts'
 
+const SKOPEO = '/usr/bin/skopeo'
 const kim = { username: 'kim', password: 'canary:4711' }
 const HUB = 'https://index.docker.io/v1/'
 
@@ -101,5 +106,37 @@ describe('a login that is forgotten', () => {
     await mkdir(join(other, '..'), { recursive: true })
     await writeFile(other, JSON.stringify({ auths: { r: { auth: 'eDp5' } } }))
     expect(await forgetLogin('r', home.env, never)).toEqual({ wasThere: false, remains: other })
+  })
+})
+
+describe.skipIf(!existsSync(SKOPEO))('skopeo (left out where it is not installed)', () => {
+  const skopeo = (args: readonly string[], env: Record<string, string>, input = '') =>
+    run(SKOPEO, args, { env: { PATH: '/usr/bin:/bin', ...env }, input, timeoutMs: 60_000, signal: never })
+
+  it('uses the login that Naru stored, and Naru the one that skopeo stored', async () => {
+    await using registry = await aRegistry({ token: 'canary-4711' })
+    await anImage(registry.store, 'shop', { tags: ['v1'] })
+    await using home = await aHome()
+    const inspect = ['inspect', '--tls-verify=false', `docker://${registry.host}/shop:v1`]
+    expect((await skopeo(inspect, { HOME: home.env.HOME })).code).not.toBe(0)
+    await storeLogin(registry.host, { username: 'naru', password: 'canary-4711' }, home.env, never)
+    expect(await skopeo(inspect, { HOME: home.env.HOME })).toMatchObject({ code: 0 })
+
+    const authFile = join(home.env.HOME, 'auth.json')
+    const login = [
+      'login',
+      '--tls-verify=false',
+      '--authfile',
+      authFile,
+      '-u',
+      'naru',
+      '--password-stdin',
+      registry.host,
+    ]
+    expect(await skopeo(login, { HOME: home.env.HOME }, 'canary-4711')).toMatchObject({ code: 0 })
+    const env = { REGISTRY_AUTH_FILE: authFile }
+    const store = await openRegistry(registry.host, { clock: systemClock, env: { ...home.env, ...env } })
+    expect(await store.tags('shop', never)).toEqual(['v1'])
+    store.close()
   })
 })
