@@ -125,7 +125,7 @@ export class Authorization {
       const startMs = this.#clock.monotonic()
       if (login !== null) this.#wasShown = true
       const answer = await this.#connection.send({ ...tokenRequest(url, params, login), signal })
-      const body = await readBody(url.host, answer, 1_048_576)
+      const body = await readBody(url.host, answer, { maxBytes: 1_048_576, limitMs: this.#connection.bodyLimitMs })
       if (answer.statusCode === 200) {
         const { token, lifetimeMs } = parseToken(this.#connection.host, body)
         return { token, untilMs: startMs + Math.max(lifetimeMs, SHORTEST_TOKEN_MS) * 0.9 }

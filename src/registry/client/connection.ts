@@ -5,7 +5,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type AddressClass, addressClass, mayLeadTo } from './address-class.ts'
 import { Agents, type AgentSettings } from './agents.ts'
-import { connectionFailure, refused } from './failures.ts'
+import { connectionFailure, refused, stalled } from './failures.ts'
 
 /** One request as it goes over the wire. */
 export interface WireRequest {
@@ -19,19 +19,25 @@ export interface WireRequest {
 /** HTTP to one registry and to where it leads: kept connections, a limit for silence, no way into networks that it should not know. */
 export class Connection {
   readonly origin: URL
-  readonly #stallMs: number
+  /** How long a connection may be silent. */
+  readonly stallMs: number
   readonly #agents: Agents
   /** Where the registry itself answered from; null: not yet. */
   #reached: AddressClass | null = null
 
   constructor(options: { readonly origin: URL; readonly stallMs: number; readonly agents: AgentSettings }) {
     this.origin = options.origin
-    this.#stallMs = options.stallMs
+    this.stallMs = options.stallMs
     this.#agents = new Agents(options.agents)
   }
 
   get host(): string {
     return this.origin.host
+  }
+
+  /** How long an answer of a few megabytes may take, however it trickles. */
+  get bodyLimitMs(): number {
+    return 2 * this.stallMs
   }
 
   /** The answer's head; its body is read by the caller. Throws Transient or a DeployError; what the body's source threw is thrown as it is. */
@@ -60,11 +66,11 @@ export class Connection {
         headers,
         signal,
         agent,
-        timeout: this.#stallMs,
+        timeout: this.stallMs,
         ...(isGuarded ? { lookup: this.#guardedLookup } : {}),
       })
       let sourceFailed: unknown = null
-      sent.on('timeout', () => sent.destroy(Object.assign(new Error('stalled'), { code: 'ESTALLED' })))
+      sent.on('timeout', () => sent.destroy(stalled()))
       sent.on('error', (failed) => {
         stopBody(body)
         reject(sourceFailed ?? (signal.aborted ? signal.reason : this.#failure(url, failed)))

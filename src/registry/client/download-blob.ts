@@ -5,11 +5,13 @@ import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
 import { verified } from '../verified.ts'
 import { inParts, paysInParts } from './download-parts.ts'
-import { connectionFailure, refused, Transient } from './failures.ts'
+import { connectionFailure, refused, stalled, Transient } from './failures.ts'
 import type { RegistryCall, RegistryCalls } from './registry-calls.ts'
 
 /** Interruptions of one download after which it is given up. */
 const MAX_INTERRUPTIONS = 8
+/** 1 kB/s over all of an answer: less is a stall. */
+const LEAST_BYTES_PER_MS = 1
 
 /** The verified bytes of a blob: goes on by Range where the connection broke. null: the registry has no such blob. */
 export async function downloadBlob(
@@ -87,6 +89,8 @@ class Download {
       bytes += piece.length
       if (fresh.length > 0) yield fresh
       const elapsedMs = clock.monotonic() - startMs
+      // A trickle is a stall that does not show as silence.
+      if (elapsedMs > this.#calls.stallMs && bytes < LEAST_BYTES_PER_MS * elapsedMs) throw stalled()
       const acceptRanges = answer.headers['accept-ranges']
       this.#isSlow =
         this.#mayUseParts && paysInParts({ bytes, elapsedMs, leftBytes: total - this.#offset, acceptRanges })

@@ -1,6 +1,5 @@
 import { DeployError } from '../../model/failure.ts'
 import { Transient } from './failures.ts'
-import { readBody } from './read-answer.ts'
 import type { RegistryCall, RegistryCalls } from './registry-calls.ts'
 
 /** Bytes of one request, and how many requests are under way: 16 MiB of memory for a blob. */
@@ -72,7 +71,7 @@ function fetchPart(
       answer.destroy()
       throw unlike(calls.host, range)
     }
-    const bytes = await readBody(calls.host, answer, end - start)
+    const bytes = await calls.readBody(answer, end - start)
     if (bytes.length === end - start) return bytes
     throw new Transient(unlike(calls.host, range))
   }, signal)

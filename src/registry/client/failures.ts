@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { DeployError, type Detail } from '../../model/failure.ts'
-import { durationText, rateLimit, rateLimitText, retryAfterMs } from './retry-after.ts'
+import { durationText, type RateLimit, rateLimit, rateLimitText, retryAfterMs } from './retry-after.ts'
 
 /** The longest that a registry may make us wait; who asks for more is not asked again. */
 const LONGEST_WAIT_MS = 60_000
@@ -23,6 +23,9 @@ export class Transient extends Error {
 const PASSING = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'EAI_AGAIN', 'ECONNREFUSED', 'ESTALLED'])
 /** Of those, what a wrong name or a registry that is not there gives: told at once, unless it has answered before. */
 const ABSENT = new Set(['ECONNREFUSED', 'ETIMEDOUT'])
+
+/** Thrown into a connection on which nothing, or next to nothing, moves. */
+export const stalled = (): Error => Object.assign(new Error('stalled'), { code: 'ESTALLED' })
 
 /** What a failed connection means. `seen`: the registry has answered before. */
 export function connectionFailure(host: string, failed: unknown, seen: boolean): Transient | DeployError {
@@ -50,33 +53,28 @@ export function answered(
 ): Transient | DeployError {
   const status = answer.statusCode ?? 0
   const waitMs = retryAfterMs(answer.headers['retry-after'], nowMs)
-  const isOver = rateLimit(answer.headers).remaining === 0 && waitMs === null
+  const limit = rateLimit(answer.headers)
+  const told = [
+    status === 429 ? rateLimitText(limit) : null,
+    waitMs === null ? null : `asks us to come back in ${durationText(waitMs / 1000)}`,
+  ].filter((part) => part !== null)
+  const said = `${message === '' ? '' : `: ${message}`}${told.length === 0 ? '' : ` (${told.join('; ')})`}`
   const failure =
-    status === 429
-      ? limitFailure(host, answer.headers, what, message, waitMs)
-      : answerFailure(host, status, what, message)
-  const again = PASSING_STATUS.has(status) && (waitMs ?? 0) <= LONGEST_WAIT_MS && !(status === 429 && isOver)
+    status === 429 ? limitFailure(host, what, said, { ...limit, waitMs }) : answerFailure(host, status, what, said)
+  const isOver = status === 429 && limit.remaining === 0 && waitMs === null
+  const again = PASSING_STATUS.has(status) && (waitMs ?? 0) <= LONGEST_WAIT_MS && !isOver
   return again ? new Transient(failure, waitMs) : failure
 }
 
 /** Too many requests: with the limit, whom it counts, and when to come back, as far as the registry says. */
 function limitFailure(
   host: string,
-  headers: IncomingMessage['headers'],
   what: string,
-  message: string,
-  waitMs: number | null,
+  said: string,
+  limit: RateLimit & { readonly waitMs: number | null },
 ): DeployError {
-  const limit = rateLimit(headers)
-  const told = [
-    rateLimitText(limit),
-    waitMs === null ? null : `asks us to come back in ${durationText(waitMs / 1000)}`,
-  ].filter((part) => part !== null)
-  const said = `${message === '' ? '' : `: ${message}`}${told.length === 0 ? '' : ` (${told.join('; ')})`}`
-  const { source, ...numbers } = limit
-  const detail: Detail = Object.fromEntries(
-    Object.entries({ host, status: 429, ...numbers, source, waitMs }).filter((entry) => entry[1] !== null),
-  ) as Detail
+  const known = Object.entries(limit).filter((entry): entry is [string, string | number] => entry[1] !== null)
+  const detail: Detail = { host, status: 429, ...Object.fromEntries(known) }
   return new DeployError('REGISTRY_RATE_LIMITED', `the registry ${host} answered 429 when asked to ${what}${said}`, {
     hint: `Nothing was changed. Log in with "naru login ${publicName(host)}" for a limit of your own, name a mirror (docs/registries.md), or come back later.`,
     detail,
@@ -89,8 +87,7 @@ export const publicName = (host: string): string => (host === 'registry-1.docker
 /** Statuses that may be another one in a moment. 507 (no space) will not. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
-function answerFailure(host: string, status: number, what: string, message: string): DeployError {
-  const said = message === '' ? '' : `: ${message}`
+function answerFailure(host: string, status: number, what: string, said: string): DeployError {
   const detail = { host, status }
   if (status === 401 || status === 403) {
     return new DeployError('REGISTRY_AUTH_FAILED', `the registry ${host} does not let us ${what} (${status})${said}`, {
@@ -105,7 +102,7 @@ function answerFailure(host: string, status: number, what: string, message: stri
     {
       hint: busy
         ? `Nothing was changed. Run the same command again later, or ask who runs ${host}.`
-        : 'Check the name of the image, and what the registry says above.',
+        : 'Check the name of the image, and what the registry says above. Some registries (ECR, Harbor) want the repository or project to be made first.',
       detail,
     },
   )

@@ -59,6 +59,21 @@ describe('F3: downloads', () => {
     await expect(read(host)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
   })
 
+  it('that only trickle go on over another connection', async () => {
+    const { host, seen } = await play((request, response, count) => {
+      const start = rangeStart(request)
+      const rest = blob.bytes.subarray(start)
+      const range = { 'Content-Range': `bytes ${start}-${blob.size - 1}/${blob.size}` }
+      response.writeHead(start > 0 ? 206 : 200, { 'Content-Length': rest.length, ...(start > 0 ? range : {}) })
+      if (count > 2) return response.end(rest)
+      let at = 0
+      const trickle = setInterval(() => response.write(rest.subarray(at, ++at)), 20)
+      response.on('close', () => clearInterval(trickle))
+    })
+    expect((await read(host, { stallMs: 300 })).equals(blob.bytes)).toBe(true)
+    expect(seen.length).toBeGreaterThan(2)
+  })
+
   it('refuse another range than the one that was asked for', async () => {
     const { host } = await play((_request, response, count) => {
       if (count === 1) {
@@ -89,6 +104,15 @@ describe('F3, F19: a registry that is busy', () => {
     const { host, seen } = await play((_request, response) => response.writeHead(status).end())
     await expect(clientOf(host).statBlob('shop', blob.digest, never)).rejects.toMatchObject({ code })
     expect(seen).toHaveLength(6)
+  })
+
+  it('is told at once when it is away for longer than anybody waits', async () => {
+    const { host, seen } = await play((_request, response) => response.writeHead(503, { 'Retry-After': '7200' }).end())
+    await expect(clientOf(host).readManifest('shop', 'v1', never)).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      message: expect.stringMatching(/503.*come back in 2 h/),
+    })
+    expect(seen).toHaveLength(1)
   })
 
   it.each([
@@ -429,6 +453,18 @@ describe('answers that break off', () => {
     await expect.poll(() => silent.seen.length, { timeout: 10_000 }).toBe(1)
     abort.abort(new Error('enough'))
     await expect(reading).rejects.toThrow('enough')
+  })
+
+  it('by a trickle are asked for again', async () => {
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }))
+    const { host } = await play((_request, response, count) => {
+      response.writeHead(200, { 'Content-Length': index.length })
+      if (count > 1) return response.end(index)
+      const trickle = setInterval(() => response.write(' '), 20)
+      response.on('close', () => clearInterval(trickle))
+    })
+    const manifest = await clientOf(host, { stallMs: 200 }).readManifest('shop', 'v1', never)
+    expect(manifest?.bytes).toEqual(index)
   })
 
   it('never end: what is longer than any manifest is not read', async () => {

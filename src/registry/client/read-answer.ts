@@ -1,12 +1,22 @@
 import type { IncomingMessage } from 'node:http'
-import { connectionFailure } from './failures.ts'
+import { connectionFailure, stalled } from './failures.ts'
 
-/** As `readAll`, of a host that has answered: what breaks off before its end is Transient. */
-export async function readBody(host: string, answer: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+/**
+ * As `readAll`, of a host that has answered: what breaks off before its end, or is not there after `limitMs` however much it
+ * moves, is Transient.
+ */
+export async function readBody(
+  host: string,
+  answer: IncomingMessage,
+  { maxBytes, limitMs }: { readonly maxBytes: number; readonly limitMs: number },
+): Promise<Uint8Array> {
+  const timer = setTimeout(() => answer.destroy(stalled()), limitMs)
   try {
     return await readAll(answer, maxBytes)
   } catch (failed) {
     throw connectionFailure(host, failed, true)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -74,9 +74,19 @@ export class RegistryCalls {
   ): Promise<{ readonly answer: IncomingMessage; readonly bytes: Uint8Array }> {
     const once = async () => {
       const answer = await this.once(call, signal)
-      return { answer, bytes: await readBody(this.host, answer, maxBytes) }
+      return { answer, bytes: await this.readBody(answer, maxBytes) }
     }
     return this.trying(once, signal)
+  }
+
+  /** Of an answer of some megabytes, at most `maxBytes` and one piece more. Throws Transient where it breaks off or trickles. */
+  readBody(answer: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+    return readBody(this.host, answer, { maxBytes, limitMs: this.#connection.bodyLimitMs })
+  }
+
+  /** How long a connection may be silent. */
+  get stallMs(): number {
+    return this.#connection.stallMs
   }
 
   /** Runs `work` until it ends in something that is not Transient, or often enough. */
