@@ -1,6 +1,9 @@
-import type { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import { DeployError } from '../../model/failure.ts'
 import type { ContentStore } from '../content-store.ts'
+import { mismatch } from '../failures.ts'
+import { skipping } from '../skipping.ts'
+import { verified } from '../verified.ts'
 import { registryHost } from './registry-client.ts'
 
 type Registry = ContentStore & { close(): void }
@@ -30,7 +33,10 @@ export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[
     statBlob: (...args) => registry.statBlob(...args),
     async readBlob(repository, digest, signal): Promise<Readable> {
       const blob = await found(repository, signal, (store, name) => store.readBlob(name, digest, signal))
-      return blob ?? registry.readBlob(repository, digest, signal)
+      const itself = () => registry.readBlob(repository, digest, signal)
+      if (blob === null) return itself()
+      const pieces = verified(goneOn(blob, itself, signal), { digest, size: null }, (got) => mismatch(digest, got))
+      return addAbortSignal(signal, Readable.from(pieces, { objectMode: false }))
     },
     async readManifest(repository, reference, signal) {
       const manifest = await found(repository, signal, (store, name) => store.readManifest(name, reference, signal))
@@ -46,6 +52,26 @@ export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[
       for (const { store } of mirrors) store.close()
     },
   }
+}
+
+/** What a mirror began to give; where it breaks off for good, the rest is the registry's. */
+async function* goneOn(
+  mirror: Readable,
+  itself: () => Promise<Readable>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  let offset = 0
+  try {
+    for await (const piece of mirror as AsyncIterable<Uint8Array>) {
+      offset += piece.length
+      yield piece
+    }
+    return
+  } catch (failed) {
+    signal.throwIfAborted()
+    if (!(failed instanceof DeployError)) throw failed
+  }
+  yield* skipping(await itself(), offset)
 }
 
 type Ask<T> = (store: ContentStore, name: string) => Promise<T | null>

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
-import { aFolder, anImage, aRegistry, bytesOf, never } from '../testing.ts'
+import { aBlob, aFolder, anImage, aRegistry, bytesOf, never, putBlob } from '../testing.ts'
 import { openRegistry } from './open-registry.ts'
 import { registryClient } from './registry-client.ts'
 import { proxyFor } from './settings/proxy-for.ts'
@@ -78,6 +78,30 @@ describe('mirrors', () => {
       const store = await opened(host, { 'docker.io': { mirrors: [mirror.host] } })
       expect((await store.readManifest('node', '24', never))?.descriptor.digest).toBe(descriptor.digest)
       await home.disposeAsync()
+    }
+  })
+
+  it('that break off in the middle of a blob are helped out by the registry', async () => {
+    await using registry = await aRegistry()
+    const blob = aBlob(3_000_000)
+    await putBlob(registry.store, 'shop', blob.bytes)
+    const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
+      refuses: (response) => response.writeHead(403).end(),
+      lies: (response) => response.writeHead(206, { 'Content-Range': 'bytes 0-0/1' }).end('x'),
+    }
+    for (const answer of Object.values(answers)) {
+      const mirror = createServer((request, response) => {
+        if (request.headers.range !== undefined) return answer(response)
+        response.writeHead(200, { 'Content-Length': blob.size })
+        response.write(blob.bytes.subarray(0, 1_000_000), () => setImmediate(() => response.destroy()))
+      })
+      await once(mirror.listen(0, '127.0.0.1'), 'listening')
+      const mirrors = [`127.0.0.1:${(mirror.address() as AddressInfo).port}`]
+      const store = await opened(registry.host, { [registry.host]: { mirrors } })
+      expect((await bytesOf(await store.readBlob('shop', blob.digest, never))).equals(blob.bytes)).toBe(true)
+      await home.disposeAsync()
+      mirror.closeAllConnections()
+      mirror.close()
     }
   })
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
+import { skipping } from '../skipping.ts'
 import { type Expected, verified } from '../verified.ts'
 import { refused, Transient } from './failures.ts'
 import type { RegistryCalls } from './registry-calls.ts'
@@ -171,11 +172,3 @@ export const pushScopes = (repository: string, from?: string): readonly string[]
   `repository:${repository}:pull,push`,
   ...(from === undefined ? [] : [`repository:${from}:pull`]),
 ]
-
-async function* skipping(pieces: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array, void> {
-  let left = bytes
-  for await (const piece of pieces) {
-    if (piece.length > left) yield piece.subarray(left)
-    left = Math.max(0, left - piece.length)
-  }
-}
