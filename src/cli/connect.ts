@@ -3,24 +3,25 @@ import { DeployError } from '../model/failure.ts'
 import { ApiClient, type ServerAddress } from './api-client.ts'
 import type { Connection } from './connection.ts'
 import type { Session } from './session.ts'
-import { isCi, SharedServer, type Use } from './shared-server.ts'
+import { isWithin, SharedServer, type Use } from './shared-server.ts'
 
 /**
  * --server or NARU_SERVER; else the one of the data folder, started if needed; under CI without a running one, or with
  * --no-server, one inside this process.
  */
 async function connect(session: Session, use: Use): Promise<Connection> {
-  const { host, options, env, output, signal } = session
+  const { host, options, output, signal } = session
   const elsewhere = serverElsewhere(session)
   if (elsewhere !== null) return outside(new ApiClient(elsewhere), 'elsewhere')
   const folder = host.dataFolder(options.data)
-  if (options.noServer) return SharedServer.alone(session, folder, use)
   const running = await host.runningServer(folder)
   if (running !== null) {
     const client = new ApiClient({ kind: 'socket', path: running })
-    return (await isInside(client, signal)) ? SharedServer.join(session, folder, use) : outside(client, 'detached')
+    if (await isInside(client, signal)) return SharedServer.join(session, folder, use)
+    if (options.noServer) throw serverRuns(folder)
+    return outside(client, 'detached')
   }
-  if (isCi(env)) return SharedServer.join(session, folder, use)
+  if (isWithin(session)) return SharedServer.join(session, folder, use)
   output.tell(`starting the server of ${folder}`)
   return outside(new ApiClient({ kind: 'socket', path: await host.startServer(folder, signal) }), 'detached')
 }
@@ -67,9 +68,16 @@ const outside = (client: ApiClient, kind: Connection['kind']): Connection => ({
   client,
   kind,
   isShared: false,
-  interrupt: async () => false,
+  isInterruptible: false,
+  interrupt: async () => {},
   close: async () => {},
 })
+
+const serverRuns = (folder: string) =>
+  new DeployError('SERVER_IN_USE', `a server of its own works on ${folder}`, {
+    hint: 'Use that one (leave out --no-server), or give this one a folder of its own with --data.',
+    detail: { folder },
+  })
 
 /** What stands before an @ may be a token. */
 const noAddress = (url: string) =>

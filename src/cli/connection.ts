@@ -7,8 +7,10 @@ export interface Connection {
   readonly kind: 'inside' | 'detached' | 'elsewhere'
   /** The server lives in the process of a command, this or another one: when that is gone, this one goes on. */
   readonly isShared: boolean
-  /** When the server is inside: finishes the current step and ends the operation with exit 9. false: it is not, and goes on. */
-  interrupt(operation: string): Promise<boolean>
+  /** Whether Ctrl-C ends the operation, and not only the watching: where the server is inside, and under CI. */
+  readonly isInterruptible: boolean
+  /** Finishes the current step and ends the operation with exit 9. */
+  interrupt(operation: string): Promise<void>
   /** Inside: stays until everything has ended that others asked the server for, and ends it. */
   close(): Promise<void>
 }

@@ -37,14 +37,7 @@ export class SharedServer implements Connection {
     this.#use = use
   }
 
-  /** In this process and in no other. Throws SERVER_IN_USE. */
-  static async alone(session: Session, folder: string, use: Use): Promise<Connection> {
-    const shared = new SharedServer(session, folder, use)
-    await shared.#open()
-    return shared
-  }
-
-  /** The one that is there, else in this process. Throws SERVER_IN_USE when the folder has no server that answers, and stays locked. */
+  /** The one that is there, else in this process. Throws SERVER_UNREACHABLE when the folder has no server that answers, and stays locked. */
   static async join(session: Session, folder: string, use: Use): Promise<Connection> {
     const shared = new SharedServer(session, folder, use)
     await untilTrue(session, () => shared.#find())
@@ -60,12 +53,24 @@ export class SharedServer implements Connection {
     return this.#server === null ? 'detached' : 'inside'
   }
 
-  async interrupt(operation: string): Promise<boolean> {
-    await this.#finding?.catch(() => false)
-    if (this.#server === null) return false
+  get isInterruptible(): boolean {
+    return this.#server !== null || isWithin(this.#session)
+  }
+
+  /** Also in the process of another command, and where that goes in the same moment: a cancelled pipeline ends all of its jobs. */
+  async interrupt(operation: string): Promise<void> {
     this.#isLeaving = true
-    await this.#server.interrupt(operation)
-    return true
+    const { clock, signal } = this.#session
+    const until = clock.monotonic() + AWAY_MS
+    while (true) {
+      await untilTrue(this.#session, () => this.#find())
+      if (this.#server !== null) return this.#server.interrupt(operation)
+      try {
+        return await this.client.post(`/v1/operations/${operation}/interrupt`, {}, signal)
+      } catch (failed) {
+        if (!isGone(failed) || clock.monotonic() > until) throw failed
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -84,7 +89,7 @@ export class SharedServer implements Connection {
   }
 
   async #look(): Promise<boolean> {
-    const { host, env, signal } = this.#session
+    const { host, signal } = this.#session
     if (this.#server !== null) return true
     const running = await host.runningServer(this.#folder)
     if (running !== null) {
@@ -92,7 +97,7 @@ export class SharedServer implements Connection {
       return true
     }
     try {
-      if (isCi(env)) await this.#open()
+      if (isWithin(this.#session)) await this.#open()
       else this.#socket = await host.startServer(this.#folder, signal)
       return true
     } catch (failed) {
@@ -203,5 +208,7 @@ const hasBegunNothing = (failed: unknown): boolean =>
 const isTaken = (failed: unknown): boolean =>
   failed instanceof DeployError && (failed.code === 'SERVER_IN_USE' || failed.code === 'SERVER_UNREACHABLE')
 
-/** Under CI no process is left behind. */
-export const isCi = ({ CI }: Session['env']): boolean => CI !== undefined && CI !== '' && CI !== 'false'
+/** Under CI, and with --no-server, no process is left behind: the server lives within a command. */
+export function isWithin({ env: { CI }, options }: Pick<Session, 'env' | 'options'>): boolean {
+  return options.noServer || (CI !== undefined && CI !== '' && CI !== 'false')
+}

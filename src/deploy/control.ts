@@ -31,10 +31,10 @@ export class Control {
     for (const scope of await this.place.memory.scopes()) this.loop(scope)
   }
 
-  /** What should be, what is, and what is under way: also where this process only looks, and begins no loop. */
+  /** What should be, what is, and what is under way: also where no loop carries it on. */
   async status(scope: Scope, signal: AbortSignal): Promise<EnvironmentStatus> {
     const known = this.#loops.get(scopeName(scope))
-    if (known !== undefined) return known.loop.status(signal)
+    if (known !== undefined && !known.loop.isHalted) return known.loop.status(signal)
     const { memory } = this.place
     const desired = await memory.desired(scope)
     const rollout = (await memory.rollouts(scope, HISTORY)).find(({ phase }) => phase !== 'Done') ?? null
@@ -100,7 +100,7 @@ export class Control {
     }
   }
 
-  /** Ends an operation the way that nobody has to wait for a successor. Nothing is done for its scope after it. */
+  /** Ends an operation the way that nobody has to wait for a successor. Its rollout stays unfinished. */
   async interrupt(operation: string): Promise<void> {
     const why = new DeployError('INTERRUPTED', 'interrupted before the rollout had begun', {
       hint: 'Nothing was changed. Ask again: naru deploy.',

@@ -18,10 +18,35 @@ export async function runningServer(folder: string): Promise<string | null> {
   return (await answers(socket)) ? socket : null
 }
 
-/** Starts a server of its own, which outlives this process, and waits until it answers. Throws SERVER_UNREACHABLE with the end of its log. */
+/**
+ * Starts a server of its own, which outlives this process, and waits until it answers: also where a command that served the
+ * folder is just leaving it. Throws SERVER_UNREACHABLE with the end of its log.
+ */
 export async function startServer(folder: string, signal: AbortSignal): Promise<string> {
-  const paths = dataPaths(folder)
+  const { log } = dataPaths(folder)
   await makeFolder(folder, 0o700)
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)])
+  const delays = backoff(50, 500)
+  while (true) {
+    const socket = await startOnce(folder, deadline)
+    if (socket !== null) return socket
+    signal.throwIfAborted()
+    const tail = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-5)
+    const isTaken = tail.slice(-2).some((line) => line.includes('SERVER_IN_USE'))
+    if (deadline.aborted || !isTaken) throw didNotStart(folder, log, tail)
+    await systemClock.sleep(delays.next().value, deadline).catch(() => {})
+  }
+}
+
+const didNotStart = (folder: string, log: string, tail: readonly string[]) =>
+  new DeployError('SERVER_UNREACHABLE', `the server of ${folder} did not start:\n${tail.join('\n')}`, {
+    hint: `Its log is ${log}. See what is missing with: naru doctor.`,
+    detail: { folder },
+  })
+
+/** null: it ended before it answered, or did not answer in time. */
+async function startOnce(folder: string, deadline: AbortSignal): Promise<string | null> {
+  const paths = dataPaths(folder)
   const log = openSync(paths.log, 'a', 0o600)
   const bin = join(import.meta.dirname, '..', '..', 'bin', 'naru')
   const child = spawn(process.execPath, [bin, 'server', '--data', folder], {
@@ -36,7 +61,6 @@ export async function startServer(folder: string, signal: AbortSignal): Promise<
     child.once('error', () => resolve(true))
   })
   child.unref()
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)])
   for (const delayMs of backoff(20, 200)) {
     if (await answers(paths.socket)) return paths.socket
     const isOver = await Promise.race([
@@ -49,13 +73,7 @@ export async function startServer(folder: string, signal: AbortSignal): Promise<
     if (isOver) break
   }
   // Another command may have started one at the same moment: the folder's lock let only one of them live.
-  if (await answers(paths.socket)) return paths.socket
-  signal.throwIfAborted()
-  const tail = (await readFile(paths.log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-5).join('\n')
-  throw new DeployError('SERVER_UNREACHABLE', `the server of ${folder} did not start:\n${tail}`, {
-    hint: `Its log is ${paths.log}. See what is missing with: naru doctor.`,
-    detail: { folder },
-  })
+  return (await answers(paths.socket)) ? paths.socket : null
 }
 
 function answers(socketPath: string): Promise<boolean> {

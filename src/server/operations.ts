@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { EventStream } from '../deploy/event-stream.ts'
 import { DeployError } from '../model/failure.ts'
 import type { ServerContext } from './server-context.ts'
 import { sendStream } from './sse.ts'
@@ -18,13 +19,7 @@ export const operationRoutes =
         },
       },
       async (request, reply) => {
-        const { operation } = request.params
-        const stream = await control.operations.find(operation)
-        if (stream === null) {
-          throw new DeployError('ROLLOUT_NOT_FOUND', `there is no operation ${operation}`, {
-            hint: 'See what there was with: naru history.',
-          })
-        }
+        const stream = await found(request.params.operation)
         // Whoever follows a rollout waits for its end: this process goes on with it, if it only looked until now.
         if (!stream.ended && stream.rollout !== null) control.loop(stream.scope)
         const after = request.query.after ?? lastEventId(request.headers['last-event-id'])
@@ -33,6 +28,30 @@ export const operationRoutes =
         })
       },
     )
+    // For whoever asked for it under CI, where a signal ends the operation and not only the watching.
+    server.post(
+      '/v1/operations/:operation/interrupt',
+      {
+        schema: {
+          summary: 'End one operation after its current step; its rollout stays unfinished until it is resumed',
+          params: z.object({ operation: z.string().max(64) }),
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { operation } = await found(request.params.operation)
+        await control.interrupt(operation)
+        return reply.code(204).send(null)
+      },
+    )
+
+    async function found(operation: string): Promise<EventStream> {
+      const stream = await control.operations.find(operation)
+      if (stream !== null) return stream
+      throw new DeployError('ROLLOUT_NOT_FOUND', `there is no operation ${operation}`, {
+        hint: 'See what there was with: naru history.',
+      })
+    }
   }
 
 /** Where a client wants to go on; what is no number of ours is from the beginning. */

@@ -61,12 +61,16 @@ describe('commands under CI that share one data folder', () => {
     SLOW,
   )
 
-  it(
-    'deploy two apps in the same moment, and both end all-new',
-    async () => {
+  it.each([
+    ['under CI', ['deploy'], { CI: '1' }],
+    ['with --no-server', ['deploy', '--no-server'], {}],
+  ])(
+    'deploy two apps in the same moment %s, and both end all-new',
+    async (_how, args, how) => {
       for (const app of [shop, mail]) await app.commit('good')
-      const both = [start(shop, 'deploy'), start(mail, 'deploy')]
+      const both = [shop, mail].map((app) => stage.start(args, { cwd: app.repository, env: how }))
       for (const { ended } of both) allNew(await ended)
+      expect(existsSync(join(stage.data, 'server.sock')), 'no server is left behind').toBe(false)
     },
     SLOW,
   )
@@ -132,6 +136,43 @@ describe('commands under CI that share one data folder', () => {
       first.child.kill('SIGTERM')
       expect(await first.ended).toMatchObject({ code: 9, stderr: expect.stringContaining('INTERRUPTED') })
       allNew(await second.ended)
+    },
+    SLOW,
+  )
+
+  it(
+    'end together when all of them are cancelled, and say where that leaves their apps',
+    async () => {
+      const first = await deployFor(shop, 3)
+      await first.told(UNDER_WAY)
+      const second = await deployFor(mail, 3)
+      await second.told(UNDER_WAY)
+      for (const { child } of [first, second]) child.kill('SIGTERM')
+      for (const { ended } of [first, second]) {
+        const { code, stderr } = await ended
+        expect({ code, stderr }).toMatchObject({ code: 9, stderr: expect.stringContaining('error INTERRUPTED') })
+        expect(stderr).not.toContain('the server carries it out')
+      }
+      for (const app of [shop, mail]) expect(await status(app)).toMatchObject({ unattended: true })
+      // Both are carried on by one command: what it leads ends before it does.
+      allNew(await naru(shop, 'resume'))
+      for (const app of [shop, mail]) expect(await status(app)).toMatchObject({ unattended: false, rollout: null })
+    },
+    SLOW,
+  )
+
+  it(
+    'interrupt what another command carries out, and go on with it there',
+    async () => {
+      const first = await deployFor(shop, 6)
+      await first.told(UNDER_WAY)
+      const second = await deployFor(mail, 3)
+      await second.told(UNDER_WAY)
+      second.child.kill('SIGTERM')
+      expect(await second.ended).toMatchObject({ code: 9, stderr: expect.stringContaining('naru resume') })
+      allNew(await naru(mail, 'resume'))
+      allNew(await first.ended)
+      expect(await serves(mail)).toContain(second.version)
     },
     SLOW,
   )

@@ -14,8 +14,8 @@ export type End = Extract<Event, { kind: 'end' }>
 const MOST_TRIES = 5
 
 /**
- * Begins an operation and shows its events up to the end, which it answers. Ctrl-C and --timeout: a server in this process
- * finishes the current step, puts back what it drained and ends the operation; any other goes on without us, and that is said.
+ * Begins an operation and shows its events up to the end, which it answers. Ctrl-C and --timeout: a server in the process of a
+ * command finishes the current step, puts back what it drained and ends the operation; any other goes on without us, and that is said.
  * What was lost with another command's server before it was a rollout is asked for again.
  */
 export async function runOperation(
@@ -56,9 +56,10 @@ async function watch({ session, connection, view, started, beganMs, mayAsk }: Wa
   let isOurs = false
   const giveBack = interrupts.answerBy(async (reason) => {
     isOurs = true
-    if (connection.kind === 'inside') output.insist(`${reason.message}: finishing the current step`)
+    if (!connection.isInterruptible) return watching.abort(goesOn(started, reason))
+    output.insist(`${reason.message}: finishing the current step`)
     try {
-      if (!(await connection.interrupt(started.operation))) return watching.abort(goesOn(started, reason))
+      await connection.interrupt(started.operation)
       // Before there is a rollout, nothing was touched, and nobody would end the stream.
       if (rollout === null) watching.abort(endedHere(started, reason))
     } catch (failed) {

@@ -155,18 +155,27 @@ export class EnvironmentLoop {
   }
 
   /**
-   * Before this process goes and nobody stays behind: what was drained and still runs is admitted again, and the operation
-   * ends with 9. The rollout stays unfinished: the next process goes on with it. Nothing is done after this. Another operation
-   * that is under way by now is left alone.
+   * Before whoever asked for an operation goes: what was drained and still runs is admitted again, and the operation ends with
+   * 9. The rollout stays unfinished until the next change is asked for, here or of another process: that goes on with it.
+   * Another operation that is under way by now is left alone.
    */
   interrupt(operation: string): Promise<void> {
-    return this.#askNow(async (held) => {
-      if (held.active?.rollout.operation !== operation) return
+    const answer = this.#intents.add(async () => {
+      const held = await this.#hold()
+      if (this.#halted || held.active?.rollout.operation !== operation) return
       this.#halted = true
       await interruptRollout(held.active, held.state)
       held.active = null
       await held.state.letGo()
     })
+    this.#changed.notify()
+    this.#held?.active?.interruptStep()
+    return answer
+  }
+
+  /** Its rollout was interrupted, and nothing is done until something else is asked for. */
+  get isHalted(): boolean {
+    return this.#halted
   }
 
   /** What is under way; null: nothing, as far as this process knows by now. */
@@ -187,7 +196,11 @@ export class EnvironmentLoop {
   }
 
   #ask<T>(intent: (held: Held) => Promise<T>): Promise<T> {
-    const answer = this.#intents.add(async () => intent(await this.#hold()))
+    const answer = this.#intents.add(async () => {
+      if (this.#halted) this.#forget()
+      this.#halted = false
+      return intent(await this.#hold())
+    })
     this.#changed.notify()
     return answer
   }
