@@ -11,6 +11,10 @@ export interface BuildRequest {
   readonly dockerfile: string
   readonly target: string | null
   readonly args: Readonly<Record<string, string>>
+  /** Values for `RUN --mount=type=secret`, by id. They reach no layer, log or key of a cache. Default: none. */
+  readonly secrets?: Readonly<Record<string, string>>
+  /** Sockets of ssh agents for `RUN --mount=type=ssh`, by id. Default: none. */
+  readonly ssh?: Readonly<Record<string, string>>
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   /** Where base images are found: repository in the embedded registry. */

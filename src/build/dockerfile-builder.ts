@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
@@ -13,12 +12,7 @@ import { type PlannedImage, publishImage } from './image/publish-image.ts'
 import { BuildProgress } from './build-progress.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { hostPlatform } from './platform.ts'
-import { LowerFolders } from './sandbox/lower-folders.ts'
-import { findPrivileges } from './sandbox/privileges.ts'
-import { RunResults } from './sandbox/run-results.ts'
-import { RunSteps } from './sandbox/run-steps.ts'
-import { findTools } from './sandbox/tools.ts'
-import { sweepWorkFolders } from './sandbox/work-folder.ts'
+import { RunSandboxes, type SandboxOptions } from './sandbox/run-sandboxes.ts'
 import { StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
@@ -27,16 +21,17 @@ import { BuildArgs, expander, globalVariables } from './variables.ts'
  * Builds images from Dockerfiles in this process: no daemon, no container, no tar on disk. `cacheFolder` (absolute, made
  * when needed) remembers what became of equal inputs; losing it costs time only. Several builds may share it.
  */
-export function dockerfileBuilder(options: { readonly cacheFolder: string }): Builder {
+export function dockerfileBuilder(options: SandboxOptions & { readonly cacheFolder: string }): Builder {
   const { cacheFolder } = options
+  const sandboxes = new RunSandboxes(join(cacheFolder, 'sandbox'), options)
   return {
     async build(request, report, signal) {
       await sweepTemporary(cacheFolder, systemClock.now())
-      await sweepWorkFolders(sandboxFolder(cacheFolder, 'work'), removeFolder)
       const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       try {
-        return await buildImage({ request, cacheFolder, context, contents, report }, signal)
+        const build = { request, cacheFolder, context, contents, sandboxes, report }
+        return await sandboxes.during(() => buildImage(build, signal))
       } finally {
         context.close()
         await contents.discard()
@@ -50,6 +45,7 @@ interface Build {
   readonly cacheFolder: string
   readonly context: BuildContext
   readonly contents: SpooledContents
+  readonly sandboxes: RunSandboxes
   readonly report: Report
 }
 
@@ -68,7 +64,7 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const builder = new StageBuilder(
     {
       ...{ dockerfile, context: context.files, args, globals, platform, bases: request.bases, cacheFolder, contents },
-      ...{ runs: openRunSteps(build), progress },
+      ...{ runs: build.sandboxes.steps(request, contents, report), progress },
     },
     signal,
   )
@@ -87,22 +83,6 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
     },
     signal,
   )
-}
-
-const RUN_MS = 3600_000
-const sandboxFolder = (cacheFolder: string, name: string): string => join(cacheFolder, 'sandbox', name)
-const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
-
-function openRunSteps({ cacheFolder, contents, report }: Build): RunSteps {
-  const privileges = findPrivileges(findTools(process.env.PATH ?? ''))
-  return new RunSteps({
-    work: sandboxFolder(cacheFolder, 'work'),
-    results: new RunResults(sandboxFolder(cacheFolder, 'runs')),
-    lowers: new LowerFolders(sandboxFolder(cacheFolder, 'lowers'), privileges, contents),
-    privileges: () => privileges,
-    timeoutMs: RUN_MS,
-    report,
-  })
 }
 
 async function evaluateAll(

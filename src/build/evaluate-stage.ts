@@ -125,6 +125,8 @@ class Evaluation {
       ),
       tree,
       readText: (path) => readText(tree, path),
+      filesOf: (from) =>
+        from === null ? Promise.resolve(this.#around.context) : this.#around.filesOf(from, instruction),
     })
     applyRun(tree, result)
     return result.layer.length === 0 ? { layer: null, upper: null } : { layer: addedBy(result), upper: result.upper }

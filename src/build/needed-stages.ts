@@ -1,6 +1,7 @@
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Dockerfile, findStage, type Stage } from './dockerfile/stages.ts'
+import { checkRunFlags, mountOrigins } from './sandbox/run-flags.ts'
 import type { Expand } from './variables.ts'
 
 /** Where a stage or a COPY takes its files from. */
@@ -51,9 +52,10 @@ export function neededStages(dockerfile: Dockerfile, target: Stage, expand: Expa
 }
 
 function copiesOf(dockerfile: Dockerfile, stage: Stage): readonly Origin[] {
-  return stage.instructions.flatMap((one) =>
-    one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, stage.index, one.from, one.place)] : [],
-  )
+  return stage.instructions.flatMap((one) => {
+    if (one.kind === 'run') return mountOrigins(one).map((from) => copyOrigin(dockerfile, stage.index, from, one.place))
+    return one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, stage.index, one.from, one.place)] : []
+  })
 }
 
 const OTHER_FLAGS_HINT = 'Leave the flag out, or build the image with another builder, push it and deploy it by image.'
@@ -61,6 +63,7 @@ const OTHER_FLAGS_HINT = 'Leave the flag out, or build the image with another bu
 /** Refuses what is read but not carried out yet, so that nothing is ever ignored. Throws DOCKERFILE_NOT_SUPPORTED at its place. */
 export function refuseUnsupported(instruction: Instruction): void {
   const { place } = instruction
+  if (instruction.kind === 'run') checkRunFlags(instruction)
   if (instruction.kind !== 'copy' && instruction.kind !== 'add') return
   const [flag] = instruction.others
   if (flag === undefined) return

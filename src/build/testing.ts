@@ -10,6 +10,7 @@ import type { ContentStore } from '../registry/content-store.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import type { BuildRequest, BuildResult } from './builder.ts'
 import { dockerfileBuilder } from './dockerfile-builder.ts'
+import type { SandboxOptions } from './sandbox/run-sandboxes.ts'
 
 export const never = new AbortController().signal
 
@@ -75,13 +76,16 @@ export interface TestBuild extends AsyncDisposable {
 }
 
 /** A tree to build, a real store, and an empty cache. */
-export async function aBuild(files: Readonly<Record<string, TestFile>>): Promise<TestBuild> {
+export async function aBuild(
+  files: Readonly<Record<string, TestFile>>,
+  options: SandboxOptions = {},
+): Promise<TestBuild> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-build-'))
   const [root, cacheFolder] = [join(folder, 'root'), join(folder, 'cache')]
   await mkdir(root)
   await writeTree(root, files)
   const store = await DiskStore.open(join(folder, 'store'), systemClock)
-  const builder = dockerfileBuilder({ cacheFolder })
+  const builder = dockerfileBuilder({ ...options, cacheFolder })
   const run = async (request: Partial<BuildRequest> = {}) => {
     const happenings: Happening[] = []
     const whole: BuildRequest = {

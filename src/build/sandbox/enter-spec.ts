@@ -8,10 +8,28 @@ export interface EnterSpec {
   /** Moved over `/`, so that nothing of the machine is left to climb to; null: an OCI runtime changes the root. */
   readonly newRoot: string | null
   readonly hostname: string
-  /** The environment of what it becomes. */
+  /** Becomes memory: secrets, and the bundle of an OCI runtime with its state. */
+  readonly privateFolder: string
+  /** config.json of an OCI bundle without its variables; null: no runtime is used. */
+  readonly bundle: { readonly process: object } | null
+  /** The environment of an OCI runtime itself. */
+  readonly own: Readonly<Record<string, string>>
+  /** The environment of the command, without secrets. */
   readonly env: Readonly<Record<string, string>>
   /** What it becomes: absolute path and arguments. */
   readonly chain: readonly string[]
+}
+
+/** What `enter.mjs` is told by stdin, and nobody else. */
+export interface EnterSecrets {
+  readonly files: readonly {
+    readonly name: string
+    readonly mode: number
+    readonly uid: number
+    readonly gid: number
+    readonly value: string
+  }[]
+  readonly env: Readonly<Record<string, string>>
 }
 
 /** One line of fstab(5). */

@@ -1,13 +1,15 @@
 // The first program in a sandbox's namespaces: mounts what the command sees, makes that the root where asked, and becomes
 // the next program. Plain JavaScript, because each RUN waits for it: stripping types would take longer than all the rest.
-// Arguments: the file of an EnterSpec (enter-spec.ts). Its own environment is TOOL_ENV: nothing of an image steers it.
+// Arguments: the file of an EnterSpec (enter-spec.ts). Secrets come by stdin and go to memory only. Its own environment is
+// TOOL_ENV: nothing of an image steers it.
 // @ts-check
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs'
 
 const spec = /** @type {import('./enter-spec.ts').EnterSpec} */ (
   JSON.parse(readFileSync(String(process.argv[2]), 'utf8'))
 )
+const secrets = /** @type {import('./enter-spec.ts').EnterSecrets} */ (JSON.parse(readFileSync(0, 'utf8')))
 
 /** @param {readonly string[]} args */
 function mount(args) {
@@ -21,15 +23,29 @@ function mount(args) {
   process.exit(125)
 }
 
+process.umask(0o022)
+// Before all else: what is in it ends with these namespaces.
+mount(['--no-mtab', '-t', 'tmpfs', '-o', 'mode=0755,nosuid,nodev', 'private', spec.privateFolder])
+for (const { name, mode, uid, gid, value } of secrets.files) {
+  const path = `${spec.privateFolder}/${name}`
+  writeFileSync(path, value, { mode: 0o600 })
+  chownSync(path, uid, gid)
+  chmodSync(path, mode)
+}
 mount(['--no-mtab', '--all', '--fstab', spec.mountTable])
 if (spec.newRoot !== null) {
   process.chdir(spec.newRoot)
   mount(['--no-mtab', '--move', spec.newRoot, '/'])
 }
+if (spec.bundle !== null) {
+  const variables = Object.entries({ ...spec.env, ...secrets.env }).map(([name, value]) => `${name}=${value}`)
+  const config = { ...spec.bundle, process: { ...spec.bundle.process, env: variables } }
+  writeFileSync(`${spec.privateFolder}/config.json`, JSON.stringify(config), { mode: 0o600 })
+}
 try {
-  writeFileSync('/proc/sys/kernel/hostname', spec.hostname)
+  if (spec.newRoot !== null) writeFileSync('/proc/sys/kernel/hostname', spec.hostname)
 } catch {
-  // Only root may, and with an OCI runtime it is the runtime that does.
+  // The name is for people.
 }
 // Node ignores these two, and a program would inherit that: with its last listener the default comes back.
 for (const signal of /** @type {const} */ (['SIGPIPE', 'SIGXFSZ'])) {
@@ -37,4 +53,5 @@ for (const signal of /** @type {const} */ (['SIGPIPE', 'SIGXFSZ'])) {
   process.on(signal, ignore).off(signal, ignore)
 }
 const [program, ...args] = spec.chain
-process.execve(String(program), [String(program), ...args], { ...spec.env })
+const env = spec.bundle === null ? { ...spec.env, ...secrets.env } : spec.own
+process.execve(String(program), [String(program), ...args], { ...env })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, mkdir, rename, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { canonicalJson } from '../../lib/canonical-json.ts'
@@ -7,30 +7,35 @@ import { diskFull } from '../../model/disk-full.ts'
 import { makeFolder } from '../../os/atomic-file.ts'
 import { run } from '../../os/run.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
-import type { Added } from '../image/file-entry.ts'
-import { type FileTree, parentOf } from '../image/file-tree.ts'
+import type { Added, Files } from '../image/file-entry.ts'
+import { type FileTree, joinPath, parentOf } from '../image/file-tree.ts'
 import { layerKey, settleLayer } from '../image/make-layer.ts'
+import { resolvePath } from '../image/resolve-path.ts'
 import { tarBytes } from '../image/tar-bytes.ts'
 import type { Privileges } from './privileges.ts'
 import { TOOL_ENV, tool } from './tools.ts'
+import { ownFolder } from './work-folder.ts'
 
 const UNPACK_MS = 3600_000
 
 /** Unpacked files of base images and of COPYs: the lower folders of overlays, each made once. */
 export class LowerFolders {
   readonly #folder: string
+  readonly #work: string
   readonly #privileges: Privileges
   readonly #contents: SpooledContents
 
-  constructor(folder: string, privileges: Privileges, contents: SpooledContents) {
+  /** `work`: where they are made, before they count. */
+  constructor(folder: string, work: string, privileges: Privileges, contents: SpooledContents) {
     this.#folder = folder
+    this.#work = work
     this.#privileges = privileges
     this.#contents = contents
   }
 
   /** The whole file system of an image, named by what it is made of. */
   ofImage(name: string, tree: FileTree, signal: AbortSignal): Promise<string> {
-    return this.#folderOf(`image-${hashOf(name)}`, () => Promise.resolve(new Map(tree.entriesByPath)), signal)
+    return this.#folderOf(`image-${hashOf(name)}`, new Map(tree.entriesByPath), signal)
   }
 
   /** What a COPY added; folders that it only passed through are as the tree has them, since an overlay shows the topmost. */
@@ -43,27 +48,45 @@ export class LowerFolders {
       }
     }
     const key = layerKey(await settleLayer(whole, signal))
-    return this.#folderOf(`layer-${key}`, () => Promise.resolve(whole), signal)
+    return this.#folderOf(`layer-${key}`, whole, signal)
   }
 
-  async #folderOf(name: string, entries: () => Promise<Added>, signal: AbortSignal): Promise<string> {
+  /** A file or folder of another file system: the folder that holds it under the name `it`, and what names its content. */
+  async ofSource(files: Files, source: string, signal: AbortSignal): Promise<{ folder: string; key: string } | null> {
+    const from = resolvePath(files, source)?.path
+    if (from === undefined || files.at(from) === null) return null
+    const added: Added = new Map()
+    const walk = (path: string, to: string) => {
+      const entry = files.at(path)
+      if (entry === null || entry.type === 'special') return
+      added.set(to, entry)
+      for (const name of entry.type === 'directory' ? files.names(path) : [])
+        walk(joinPath(path, name), `${to}/${name}`)
+    }
+    walk(from, 'it')
+    const key = layerKey(await settleLayer(added, signal))
+    return { key, folder: await this.#folderOf(`layer-${key}`, added, signal) }
+  }
+
+  async #folderOf(name: string, entries: Added, signal: AbortSignal): Promise<string> {
     const folder = join(this.#folder, name)
     if ((await stat(folder).catch(() => null)) !== null) {
       const now = new Date()
       await utimes(dirname(join(folder, 'x')), now, now)
       return join(folder, 'root')
     }
-    const part = join(this.#folder, `.${name}.${process.pid}.part`)
+    const part = await ownFolder(this.#work)
     try {
-      await rm(part, { recursive: true, force: true })
-      await makeFolder(this.#folder)
-      await mkdir(join(part, 'root'), { recursive: true })
+      await makeFolder(this.#folder, 0o700)
+      await mkdir(join(part, 'root'))
       await chmod(join(part, 'root'), 0o755)
-      await this.#unpack(await entries(), join(part, 'root'), signal)
-      await rename(part, folder)
+      await this.unpack(entries, join(part, 'root'), signal)
+      await writeFile(join(part, 'bytes'), String(sizeOf(entries)))
+      await rename(part, folder).catch(unlessThere)
     } catch (failed) {
-      await rm(part, { recursive: true, force: true })
       throw diskFull(failed, `unpacking an image to ${this.#folder}`)
+    } finally {
+      await this.#privileges.remove(part, signal)
     }
     return join(folder, 'root')
   }
@@ -72,7 +95,7 @@ export class LowerFolders {
    * GNU tar writes them, because it can set attributes and, in a user namespace, owners. The archive is ours and sorted, and
    * names no path through a link: nothing can lead out of the folder.
    */
-  async #unpack(entries: Added, root: string, signal: AbortSignal): Promise<void> {
+  async unpack(entries: Added, root: string, signal: AbortSignal): Promise<void> {
     const files = await settleLayer(entries, signal)
     await this.#contents.prepare(
       files.flatMap(({ entry }) => (entry.type === 'file' ? entry.content : [])),
@@ -98,6 +121,14 @@ export class LowerFolders {
       ? Object.assign(new Error(why), { code: 'ENOSPC' })
       : new Error(`tar ended with ${code}: ${why}`)
   }
+}
+
+const sizeOf = (entries: Added): number =>
+  [...entries.values()].reduce((sum, entry) => sum + (entry.type === 'file' ? entry.content.size : 0), 0)
+
+/** Somebody else made the same: theirs is as good. */
+function unlessThere(failed: NodeJS.ErrnoException): void {
+  if (failed.code !== 'ENOTEMPTY' && failed.code !== 'EEXIST') throw failed
 }
 
 const hashOf = (name: string): string => createHash('sha256').update(canonicalJson(name)).digest('hex')

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { DeployError } from '../../model/failure.ts'
 import { type Tools, tool } from './tools.ts'
 
@@ -6,11 +7,13 @@ export interface Privileges {
   readonly tools: Tools
   /** In a user namespace: overlays keep their marks in attributes that a user may set. */
   readonly userNamespace: boolean
-  /** The command with these rights: program and arguments. */
+  /** The command with these rights: program and arguments. Throws ISOLATION_UNAVAILABLE where they cannot be had. */
   command(args: readonly string[]): readonly [string, readonly string[]]
+  /** Removes a folder whose files may belong to users of an image. */
+  remove(path: string, signal: AbortSignal): Promise<void>
 }
 
-/** Root has them. Throws ISOLATION_UNAVAILABLE where they cannot be had. */
+/** What this process may do for a RUN. */
 export function findPrivileges(tools: Tools): Privileges {
   return {
     tools,
@@ -19,6 +22,7 @@ export function findPrivileges(tools: Tools): Privileges {
       if (process.geteuid?.() !== 0) throw needsRoot()
       return [tool(tools, 'setpriv'), ['--pdeathsig', 'KILL', '--', ...args]]
     },
+    remove: (path) => rm(path, { recursive: true, force: true }),
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFile, rename, rm, utimes } from 'node:fs/promises'
+import { mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises'
 import { openSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { makeFolder, syncFolder, writeFileAtomic } from '../../os/atomic-file.ts'
 import { bytesContent, DiskContent } from '../image/content.ts'
 import type { Added, FileEntry } from '../image/file-entry.ts'
@@ -44,12 +44,22 @@ export class RunResults {
   /** Takes an upper folder over. It counts when all of it is there. */
   async keep(key: string, upper: string, layer: readonly Left[]): Promise<RunResult> {
     const folder = join(this.#folder, key)
-    await rm(folder, { recursive: true, force: true })
-    await makeFolder(folder)
-    await rename(upper, join(folder, 'upper'))
-    await writeFileAtomic(join(folder, 'layer.json'), JSON.stringify({ form: FORM, layer }))
+    const part = join(dirname(upper), 'result')
+    await makeFolder(this.#folder, 0o700)
+    await mkdir(part)
+    await rename(upper, join(part, 'upper'))
+    await writeFile(join(part, 'bytes'), String(layer.reduce((sum, { s }) => sum + s, 0)))
+    await writeFileAtomic(join(part, 'layer.json'), JSON.stringify({ form: FORM, layer }))
+    const there = await rename(part, folder).then(
+      () => false,
+      (failed: NodeJS.ErrnoException) => {
+        if (failed.code === 'ENOTEMPTY' || failed.code === 'EEXIST') return true
+        throw failed
+      },
+    )
     await syncFolder(this.#folder)
-    return { key, layer, upper: join(folder, 'upper') }
+    // Another build ran the same at the same time: its result is as good, and others may stand on it already.
+    return (there ? await this.find(key) : null) ?? { key, layer, upper: join(folder, 'upper') }
   }
 }
 

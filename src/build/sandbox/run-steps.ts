@@ -9,13 +9,17 @@ import type { Added } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import type { FileTree } from '../image/file-tree.ts'
 import { layerKey, settleLayer } from '../image/make-layer.ts'
+import type { CacheFolders } from './cache-folders.ts'
 import type { LowerFolders } from './lower-folders.ts'
+import { mountPoints } from './mount-points.ts'
 import type { Privileges } from './privileges.ts'
 import { stepFailed } from './run-failure.ts'
+import { redactor } from './redactor.ts'
+import { bindKeys, type MountSources, prepareMounts } from './run-mounts.ts'
 import type { RunResult, RunResults } from './run-results.ts'
 import type { RunStep } from './run-step.ts'
 import { runUser } from './run-user.ts'
-import { runSandboxed } from './sandbox.ts'
+import { machineFiles, placeScript, runSandboxed } from './sandbox.ts'
 import { TOOL_ENV, tool } from './tools.ts'
 import { readUpperArchive } from './upper-archive.ts'
 import { UpperListing } from './upper-layer.ts'
@@ -36,6 +40,7 @@ export interface Standing {
   /** What all of it shows together. */
   readonly tree: FileTree
   readonly readText: (path: string) => Promise<string | null>
+  readonly filesOf: MountSources['filesOf']
 }
 
 export interface RunStepsOptions {
@@ -43,7 +48,12 @@ export interface RunStepsOptions {
   readonly work: string
   readonly results: RunResults
   readonly lowers: LowerFolders
-  readonly privileges: () => Privileges
+  readonly caches: CacheFolders
+  readonly privileges: Privileges
+  /** An OCI runtime that works here, or null. */
+  readonly runtime: (signal: AbortSignal) => Promise<string | null>
+  readonly secrets: MountSources['secrets']
+  readonly ssh: MountSources['ssh']
   readonly timeoutMs: number
   readonly report: Report
 }
@@ -75,14 +85,16 @@ export class RunSteps {
     } catch (failed) {
       throw diskFull(failed, `running ${step.text.slice(0, 80)}`)
     } finally {
-      await work.remove()
+      await this.#options.privileges.remove(work.path, new AbortController().signal)
     }
   }
 
   /** Equal keys are equal inputs: what is below, the command, and all that it may see but proxies and the values of secrets. */
-  async #key(step: RunStep, { base, layers }: Standing, signal: AbortSignal): Promise<string> {
+  async #key(step: RunStep, { base, layers, filesOf }: Standing, signal: AbortSignal): Promise<string> {
     const below = [...base.map(({ diffId }) => diffId)]
     for (const { added } of layers) below.push(await this.#layerKey(added, signal))
+    const { secrets, ssh, lowers } = this.#options
+    below.push(...(await bindKeys(step, { filesOf, secrets, ssh }, lowers, signal)))
     const { place: _, text: __, proxies: ___, ...inputs } = step
     return createHash('sha256')
       .update(canonicalJson([FORM, below, inputs]))
@@ -104,26 +116,35 @@ export class RunSteps {
     work: WorkFolder,
     signal: AbortSignal,
   ): Promise<RunResult> {
-    const { timeoutMs, report, results, privileges } = this.#options
+    const { timeoutMs, report, results, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
     const user = runUser(
       step.user,
       { passwd: await standing.readText('etc/passwd'), group: await standing.readText('etc/group') },
       step.place,
     )
-    const lowers = await this.#lowers(standing, signal)
+    const { tree, filesOf } = standing
+    const sources: MountSources = { filesOf, secrets, ssh }
+    const mounts = await prepareMounts(step, sources, { work, lowers, caches, tree }, signal)
+    const texts = await machineFiles(work, tree)
+    await placeScript(step, work)
+    const points = [...texts.map(({ target }) => [target, 'file'] as const), ...mounts.stubs]
+    await lowers.unpack(mountPoints(points, tree), work.at('stubs'), signal)
     const last: string[] = []
-    const onLine = (line: string) => {
+    const hide = redactor(Object.values(secrets))
+    const onLine = (written: string) => {
+      const line = hide(written)
       last.push(line)
       if (last.length > LAST_LINES) last.shift()
       report({ kind: 'log', from: `RUN line ${step.place.line}`, line })
     }
     // A second for clocks that are not read at the same instant.
     const startedAt = Math.floor(Date.now() / 1000) - 1
+    const folders = await this.#lowers(standing, signal)
     const ended = await runSandboxed(
-      { step, user, lowers, files: standing.tree, work, timeoutMs, onLine },
-      privileges(),
+      { step, user, lowers: folders, mounts, texts, work, timeoutMs, onLine, runtime: await runtime(signal) },
+      privileges,
       signal,
-    )
+    ).finally(() => mounts.release())
     if (ended.code !== 0) throw stepFailed(step, ended, timeoutMs, last)
     const listing = await this.#list(work.at('upper'), startedAt, signal)
     await this.#settleTimes(work.at('upper'), listing.touched, RUN_TIME + standing.layers.length, signal)
@@ -144,8 +165,8 @@ export class RunSteps {
   async #list(upper: string, startedAt: number, signal: AbortSignal): Promise<UpperListing> {
     const { privileges } = this.#options
     const listing = new UpperListing(startedAt)
-    const [program, args] = privileges().command([
-      tool(privileges().tools, 'tar'),
+    const [program, args] = privileges.command([
+      tool(privileges.tools, 'tar'),
       ...['--create', '--file=-', '--format=posix', '--numeric-owner', '--sort=name', '--blocking-factor=512'],
       ...['--xattrs', '--xattrs-include=*', `--directory=${upper}`, '.'],
     ])
@@ -163,8 +184,8 @@ export class RunSteps {
   /** Times of what a RUN made are the same on every machine, and in the order of the layers. */
   async #settleTimes(upper: string, paths: readonly string[], seconds: number, signal: AbortSignal): Promise<void> {
     const { privileges } = this.#options
-    const { tools } = privileges()
-    const [program, args] = privileges().command([
+    const { tools } = privileges
+    const [program, args] = privileges.command([
       ...[tool(tools, 'xargs'), '--null', '--no-run-if-empty', '--max-chars=100000'],
       ...[tool(tools, 'touch'), '--no-dereference', '--no-create', `--date=@${seconds}`, '--'],
     ])

@@ -1,12 +1,12 @@
 import type { Mount } from './enter-spec.ts'
 
-/** A file or folder of this machine at a path in the sandbox. */
-export interface Bound {
-  readonly source: string
-  /** In the image, no slash at either end; no link on its way. */
-  readonly target: string
-  readonly readOnly: boolean
-}
+/** What stands at a path in the sandbox beside the layers; `target`: in the image, no slash at either end, no link on its way. */
+export type Bound = { readonly target: string } & (
+  | { readonly kind: 'bind'; readonly source: string; readonly readOnly: boolean }
+  /** What is written goes to `upper`, which is forgotten. */
+  | { readonly kind: 'overlay'; readonly lower: string; readonly upper: string; readonly work: string }
+  | { readonly kind: 'memory'; readonly sizeBytes: number | null }
+)
 
 export interface SandboxMounts {
   /** Absolute: where the root of the sandbox is put together. */
@@ -61,11 +61,34 @@ export function sandboxMounts(of: SandboxMounts, exists: (path: string) => boole
     // Of another user's network a user namespace may show nothing.
     ...(of.userNamespace ? [] : [mount('sysfs', 'sys', 'sysfs', ['nosuid', 'nodev', 'noexec', 'ro'])]),
     ...(of.proc ? procMounts(mount, bind, exists) : []),
-    ...of.bound.map(({ source, target, readOnly }) => bind(source, target, readOnly ? ['ro'] : [])),
+    ...[...of.bound].sort((a, b) => (a.target < b.target ? -1 : 1)).map((one) => boundMount(one, of)),
   ]
 }
 
-function overlayOptions({ lowers, upper, work, userNamespace }: SandboxMounts): readonly string[] {
+function boundMount(bound: Bound, { root, userNamespace }: SandboxMounts): Mount {
+  const target = `${root}/${bound.target}`
+  if (bound.kind === 'bind') {
+    return { source: bound.source, target, type: 'none', options: ['bind', ...(bound.readOnly ? ['ro'] : [])] }
+  }
+  if (bound.kind === 'memory') {
+    const size = bound.sizeBytes === null ? [] : [`size=${bound.sizeBytes}`]
+    return { source: 'tmpfs', target, type: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', ...size] }
+  }
+  const { lower, upper, work } = bound
+  return {
+    source: 'overlay',
+    target,
+    type: 'overlay',
+    options: overlayOptions({ lowers: [lower], upper, work, userNamespace }),
+  }
+}
+
+function overlayOptions({
+  lowers,
+  upper,
+  work,
+  userNamespace,
+}: Pick<SandboxMounts, 'lowers' | 'upper' | 'work' | 'userNamespace'>): readonly string[] {
   const folders = [`lowerdir=${lowers.join(':')}`, `upperdir=${upper}`, `workdir=${work}`]
   return userNamespace ? [...folders, 'userxattr'] : [...folders, 'redirect_dir=off', 'metacopy=off', 'index=off']
 }

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
 import { run } from '../../os/run.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import { type EnterSpec, mountTable } from './enter-spec.ts'
+import { ociBundle } from './oci-runtime.ts'
 import type { Privileges } from './privileges.ts'
+import type { PreparedMounts } from './run-mounts.ts'
 import type { RunStep } from './run-step.ts'
 import type { RunUser } from './run-user.ts'
 import { commandChain, namespaces } from './sandbox-command.ts'
@@ -20,9 +22,11 @@ export interface Sandboxed {
   readonly user: RunUser
   /** Folders of the layers below, top first. */
   readonly lowers: readonly string[]
-  /** What these folders show together. */
-  readonly files: Files
+  readonly mounts: PreparedMounts
+  readonly texts: readonly Bound[]
   readonly work: WorkFolder
+  /** An OCI runtime of this machine; null: namespaces alone. */
+  readonly runtime: string | null
   readonly timeoutMs: number
   readonly onLine: (line: string) => void
 }
@@ -40,12 +44,10 @@ const NOT_MOUNTED = 125
 
 /** Runs a command in namespaces of its own; what it writes is in the work folder's `upper`. Throws ISOLATION_UNAVAILABLE. */
 export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal: AbortSignal): Promise<Ended> {
-  const { work, step } = of
-  const { tools } = privileges
-  const spec = await prepare(of, privileges)
-  await writeFile(work.at('spec.json'), JSON.stringify(spec), { mode: 0o600 })
+  const { work, step, runtime, mounts } = of
+  await writeFile(work.at('spec.json'), JSON.stringify(await enterSpec(of, privileges)), { mode: 0o600 })
   const [program, args] = privileges.command([
-    ...namespaces(tools, 'all', step.network),
+    ...namespaces(privileges.tools, runtime === null ? 'all' : 'outer', step.network),
     ...[process.execPath, ENTER, work.at('spec.json')],
   ])
   let refused: string | null = null
@@ -56,6 +58,7 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
   const ended = await run(program, args, {
     env: TOOL_ENV,
     cwd: '/',
+    input: JSON.stringify(mounts.secrets),
     timeoutMs: of.timeoutMs,
     signal,
     onStdoutLine: of.onLine,
@@ -65,57 +68,58 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
   return { code: ended.code, killed: ended.signal, timedOut: ended.timedOut }
 }
 
-async function prepare(of: Sandboxed, privileges: Privileges): Promise<EnterSpec> {
-  const { work, step, user } = of
-  const bound = [...(await machineFiles(of)), ...(await scriptFile(of))]
-  const mounts = sandboxMounts(
+async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSpec> {
+  const { work, step, user, runtime, mounts } = of
+  const root = work.at('root')
+  const table = sandboxMounts(
     {
-      root: work.at('root'),
-      lowers: await work.name(of.lowers),
-      upper: 'upper',
-      work: 'overlay',
-      userNamespace: privileges.userNamespace,
-      devices: work.at('dev'),
-      proc: true,
-      bound,
+      ...{ root, lowers: await work.name(of.lowers), upper: 'upper', work: 'overlay', devices: work.at('dev') },
+      ...{ userNamespace: privileges.userNamespace, proc: runtime === null, bound: [...of.texts, ...mounts.bound] },
     },
     existsSync,
   )
-  await writeFile(work.at('mounts'), mountTable(mounts))
-  return {
+  await writeFile(work.at('mounts'), mountTable(table))
+  const frame = {
     mount: tool(privileges.tools, 'mount'),
     mountsFrom: work.path,
     mountTable: work.at('mounts'),
-    newRoot: work.at('root'),
     hostname: HOSTNAME,
-    env: { HOME: user.home, ...step.proxies, ...step.env },
-    chain: commandChain(privileges.tools, user, step.cwd, step.args),
+    privateFolder: work.at('private'),
+    own: TOOL_ENV,
+    env: { HOME: user.home, ...step.proxies, ...step.env, ...mounts.env },
   }
+  const { args, cwd, network } = step
+  if (runtime === null) {
+    const chain = commandChain(privileges.tools, user, cwd, args)
+    return { ...frame, newRoot: root, bundle: null, chain }
+  }
+  const id = basename(work.path)
+  const bundle = ociBundle({ root, devices: `${root}/dev`, id, user, cwd, args, network, hostname: HOSTNAME })
+  const state = `${frame.privateFolder}/state`
+  const chain = [runtime, '--root', state, 'run', '--no-new-keyring', '--bundle', frame.privateFolder, id]
+  return { ...frame, newRoot: null, bundle, chain }
 }
 
 /** Name lookup as the machine has it, and a name for the sandbox itself; never part of the layer. */
-async function machineFiles(of: Sandboxed): Promise<readonly Bound[]> {
+export async function machineFiles(work: WorkFolder, files: Files): Promise<readonly (Bound & { kind: 'bind' })[]> {
   const resolver = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
   const hosts = `127.0.0.1 localhost ${HOSTNAME}\n::1 localhost ip6-localhost ip6-loopback\n`
-  return [await boundText(of, 'etc/resolv.conf', resolver), await boundText(of, 'etc/hosts', hosts)]
+  const texts = { 'etc/resolv.conf': resolver, 'etc/hosts': hosts }
+  return Promise.all(
+    Object.entries(texts).map(async ([path, text]) => {
+      const source = work.at(basename(path))
+      await writeFile(source, text)
+      await chmod(source, 0o644)
+      return { kind: 'bind', source, target: resolvePath(files, path)?.path ?? path, readOnly: true } as const
+    }),
+  )
 }
 
-async function boundText({ work, files }: Sandboxed, path: string, text: string): Promise<Bound> {
-  const target = resolvePath(files, path)?.path ?? path
-  const source = work.at(`file-${path.replaceAll('/', '-')}`)
-  await writeFile(source, text)
-  await chmod(source, 0o644)
-  await work.stub(target, 'file')
-  return { source, target, readOnly: true }
-}
-
-async function scriptFile({ step, work }: Sandboxed): Promise<readonly Bound[]> {
-  if (step.script === null) return []
-  const { path, content } = step.script
-  await mkdir(work.at('dev/pipes'), { recursive: true })
-  await writeFile(work.at(path), content)
-  await chmod(work.at(path), 0o755)
-  return []
+/** Puts a script with an interpreter of its own where the step says. */
+export async function placeScript({ script }: RunStep, work: WorkFolder): Promise<void> {
+  if (script === null) return
+  await writeFile(work.at(script.path), script.content)
+  await chmod(work.at(script.path), 0o755)
 }
 
 function unavailable(line: string): DeployError {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
+import type { SandboxOptions } from './run-sandboxes.ts'
 import { aBuild, type TestBuild, type TestFile, writeTree } from '../testing.ts'
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path))
@@ -24,6 +25,10 @@ const APPLETS = [
   'sleep',
 ]
 const MORE_APPLETS = [
+  'hostname',
+  'tr',
+  'head',
+  'mknod',
   'mv',
   'cp',
   'dd',
@@ -43,9 +48,12 @@ const PASSWD = ['root:x:0:0:root:/root:/bin/sh', 'app:x:1000:1001:app:/home/app:
 const GROUP = ['root:x:0:', 'app:x:1001:', 'extra:x:2000:app', '']
 
 /** A build whose store has the image `busybox:1`: a static busybox with links, users, /tmp and /old/{a,b/c}. */
-export async function aBusyboxBuild(files: Readonly<Record<string, TestFile>>): Promise<TestBuild> {
+export async function aBusyboxBuild(
+  files: Readonly<Record<string, TestFile>>,
+  options: SandboxOptions = {},
+): Promise<TestBuild> {
   if (BUSYBOX === undefined) throw new Error('needs busybox')
-  const build = await aBuild(files)
+  const build = await aBuild(files, options)
   const root = join(build.folder, 'base')
   await writeTree(root, {
     Dockerfile: [
@@ -70,8 +78,8 @@ export async function aBusyboxBuild(files: Readonly<Record<string, TestFile>>): 
 }
 
 /** What a build is refused with. */
-export async function failure(build: TestBuild): Promise<DeployError> {
-  return build.run().then(
+export async function failure(build: TestBuild, request: Parameters<TestBuild['run']>[0] = {}): Promise<DeployError> {
+  return build.run(request).then(
     () => {
       throw new Error('it was built')
     },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { makeFolder } from '../../os/atomic-file.ts'
 import { bootId, identify, isAlive } from '../../os/process-identity.ts'
 import { DEVICES } from './sandbox-mounts.ts'
@@ -14,24 +14,9 @@ export class WorkFolder {
   }
 
   static async make(parent: string): Promise<WorkFolder> {
-    const me = identify(process.pid)
-    await makeFolder(parent, 0o700)
-    const folder = new WorkFolder(
-      join(parent, [me?.pid, me?.startTicks, bootId(), randomBytes(6).toString('hex')].join('_')),
-    )
-    for (const name of [
-      'root',
-      'upper',
-      'overlay',
-      'layers',
-      'state',
-      'stubs/etc',
-      'stubs/proc',
-      'stubs/sys',
-      'stubs/dev',
-    ])
-      await mkdir(folder.at(name), { recursive: true })
-    for (const name of ['upper', 'stubs', 'stubs/etc', 'root']) await chmod(folder.at(name), 0o755)
+    const folder = new WorkFolder(await ownFolder(parent))
+    for (const name of ['private', 'root', 'upper', 'overlay', 'layers', 'stubs']) await mkdir(folder.at(name))
+    for (const name of ['upper', 'stubs', 'root']) await chmod(folder.at(name), 0o755)
     await folder.#makeDevices()
     return folder
   }
@@ -43,18 +28,12 @@ export class WorkFolder {
   /** Short names for lower folders: all options of a mount have 4 KB. */
   async name(lowers: readonly string[]): Promise<readonly string[]> {
     await Promise.all(lowers.map((lower, index) => symlink(lower, this.at(`layers/${index}`))))
-    return [...lowers.map((_, index) => `layers/${index}`), 'stubs']
+    return ['stubs', ...lowers.map((_, index) => `layers/${index}`)]
   }
 
-  /** A mount point that never comes into the layer: it is in the lowest folder, and shows where the image has nothing. */
-  async stub(target: string, kind: 'file' | 'folder'): Promise<void> {
-    const path = this.at(join('stubs', target))
-    await mkdir(kind === 'folder' ? path : dirname(path), { recursive: true, mode: 0o755 })
-    if (kind === 'file') await writeFile(path, '', { flag: 'a', mode: 0o644 })
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true })
+  /** What has to be there to mount something, where no image is. */
+  async plainMountPoints(): Promise<void> {
+    for (const name of ['proc', 'sys', 'dev']) await mkdir(this.at(`stubs/${name}`))
   }
 
   async #makeDevices(): Promise<void> {
@@ -71,6 +50,15 @@ export class WorkFolder {
     }
     for (const [name, target] of Object.entries(links)) await symlink(target, this.at(`dev/${name}`))
   }
+}
+
+/** A new folder that is known to be this process's own, as long as it lives. */
+export async function ownFolder(parent: string): Promise<string> {
+  const me = identify(process.pid)
+  await makeFolder(parent, 0o700)
+  const path = join(parent, [me?.pid, me?.startTicks, bootId(), randomBytes(6).toString('hex')].join('_'))
+  await mkdir(path)
+  return path
 }
 
 /** Removes the folders of processes that are gone. */

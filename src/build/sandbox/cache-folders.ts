@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import { mkdir, rename, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolder } from '../../os/atomic-file.ts'
+import type { Added } from '../image/file-entry.ts'
+import { EARLIEST } from '../image/file-time.ts'
+import type { LowerFolders } from './lower-folders.ts'
+import type { Privileges } from './privileges.ts'
+import type { RunMount } from './run-mount.ts'
+import { ownFolder } from './work-folder.ts'
+
+export type CacheMount = RunMount & { readonly type: 'cache' }
+
+/** Who uses a cache folder just now, in this process: the only one that has this data folder. */
+const users = new Map<string, number>()
+const turns = new Map<string, Promise<void>>()
+
+/** The folders of `--mount=type=cache`, kept between builds and shared by all apps that name the same id. */
+export class CacheFolders {
+  readonly #folder: string
+  readonly #work: string
+  readonly #lowers: LowerFolders
+  readonly #privileges: Privileges
+
+  constructor(folder: string, work: string, lowers: LowerFolders, privileges: Privileges) {
+    this.#folder = folder
+    this.#work = work
+    this.#lowers = lowers
+    this.#privileges = privileges
+  }
+
+  /** The folder for one command, until `release`. `locked` waits for its turn, `private` takes one that nobody else has. */
+  async take(mount: CacheMount, signal: AbortSignal): Promise<{ readonly path: string; readonly release: () => void }> {
+    const name = createHash('sha256').update(mount.id).digest('hex')
+    if (mount.sharing === 'locked') return this.#locked(name, mount, signal)
+    let chosen = name
+    for (let copy = 1; mount.sharing === 'private' && (users.get(chosen) ?? 0) > 0; copy++) chosen = `${name}-${copy}`
+    return this.#use(chosen, mount, signal)
+  }
+
+  async #locked(name: string, mount: CacheMount, signal: AbortSignal) {
+    const before = turns.get(name) ?? Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const mine = before.then(() => promise)
+    turns.set(name, mine)
+    try {
+      await Promise.race([before, aborted(signal)])
+      const { path, release } = await this.#use(name, mount, signal)
+      return {
+        path,
+        release: () => {
+          release()
+          resolve()
+        },
+      }
+    } catch (failed) {
+      resolve()
+      throw failed
+    }
+  }
+
+  async #use(name: string, mount: CacheMount, signal: AbortSignal) {
+    users.set(name, (users.get(name) ?? 0) + 1)
+    const release = () => {
+      users.set(name, (users.get(name) ?? 1) - 1)
+    }
+    try {
+      return { path: await this.#folderOf(name, mount, signal), release }
+    } catch (failed) {
+      release()
+      throw failed
+    }
+  }
+
+  async #folderOf(name: string, { mode, uid, gid }: CacheMount, signal: AbortSignal): Promise<string> {
+    const folder = join(this.#folder, name)
+    const now = new Date()
+    if ((await stat(folder).catch(() => null)) === null) {
+      const part = await ownFolder(this.#work)
+      try {
+        await makeFolder(this.#folder, 0o700)
+        await mkdir(join(part, 'root'))
+        const it: Added = new Map([['it', { type: 'directory', uid, gid, mode, mtime: EARLIEST } as const]])
+        await this.#lowers.unpack(it, join(part, 'root'), signal)
+        await rename(part, folder).catch((failed: NodeJS.ErrnoException) => {
+          if (failed.code !== 'ENOTEMPTY' && failed.code !== 'EEXIST') throw failed
+        })
+      } finally {
+        await this.#privileges.remove(part, signal)
+      }
+    }
+    await utimes(folder, now, now)
+    return join(folder, 'root', 'it')
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error)
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+}

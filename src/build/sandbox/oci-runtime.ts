@@ -1,0 +1,88 @@
+import type { RunNetwork } from './run-flags.ts'
+import type { RunUser } from './run-user.ts'
+import { CAPABILITIES } from './sandbox-command.ts'
+import { MASKED, READ_ONLY } from './sandbox-mounts.ts'
+
+/** Where sandboxes of OCI runtimes have their cgroups. */
+export const CGROUP_PARENT = 'naru-build'
+/** Processes and threads of one RUN; a fork bomb ends there. */
+const MOST_PROCESSES = 16_384
+
+export interface BundleOf {
+  readonly root: string
+  /** Where /dev of the sandbox was put together. */
+  readonly devices: string
+  readonly id: string
+  readonly user: RunUser
+  readonly cwd: string
+  readonly args: readonly string[]
+  readonly network: RunNetwork
+  readonly hostname: string
+}
+
+/** config.json of an OCI bundle (runtime-spec 1.0). Layers and mounts stand in `root` already; the runtime adds what only it has: seccomp and cgroups. */
+export function ociBundle({ root, devices, id, user, cwd, args, network, hostname }: BundleOf): {
+  readonly process: object
+} {
+  const capabilities = CAPABILITIES.map((name) => `CAP_${name.toUpperCase()}`)
+  const bind = { destination: '/dev', type: 'bind', source: devices, options: ['rbind', 'rw'] }
+  const proc = { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] }
+  return {
+    ociVersion: '1.0.2',
+    root: { path: root, readonly: false },
+    hostname,
+    process: {
+      terminal: false,
+      user: { uid: user.uid, gid: user.gid, additionalGids: user.groups, umask: 0o022 },
+      args,
+      cwd,
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      noNewPrivileges: false,
+    },
+    mounts: [bind, proc],
+    linux: {
+      cgroupsPath: `/${CGROUP_PARENT}/${id}`,
+      resources: { pids: { limit: MOST_PROCESSES } },
+      namespaces: [
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        ...(network === 'none' ? [{ type: 'network' }] : []),
+      ],
+      maskedPaths: MASKED.map((name) => `/proc/${name}`),
+      readonlyPaths: READ_ONLY.map((name) => `/proc/${name}`),
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: REFUSED, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+      },
+    },
+  } as { readonly process: object }
+}
+
+/** System calls that no build needs and that reach the machine (those that Docker's default profile refuses). */
+const REFUSED = [
+  ...['acct', 'add_key', 'bpf', 'clock_adjtime', 'clock_settime', 'create_module', 'delete_module', 'finit_module'],
+  ...[
+    'get_kernel_syms',
+    'init_module',
+    'io_uring_enter',
+    'io_uring_register',
+    'io_uring_setup',
+    'ioperm',
+    'iopl',
+    'kcmp',
+  ],
+  ...['kexec_file_load', 'kexec_load', 'keyctl', 'lookup_dcookie', 'mbind', 'migrate_pages', 'move_pages'],
+  ...['nfsservctl', 'open_by_handle_at', 'perf_event_open', 'pivot_root', 'query_module', 'quotactl', 'reboot'],
+  ...[
+    'request_key',
+    'set_mempolicy',
+    'settimeofday',
+    'stime',
+    'swapon',
+    'swapoff',
+    'sysfs',
+    'uselib',
+    'userfaultfd',
+    'ustat',
+  ],
+  ...['vm86', 'vm86old'],
+]

@@ -1,0 +1,43 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** A cache mount that no RUN used for so long is forgotten. */
+const CACHE_MS = 30 * 24 * 3600_000
+
+interface Kept {
+  readonly path: string
+  readonly bytes: number
+  readonly usedMs: number
+}
+
+/**
+ * Removes the results and unpacked layers that were used longest ago until the rest takes at most `mostBytes`, and old cache
+ * mounts. Only while no build runs: any of them may be a lower folder.
+ */
+export async function pruneSandboxes(
+  folder: string,
+  mostBytes: number,
+  remove: (path: string) => Promise<void>,
+): Promise<void> {
+  const kept = [...(await list(join(folder, 'runs'))), ...(await list(join(folder, 'lowers')))]
+  let total = kept.reduce((sum, { bytes }) => sum + bytes, 0)
+  for (const { path, bytes } of kept.sort((a, b) => a.usedMs - b.usedMs)) {
+    if (total <= mostBytes) break
+    await remove(path)
+    total -= bytes
+  }
+  const now = Date.now()
+  for (const { path, usedMs } of await list(join(folder, 'caches'))) if (now - usedMs > CACHE_MS) await remove(path)
+}
+
+async function list(folder: string): Promise<readonly Kept[]> {
+  const names = await readdir(folder).catch(() => [])
+  return Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name)
+      const bytes = Number(await readFile(join(path, 'bytes'), 'utf8').catch(() => '0'))
+      const found = await stat(path).catch(() => null)
+      return { path, bytes, usedMs: found?.mtimeMs ?? 0 }
+    }),
+  )
+}

@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import type { Report } from '../../model/event.ts'
+import type { SpooledContents } from '../base/layer-content.ts'
+import type { BuildRequest } from '../builder.ts'
+import { CacheFolders } from './cache-folders.ts'
+import { findRuntime, RUNTIMES, type RuntimeName } from './find-runtime.ts'
+import { LowerFolders } from './lower-folders.ts'
+import { findPrivileges, type Privileges } from './privileges.ts'
+import { pruneSandboxes } from './prune-sandboxes.ts'
+import { RunResults } from './run-results.ts'
+import { RunSteps } from './run-steps.ts'
+import { sweepCgroups } from './sweep-cgroups.ts'
+import { findTools } from './tools.ts'
+import { sweepWorkFolders } from './work-folder.ts'
+
+export interface SandboxOptions {
+  /** Default: runc, then crun. None: namespaces alone. */
+  readonly runtimes?: readonly RuntimeName[]
+  /** One RUN may take so long. Default: an hour. */
+  readonly runTimeoutMs?: number
+  /** What results of RUNs and unpacked layers may take on disk; the oldest go first. Default: 20 GiB. */
+  readonly mostBytes?: number
+}
+
+const HOUR_MS = 3600_000
+
+/** All that RUNs of a cache folder keep on this machine, and what they need to start. Shared by the builds of one process. */
+export class RunSandboxes {
+  readonly #folder: string
+  readonly #options: SandboxOptions
+  readonly #privileges: Privileges
+  #runtime: Promise<string | null> | null = null
+  #builds = 0
+  #cleaning: Promise<void> = Promise.resolve()
+
+  constructor(folder: string, options: SandboxOptions) {
+    this.#folder = folder
+    this.#options = options
+    this.#privileges = findPrivileges(findTools(process.env.PATH ?? ''))
+  }
+
+  /** Around a build: before the first of several, what killed ones left and what is too much is removed. */
+  async during<Value>(build: () => Promise<Value>): Promise<Value> {
+    this.#builds += 1
+    if (this.#builds === 1) this.#cleaning = this.#clean()
+    try {
+      await this.#cleaning
+      return await build()
+    } finally {
+      this.#builds -= 1
+    }
+  }
+
+  steps(request: BuildRequest, contents: SpooledContents, report: Report): RunSteps {
+    const privileges = this.#privileges
+    const work = join(this.#folder, 'work')
+    const lowers = new LowerFolders(join(this.#folder, 'lowers'), work, privileges, contents)
+    return new RunSteps({
+      ...{ work, lowers, privileges, report },
+      results: new RunResults(join(this.#folder, 'runs')),
+      caches: new CacheFolders(join(this.#folder, 'caches'), work, lowers, privileges),
+      runtime: (signal) => this.#findRuntime(signal),
+      secrets: request.secrets ?? {},
+      ssh: request.ssh ?? {},
+      timeoutMs: this.#options.runTimeoutMs ?? HOUR_MS,
+    })
+  }
+
+  /** Tried once; one that was interrupted is tried again. */
+  #findRuntime(signal: AbortSignal): Promise<string | null> {
+    this.#runtime ??= findRuntime(
+      this.#options.runtimes ?? RUNTIMES,
+      join(this.#folder, 'work'),
+      this.#privileges,
+      signal,
+    ).catch((failed: unknown) => {
+      this.#runtime = null
+      throw failed
+    })
+    return this.#runtime
+  }
+
+  async #clean(): Promise<void> {
+    const { signal } = new AbortController()
+    const remove = (path: string) => this.#privileges.remove(path, signal)
+    await sweepWorkFolders(join(this.#folder, 'work'), async (path) => {
+      sweepCgroups(path)
+      await remove(path)
+    })
+    await pruneSandboxes(this.#folder, this.#options.mostBytes ?? 20 * 2 ** 30, remove)
+  }
+}
