@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PodReplacementPolicy } from '../model/engine-traits.ts'
 import type { RoleProgress } from '../model/event.ts'
-import { ARRIVED, checkDeadlineInMs, isComplete, isProgressing, isTimedOut, TOO_LATE } from './completion.ts'
+import { ARRIVED, isComplete, isProgressing, isTimedOut, TOO_LATE } from './completion.ts'
 
 const NO_DEADLINE = 2_147_483_647
 
@@ -80,24 +80,5 @@ describe('timed out (2.12)', () => {
 
   it('nothing has begun', () => {
     expect(isTimedOut(10, null, now)).toBe(false)
-  })
-})
-
-describe('when to look again (2.13; deadline 60 s)', () => {
-  const stuck = { reason: 'ReplicaSetUpdated', updatedAtMs: 0 }
-  it.each([
-    ['no deadline', null, stuck, 30_000, null],
-    ['the largest number is no deadline', NO_DEADLINE, stuck, 30_000, null],
-    ['nothing has begun', 60, null, 30_000, null],
-    ['complete', 60, { ...stuck, reason: ARRIVED }, 30_000, null],
-    ['too late already', 60, { ...stuck, reason: TOO_LATE }, 30_000, null],
-    ['stuck for 30 s', 60, stuck, 30_000, 30_000],
-    ['stuck for 59 s', 60, stuck, 59_000, 1000],
-    ['stuck for a little more than 59 s', 60, stuck, 59_000.000_001, 0],
-    ['stuck for 60 s', 60, stuck, 60_000, 0],
-    ['stuck for 61 s', 60, stuck, 61_000, 0],
-    ['stuck for 120 s', 60, stuck, 120_000, 0],
-  ])('%s', (_name, deadline, condition, now, inMs) => {
-    expect(checkDeadlineInMs(deadline, condition, now)).toBe(inMs)
   })
 })

@@ -42,21 +42,6 @@ export function isTimedOut(deadlineSeconds: number | null, condition: Progressin
   return condition !== null && endsAtMs !== null && (condition.reason === TOO_LATE || endsAtMs < nowMs)
 }
 
-/**
- * In how many milliseconds to look at the deadline again; 0: now; null: not at all (rollout-semantics.md 2.13). Less than a
- * second counts as now, because a timer set to the moment itself would find the strict comparison not yet true.
- */
-export function checkDeadlineInMs(
-  deadlineSeconds: number | null,
-  condition: Progressing | null,
-  nowMs: number,
-): number | null {
-  const endsAtMs = deadlineAtMs(deadlineSeconds, condition)
-  if (endsAtMs === null || condition?.reason === TOO_LATE) return null
-  const remaining = endsAtMs - nowMs
-  return remaining < 1000 ? 0 : remaining
-}
-
 /** Wall time of the deadline; null: there is none, or it is never looked at again. */
 export function deadlineAtMs(deadlineSeconds: number | null, condition: Progressing | null): number | null {
   if (deadlineSeconds === null || deadlineSeconds === NO_DEADLINE_SECONDS) return null

@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { FailureReport } from '../model/failure.ts'
 import type { Rollout } from '../model/rollout.ts'
+import { ARRIVED, TOO_LATE } from './completion.ts'
 import { steerRollout } from './steer-rollout.ts'
 
 const cause: FailureReport = { code: 'REPLICA_CRASHED', message: 'exited with 1', hint: 'see the log', detail: {} }
@@ -26,6 +27,10 @@ const rollout = (more: Partial<Rollout>): Rollout => ({
   ...more,
 })
 
+/** Nothing proven, nothing arrived. */
+const round = (of: Rollout) => ({ rollout: of, complete: false, firstCause: null, paused: false })
+
+const NO_DEADLINE = 2_147_483_647
 const AT_DEADLINE = 10_000
 const PAST = 10_001
 const FAILED = { firstCause: cause }
@@ -59,16 +64,37 @@ it.each([
   expect(verdict.kind).toBe(expected)
 })
 
-it('looks again just after the deadline', () => {
-  const settings = { onFailure: 'rollback', progressDeadlineSeconds: 10 } as const
-  expect(
-    steerRollout(
-      { rollout: rollout({ progressedAtMs: 5 }), settings, complete: false, firstCause: null, paused: false },
-      6,
-    ),
-  ).toEqual({
-    kind: 'go-on',
-    untilMs: 10_006,
+describe('when to look again (2.13; deadline 60 s)', () => {
+  // Upstream's timer counts whole seconds and looks at once in the last one; ours is set to the first moment at which the
+  // strict comparison holds.
+  it.each([
+    ['no deadline', NO_DEADLINE, {}, 30_000, null],
+    ['complete', 60, { progressReason: ARRIVED }, 30_000, null],
+    ['stuck for 30 s', 60, {}, 30_000, 30_001],
+    ['stuck for 59 s', 60, {}, 59_000, 1001],
+    ['stuck for a little more than 59 s', 60, {}, 59_500, 501],
+    ['stuck for 60 s', 60, {}, 60_000, 1],
+  ] as const)('%s', (_name, progressDeadlineSeconds, more, now, inMs) => {
+    const verdict = steerRollout(
+      { ...round(rollout(more)), settings: { onFailure: 'hold', progressDeadlineSeconds } },
+      now,
+    )
+    expect(verdict).toEqual({ kind: 'go-on', untilMs: inMs === null ? null : now + inMs })
+  })
+
+  it.each([
+    ['too late already', { progressReason: TOO_LATE }, 30_000],
+    ['stuck for 61 s', {}, 61_000],
+    ['stuck for 120 s', {}, 120_000],
+  ] as const)('%s: not again, but now', (_name, more, now) => {
+    const settings = { onFailure: 'hold', progressDeadlineSeconds: 60 } as const
+    expect(steerRollout({ ...round(rollout(more)), settings }, now).kind).toBe('hold')
+  })
+
+  it('not before what drains or stops has had its time', () => {
+    const settings = { onFailure: 'hold', progressDeadlineSeconds: 60 } as const
+    const busy = { ...round(rollout({})), settings, busyUntilMs: 90_000 }
+    expect(steerRollout(busy, 61_000)).toEqual({ kind: 'go-on', untilMs: 90_001 })
   })
 })
 
@@ -82,7 +108,9 @@ it('keeps the cause of a rollback that is given up', () => {
 })
 
 it('has no deadline at the largest number of seconds, as Kubernetes has none', () => {
-  const settings = { onFailure: 'rollback', progressDeadlineSeconds: 2_147_483_647 } as const
-  const round = { rollout: rollout({}), settings, complete: false, firstCause: null, paused: false }
-  expect(steerRollout(round, 10 * 365 * 86_400_000)).toEqual({ kind: 'go-on', untilMs: null })
+  const settings = { onFailure: 'rollback', progressDeadlineSeconds: NO_DEADLINE } as const
+  expect(steerRollout({ ...round(rollout({})), settings }, 10 * 365 * 86_400_000)).toEqual({
+    kind: 'go-on',
+    untilMs: null,
+  })
 })
