@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { endOfDone, endOfLost } from './lost-operation.ts'
-import { aRollout, eventsOf } from './testing.ts'
+import { aRollout } from '../model/testing.ts'
+import { eventsOf } from './testing.ts'
 
 describe('operations whose last words were lost with their server', () => {
   it('end as interrupted where nothing had begun', () => {

@@ -5,7 +5,8 @@ import type { ObservedReplica } from '../model/observed.ts'
 import type { Release } from '../model/release.ts'
 import type { EngineStep } from '../model/step.ts'
 import type { Engine, Order } from './engine.ts'
-import { aRelease, aRole, anApp, anOrder } from './testing.ts'
+import { aRole } from '../model/testing.ts'
+import { aRelease, anApp, anOrder } from './testing.ts'
 
 /** A place with an engine, for the contract. */
 export interface EngineUnderTest {

@@ -1,82 +1,46 @@
 import type { App, Scope } from '../model/app.ts'
+import { MEDIA_TYPES } from '../model/descriptor.ts'
 import type { Event } from '../model/event.ts'
 import type { Receipt } from '../model/receipt.ts'
 import type { Release } from '../model/release.ts'
 import type { Rollout } from '../model/rollout.ts'
+import * as model from '../model/testing.ts'
 import type { Memory } from './memory.ts'
 
 export const SHOP: Scope = { app: 'shop', environment: 'prod' }
 
-export function anApp(scope: Scope = SHOP): App {
-  return {
-    ...scope,
-    engine: { kind: 'embedded' },
-    source: { kind: 'git', url: null, ref: null, folder: '', submodules: false },
-    build: null,
-    image: 'shop',
-    migrate: null,
-    env: { LOG_LEVEL: 'info', GREETING: '안녕 "세상"\n' },
-    secrets: [],
-    roles: [],
-    routes: [],
-    rollout: {
-      strategy: 'RollingUpdate',
-      maxSurge: '25%',
-      maxUnavailable: 0,
-      minReadySeconds: 0,
-      progressDeadlineSeconds: 120,
-      terminationGracePeriodSeconds: 30,
-      drainSeconds: 0,
-      revisionHistoryLimit: 10,
-      onFailure: 'rollback',
-      startRetries: 1,
-    },
-    receipt: null,
-  }
-}
+export const anApp = (scope: Scope = SHOP): App =>
+  model.anApp({ ...scope, image: 'shop', env: { LOG_LEVEL: 'info', GREETING: '안녕 "세상"\n' }, roles: [] })
 
 export function aRelease(more: Partial<Release> = {}): Omit<Release, 'revision'> {
   const scope = { app: more.app ?? SHOP.app, environment: more.environment ?? SHOP.environment }
-  const { revision: _revision, ...rest } = more
-  return {
-    ...scope,
-    artifact: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'5'.repeat(64)}`,
-      size: 512,
-    },
-    repository: 'shop',
+  const { revision: _revision, ...release } = model.aRelease(anApp(scope), {
+    artifact: { mediaType: MEDIA_TYPES.imageManifest, digest: `sha256:${'5'.repeat(64)}`, size: 512 },
     source: { url: '/repos/shop.git', commit: 'a'.repeat(40), ref: 'main', subject: 'Faster search', file: 'commit' },
-    settings: anApp(scope),
-    secrets: {},
     variables: ['WORKERS'],
     createdAtMs: 1_790_000_000_000,
-    createdBy: 'kim',
-    ...rest,
-  }
+    ...more,
+  })
+  return release
 }
 
 export function aRollout(more: Partial<Rollout> = {}): Omit<Rollout, 'id'> {
-  const { id: _id, ...rest } = more
-  return {
-    ...SHOP,
+  const first = {
     operation: 'op',
-    kind: 'deploy',
     to: 1,
     from: null,
     phase: 'Preparing',
-    startedAtMs: 1_790_000_000_000,
-    startedBy: 'kim',
-    endedAtMs: null,
-    endState: null,
-    failure: null,
-    supersededBy: null,
-    migrated: false,
-    progressedAtMs: 1_790_000_000_000,
     progressReason: 'NewReplicaSetCreated',
-    abortedBy: null,
-    ...rest,
-  }
+  } as const
+  const atMs = 1_790_000_000_000
+  const { id: _id, ...rollout } = model.aRollout({
+    ...SHOP,
+    ...first,
+    startedAtMs: atMs,
+    progressedAtMs: atMs,
+    ...more,
+  })
+  return rollout
 }
 
 export function aReceipt(more: Partial<Receipt> = {}): Receipt {

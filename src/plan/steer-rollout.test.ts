@@ -1,31 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { FailureReport } from '../model/failure.ts'
 import type { Rollout } from '../model/rollout.ts'
+import { aRollout } from '../model/testing.ts'
 import { ARRIVED, TOO_LATE } from './completion.ts'
 import { steerRollout } from './steer-rollout.ts'
 
 const cause: FailureReport = { code: 'REPLICA_CRASHED', message: 'exited with 1', hint: 'see the log', detail: {} }
-const rollout = (more: Partial<Rollout>): Rollout => ({
-  app: 'shop',
-  environment: 'local',
-  id: 1,
-  operation: 'op',
-  kind: 'deploy',
-  to: 2,
-  from: 1,
-  phase: 'Progressing',
-  startedAtMs: 0,
-  startedBy: 'kim',
-  endedAtMs: null,
-  endState: null,
-  failure: null,
-  supersededBy: null,
-  migrated: false,
-  progressedAtMs: 0,
-  progressReason: 'started',
-  abortedBy: null,
-  ...more,
-})
+const rollout = (more: Partial<Rollout>): Rollout => aRollout({ startedAtMs: 0, progressedAtMs: 0, ...more })
 
 /** Nothing proven, nothing arrived. */
 const round = (of: Rollout) => ({ rollout: of, complete: false, firstCause: null, paused: false })

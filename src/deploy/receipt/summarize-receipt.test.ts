@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Happening } from '../../model/event.ts'
-import { anApp, aRelease, aRollout, eventsOf } from '../testing.ts'
+import { aRollout } from '../../model/testing.ts'
+import { anApp, aRelease, eventsOf } from '../testing.ts'
 import { type ReceiptFacts, summarizeReceipt } from './summarize-receipt.ts'
 
 const available = (web: number, worker = 9): Happening => ({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DesiredState, Rollout } from '../../model/rollout.ts'
-import { aRelease, aRollout } from '../testing.ts'
+import { aRollout } from '../../model/testing.ts'
+import { aRelease } from '../testing.ts'
 import { aimOf } from './aim.ts'
 
 const was = (more: Partial<DesiredState>): DesiredState => ({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RolloutSettings } from '../../model/app.ts'
+import { ROLLOUT_SETTINGS } from '../../model/testing.ts'
 import { fencePosts, problemsOf } from './fence-posts.ts'
 
 describe('fence posts (2.1)', () => {
@@ -28,18 +29,6 @@ describe('fence posts (2.1)', () => {
 })
 
 describe('validation', () => {
-  const settings: RolloutSettings = {
-    strategy: 'RollingUpdate',
-    maxSurge: '25%',
-    maxUnavailable: 0,
-    minReadySeconds: 0,
-    progressDeadlineSeconds: 120,
-    terminationGracePeriodSeconds: 30,
-    drainSeconds: 0,
-    revisionHistoryLimit: 10,
-    onFailure: 'rollback',
-    startRetries: 1,
-  }
   it.each<[string, Partial<RolloutSettings>, readonly string[]]>([
     ['the defaults are right', {}, []],
     ['both literally 0', { maxSurge: 0 }, ['maxUnavailable']],
@@ -52,6 +41,6 @@ describe('validation', () => {
     ['an absolute number may exceed the replicas', { maxUnavailable: 200 }, []],
     ['the deadline is not after minReadySeconds', { minReadySeconds: 120 }, ['progressDeadlineSeconds']],
   ])('%s', (_name, more, keys) => {
-    expect(problemsOf({ ...settings, ...more }).map(({ key }) => key)).toEqual(keys)
+    expect(problemsOf({ ...ROLLOUT_SETTINGS, ...more }).map(({ key }) => key)).toEqual(keys)
   })
 })
