@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { App, Role } from '../model/app.ts'
 import type { ObservedReplica } from '../model/observed.ts'
 import type { Release } from '../model/release.ts'
-import type { EngineStep } from '../model/step.ts'
+import type { EngineStep, StartStep } from '../model/step.ts'
 import type { Engine, Order } from './engine.ts'
 import { aRole } from '../model/testing.ts'
 import { aRelease, anApp, anOrder } from './testing.ts'
@@ -154,9 +154,28 @@ export function describeEngine(name: string, make: () => Promise<EngineUnderTest
       await removed(order)
     })
 
+    it('makes ready what is foreseen and runs nothing of it, and starts it or forgets it', async () => {
+      const order = anOrder(await published())
+      await apply(prepare, order)
+      const starts = ['web-1-1', 'web-1-2'].map((replica) => step('start', replica) as StartStep)
+      engine.foresee?.(starts, order)
+      engine.foresee?.(starts, order)
+      await apply(step('start'), order)
+      const replica = await until(order, { phase: 'Running', ready: true, restarts: 0 })
+      expect((await ask(replica, '/')).status).toBe(200)
+      expect(await observe(order, 'web-1-2')).toBeUndefined()
+      engine.foresee?.([], order)
+      await apply(step('start', 'web-1-2'), order)
+      await until(order, { phase: 'Running', ready: true, restarts: 0 }, 'web-1-2')
+      for (const id of ['web-1-1', 'web-1-2']) await removed(order, id)
+    })
+
     it('tells why a replica that cannot start exits, and waits longer each time', async () => {
       const order = await started({ env: { EXIT_CODE: '7' } })
-      const crashed = await until(order, { phase: 'Pending', restarts: 3 })
+      const crashed = await until(order, {
+        phase: 'Pending',
+        restarts: expect.toSatisfy((count: number) => count >= 3),
+      })
       expect(crashed.lastExit).toMatchObject({ known: true, code: 7 })
       expect(crashed.lastExit?.logTail).toContain('fatal: no database')
       await removed(order)

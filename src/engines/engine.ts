@@ -4,7 +4,7 @@ import type { Report } from '../model/event.ts'
 import type { Observed } from '../model/observed.ts'
 import type { Release } from '../model/release.ts'
 import type { FencingToken } from '../model/rollout.ts'
-import type { EngineStep } from '../model/step.ts'
+import type { EngineStep, StartStep } from '../model/step.ts'
 
 /** Who a step is for, by which right, and of which release. */
 export interface Order {
@@ -28,6 +28,12 @@ export interface Engine {
   changes(scope: Scope, signal: AbortSignal): AsyncIterable<void>
   /** Carries out one step. Doing the same step twice is safe. Throws DeployError only. */
   apply(step: EngineStep, order: Order, report: Report, signal: AbortSignal): Promise<void>
+  /**
+   * These starts of the order's release will come next when nothing goes wrong; what was foreseen for the scope before and is not any more is
+   * forgotten. The engine may make ready what takes time, and runs nothing of the app. It answers at once and never fails: what is
+   * not ready is made by the start step. Absent: the engine has no use for it.
+   */
+  foresee?(starts: readonly StartStep[], order: Order): void
   /** Log lines of the scope's replicas. `follow`: goes on until the signal; `tail`: lines per replica to begin with. */
   logs(scope: Scope, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>
   /** Deletes what no revision in `keep` needs (unpacked layers, prepared roots). */

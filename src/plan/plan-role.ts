@@ -1,8 +1,9 @@
 import type { RoleProgress } from '../model/event.ts'
 import type { ReplicaSet, RolloutSpec } from '../model/rollout.ts'
-import type { Step } from '../model/step.ts'
+import type { StartStep, Step } from '../model/step.ts'
 import { isComplete } from './completion.ts'
 import { countSets, progressOf } from './count-sets.ts'
+import { planNext } from './plan-next.ts'
 import { availableFromMs, isLive, type SeenReplica } from './replicas/availability.ts'
 import { earliest, planReplicas } from './replicas/plan-replicas.ts'
 import type { Ending } from './replicas/retire.ts'
@@ -26,6 +27,8 @@ export interface RoleInput {
 export interface RolePlan {
   readonly sets: readonly ReplicaSet[]
   readonly steps: readonly Step[]
+  /** The starts that will follow. */
+  readonly next: readonly StartStep[]
   readonly progress: RoleProgress
   readonly complete: boolean
   readonly waitUntilMs: number | null
@@ -44,6 +47,7 @@ export function planRole(input: RoleInput, nowMs: number): RolePlan {
   return {
     sets: sets.filter((set) => isNeeded(set, input)),
     steps: replicas.steps,
+    next: planNext(input, sets, replicas.steps),
     progress,
     complete: isComplete(progress, spec.replacement, settled),
     waitUntilMs: earliest([replicas.untilMs, ...available]),

@@ -39,6 +39,7 @@ const steps = (state: State): string => planned(state).steps.map(show).join(', '
 const three = [1, 2, 3].map((ordinal) => aReplica(`web-1-${ordinal}`))
 const ended = (id: string, more: Partial<ObservedReplica> = {}) =>
   aReplica(id, { phase: 'Exited', ready: false, readySinceMs: null, ...more })
+const RECREATE: State = { spec: { strategy: 'Recreate', maxSurge: 0 }, sets: [aSet(1, 3)], replicas: three }
 const exitAt = (atMs: number) => ({
   known: true,
   code: 1,
@@ -293,6 +294,28 @@ describe('replicas', () => {
   function three2(third: Partial<ObservedReplica> = {}) {
     return [aReplica('web-2-1'), aReplica('web-2-2'), aReplica('web-2-3', third)]
   }
+})
+
+describe('what comes next', () => {
+  const next = (state: State): string =>
+    planned(state)
+      .next.map(({ replica }) => replica)
+      .join(', ')
+  it.each<[string, State, string]>([
+    ['the starts after these', { sets: [aSet(1, 3)], replicas: three }, 'web-2-2'],
+    ['no more than may start at once', { sets: [aSet(1, 3)], replicas: three, spec: { maxSurge: 2 } }, 'web-2-3'],
+    ['all, while the old ones end under Recreate', RECREATE, 'web-2-1, web-2-2, web-2-3'],
+    ['nothing when all are there', { sets: [aSet(2, 3)] }, ''],
+    ['nothing while it is paused', { sets: [aSet(1, 3)], replicas: three, paused: true }, ''],
+    ['nothing when nothing is wanted', { revision: null, sets: [aSet(1, 3)], replicas: three }, ''],
+  ])('%s', (_name, state, expected) => {
+    expect(next(state)).toBe(expected)
+  })
+
+  it('is what is started then', () => {
+    const started = simulate(input({ sets: [aSet(1, 3)], replicas: three }), NOW).steps
+    expect(started.flatMap((step) => (step.kind === 'start' ? [step.replica] : []))[1]).toBe('web-2-2')
+  })
 })
 
 describe('drain', () => {

@@ -1,7 +1,7 @@
 import type { RoleProgress } from '../model/event.ts'
 import type { Observed, ObservedRouter } from '../model/observed.ts'
 import type { DesiredState, ReplicaSet, RolloutSpec } from '../model/rollout.ts'
-import type { Step } from '../model/step.ts'
+import type { StartStep, Step } from '../model/step.ts'
 import { planRole, type RolePlan } from './plan-role.ts'
 import { isLive, seeReplicas, type SeenReplica } from './replicas/availability.ts'
 import { earliest } from './replicas/plan-replicas.ts'
@@ -20,6 +20,8 @@ export interface RolloutPlan {
   readonly sets: readonly ReplicaSet[]
   /** In the order in which to do them; empty when complete. Where nothing can be done now: one `wait`. */
   readonly steps: readonly Step[]
+  /** The starts that will follow these steps when nothing goes wrong: what may be made ready for them. */
+  readonly next: readonly StartStep[]
   readonly roles: readonly RoleProgress[]
   /** Every role has arrived, and nothing else is left in the engine or the router. */
   readonly complete: boolean
@@ -61,6 +63,7 @@ export function planRollout(input: RolloutInput, nowMs: number): RolloutPlan {
     sets,
     steps:
       steps.length > 0 || complete ? steps : [{ kind: 'wait', untilMs: waitUntilMs, cause: waitCause(input, plans) }],
+    next: plans.flatMap((plan) => plan.next),
     roles: plans.map((plan) => plan.progress),
     complete,
     waitUntilMs,

@@ -50,7 +50,7 @@ export class EnvironmentLoop {
   readonly #reopen: (operation: string) => Promise<EventStream>
   readonly #changed = new Signal()
   readonly #intents = new Intents()
-  readonly #told: Told = { replicas: null }
+  readonly #told: Told = { replicas: null, foreseen: null }
   #held: Held | null = null
   #lastSteps = ''
   /** Number of the operation that changed last what should run. */

@@ -3,7 +3,7 @@ import type { Report } from '../../model/event.ts'
 import { DeployError, FAILURES, type FailureReport, failureReport } from '../../model/failure.ts'
 import type { Observed, ObservedReplica, ObservedRouter } from '../../model/observed.ts'
 import type { DesiredState, RolloutSpec } from '../../model/rollout.ts'
-import type { Step } from '../../model/step.ts'
+import type { StartStep, Step } from '../../model/step.ts'
 import type { Order } from '../../engines/engine.ts'
 import { planRollout, type RolloutPlan } from '../../plan/plan-rollout.ts'
 import { specsOf } from '../../plan/rollout-spec.ts'
@@ -58,9 +58,11 @@ export interface RoundTask {
   beforeTraffic(): Promise<void>
 }
 
-/** The replicas as they were told last; null: nothing was told yet. */
+/** What was told last: the replicas (null: nothing yet) to who follows, and the starts that will come to the engine. */
 export interface Told {
   replicas: readonly ObservedReplica[] | null
+  /** Of which revision; null: none. */
+  foreseen: number | null
 }
 
 /** One round: observe, plan, remember the sizes, carry the steps out. A failed step of a kind keeps the later kinds from being tried. */
@@ -80,7 +82,8 @@ export async function carryOutRound(
   const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
   if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })
   await task.publish(seen.router)
-  const stepFailure = await applyAll(place, task, plan.steps, seen.router, report, signal)
+  const foresee = () => foreseeStarts(place, task, told, plan.next)
+  const stepFailure = await applyAll(place, task, plan.steps, seen.router, { report, foresee, signal })
   return { ...seen, plan, stepFailure, busyUntilMs: busyUntilMs(seen, specs) }
 }
 
@@ -125,8 +128,7 @@ async function applyAll(
   task: RoundTask,
   steps: readonly Step[],
   router: ObservedRouter,
-  report: Report,
-  signal: AbortSignal,
+  { report, foresee, signal }: { report: Report; foresee: () => Promise<void>; signal: AbortSignal },
 ): Promise<FailureReport | null> {
   reportCounts(
     steps.filter(({ kind }) => kind === 'remove'),
@@ -139,7 +141,7 @@ async function applyAll(
     await applyStep(place, step, await task.orderFor(step.revision), { report, drained, signal })
   }
   const lanes = await Promise.allSettled([
-    applyLane(STARTS, steps, apply),
+    startLane(steps, apply, foresee),
     applyLane(TRAFFIC, steps, apply, () => task.beforeTraffic()),
   ])
   const thrown = lanes.find((lane) => lane.status === 'rejected')
@@ -147,6 +149,26 @@ async function applyAll(
   return (
     lanes.map((lane) => (lane.status === 'fulfilled' ? lane.value : null)).find((failure) => failure !== null) ?? null
   )
+}
+
+/** Tells the engine which starts will come, and once that none will any more. */
+async function foreseeStarts(
+  { engine }: Place,
+  task: RoundTask,
+  told: Told,
+  next: readonly StartStep[],
+): Promise<void> {
+  const revision = next[0]?.revision ?? told.foreseen
+  if (engine.foresee === undefined || revision === null) return
+  engine.foresee(next, await task.orderFor(revision))
+  told.foreseen = next.length > 0 ? revision : null
+}
+
+/** What is foreseen comes after the starts: what starts now has the machine for itself. */
+async function startLane(steps: readonly Step[], apply: Apply, foresee: () => Promise<void>) {
+  const failure = await applyLane(STARTS, steps, apply)
+  await foresee()
+  return failure
 }
 
 async function applyLane(

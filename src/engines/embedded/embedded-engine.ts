@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../../lib/clock.ts'
 import { Signal } from '../../lib/signal.ts'
-import { type Role, type Scope, scopeName } from '../../model/app.ts'
+import type { Scope } from '../../model/app.ts'
 import type { EngineTraits } from '../../model/engine-traits.ts'
 import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
@@ -17,11 +17,11 @@ import type { ExecAnswer, KeeperStatus, Secrets } from './keeper/protocol.ts'
 import { programOf } from './keeper/process-tree.ts'
 import type { ReplicaRecord } from './keeper/replica-record.ts'
 import { KeeperClient } from './keeper-client.ts'
-import type { ReplicaPlace, ReplicaRoots } from './launch.ts'
+import type { ReplicaRoots } from './launch.ts'
 import { migrateOnce } from './migrate-once.ts'
 import { observedReplica } from './observed-replica.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
-import { Turns } from './turns.ts'
+import { keyOf, StartPlaces } from './start-places.ts'
 import { loggedReplicas, parseReplicaName, readLogs } from './replica-logs.ts'
 
 export interface EmbeddedEngineOptions {
@@ -52,12 +52,13 @@ export class EmbeddedEngine implements Engine {
   readonly #readiness: ReadinessWatch
   readonly #changed = new Signal()
   readonly #closing = new AbortController()
-  readonly #turns = new Turns()
+  readonly #places: StartPlaces
 
   constructor(options: EmbeddedEngineOptions) {
     this.#options = options
     this.traits = embeddedTraits(options.limits)
     this.#keeper = new KeeperClient({ folder: options.folder, command: options.keeperCommand, clock: options.clock })
+    this.#places = new StartPlaces(this.#keeper, options.roots, this.#closing.signal)
     this.#readiness = new ReadinessWatch({
       probe: options.probe,
       clock: options.clock,
@@ -99,12 +100,12 @@ export class EmbeddedEngine implements Engine {
       case 'migrate':
         return migrateOnce(this.#migratePlace, order, report, signal)
       case 'start':
-        return this.#turns.take(keyOf(scope, step.replica), () => this.#start(step, order, signal))
+        return this.#places.start(step, order, signal)
       case 'stop':
         await request({ kind: 'stop', scope, token, replica: step.replica, graceMs: step.graceSeconds * 1000 })
         return
       case 'remove':
-        return this.#turns.take(keyOf(scope, step.replica), async () => {
+        return this.#places.turns.take(keyOf(scope, step.replica), async () => {
           await request({ kind: 'remove', scope, token, replica: step.replica })
           await roots.remove(scope, step.replica)
         })
@@ -115,6 +116,10 @@ export class EmbeddedEngine implements Engine {
       default:
         step satisfies never
     }
+  }
+
+  foresee(starts: readonly StartStep[], order: Order): void {
+    this.#places.foresee(starts, order)
   }
 
   async *logs(scope: Scope, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -133,7 +138,9 @@ export class EmbeddedEngine implements Engine {
     await this.#keeper.request({ kind: 'prune', scope, token, keep }, signal)
     const records = await this.#keeper.request<readonly ReplicaRecord[]>({ kind: 'observe', scope }, signal)
     const used = new Set([...keep, ...records.map(({ spec }) => spec.place.revision)])
-    await this.#options.roots.prune(scope, [...used], signal)
+    await this.#places.settled()
+    const there = records.map(({ spec }) => spec.place.replica)
+    await this.#options.roots.prune(scope, [...used], there, signal)
     deleteLogs(this.#options.folder, scope, (replica) => {
       const revision = parseReplicaName(replica)?.revision
       return revision !== undefined && !used.has(revision)
@@ -150,6 +157,7 @@ export class EmbeddedEngine implements Engine {
     const records = await this.#keeper.request<readonly ReplicaRecord[]>({ kind: 'observe', scope: null }, signal)
     await this.#keeper.shutdown(graceMs, signal)
     for (const { spec } of records) await this.#options.roots.remove(spec.place.scope, spec.place.replica)
+    await this.#places.removeAll()
     this.#end()
   }
 
@@ -161,33 +169,13 @@ export class EmbeddedEngine implements Engine {
 
   get #migratePlace(): Parameters<typeof migrateOnce>[0] {
     const { folder, roots } = this.#options
-    return { folder, roots, keeper: this.#keeper, turns: this.#turns }
+    return { folder, roots, keeper: this.#keeper, turns: this.#places.turns }
   }
 
   #end(): void {
     this.#closing.abort()
     this.#readiness.close()
     this.#changed.notify()
-  }
-
-  async #start(step: StartStep, order: Order, signal: AbortSignal): Promise<void> {
-    const { scope, token, release } = order
-    const { replica, revision } = step
-    const role = roleOf(release, step.role)
-    // Also where the role has no port: the token is checked before anything is made.
-    await this.#keeper.request({ kind: 'fence', scope, token }, signal)
-    const port =
-      role.port === null ? null : await this.#keeper.request<number>({ kind: 'reserve', scope, token, replica }, signal)
-    const place: ReplicaPlace = { scope, replica, role: role.name, revision, port }
-    try {
-      const launch = await this.#options.roots.launch(place, release, signal)
-      const secrets = await order.openSecrets()
-      await this.#keeper.request({ kind: 'start', scope, token, spec: { place, launch, release }, secrets }, signal)
-    } catch (failed) {
-      // Nobody will remove what was never started.
-      await this.#keeper.request({ kind: 'release', scope, token, replica }, this.#closing.signal).catch(() => {})
-      throw failed
-    }
   }
 
   async #exec(record: ReplicaRecord, command: readonly string[], signal: AbortSignal): Promise<ProbeResult> {
@@ -238,8 +226,6 @@ export class EmbeddedEngine implements Engine {
   }
 }
 
-const keyOf = (scope: Scope, replica: string): string => `${scopeName(scope)}/${replica}`
-
 const notThere = (atMs: number): ProbeResult => ({
   ok: false,
   atMs,
@@ -247,14 +233,6 @@ const notThere = (atMs: number): ProbeResult => ({
   message: 'the program is not there yet',
   status: null,
 })
-
-function roleOf(release: Release, name: string): Role {
-  const role = release.settings.roles.find((one) => one.name === name)
-  if (role !== undefined) return role
-  throw new DeployError('UNEXPECTED', `revision ${release.revision} of ${scopeName(release)} has no role ${name}`, {
-    hint: 'This is a bug in Naru: please report it with the lines above.',
-  })
-}
 
 function isWanted(replica: string, { role, replica: only, revision }: LogOptions): boolean {
   const name = parseReplicaName(replica)

@@ -9,6 +9,11 @@ export interface Launch {
   /** Absolute path on the host, and its arguments: `unshare …`, `chroot …` or the program itself. */
   readonly program: string
   readonly args: readonly string[]
+  /**
+   * Arguments with which it makes everything ready and waits: it becomes the program when a byte comes on descriptor 3, and ends when that is
+   * closed instead. Absent: it cannot wait.
+   */
+  readonly held?: readonly string[]
   /** The whole environment, without secrets (the keeper adds these in memory). */
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
@@ -60,6 +65,9 @@ export interface ReplicaRoots {
   exec(place: ReplicaPlace, release: Release, command: readonly string[], pid: number): Promise<Launch>
   /** Deletes a replica's folder, cgroups and mounts. Safe twice; never follows a link out of the folder. */
   remove(scope: Scope, replica: string): Promise<void>
-  /** Deletes unpacked layers that no kept revision and no replica uses. */
-  prune(scope: Scope, keep: readonly number[], signal: AbortSignal): Promise<void>
+  /**
+   * Deletes unpacked layers that no kept revision and no replica uses, and the folders of replicas that are not `there`: what a killed
+   * process made ready and never started.
+   */
+  prune(scope: Scope, keep: readonly number[], there: readonly string[], signal: AbortSignal): Promise<void>
 }

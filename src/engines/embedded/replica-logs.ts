@@ -12,6 +12,9 @@ export function parseReplicaName(name: string): { readonly role: string | null; 
   return migration === null ? null : { role: null, revision: Number(migration[1]) }
 }
 
+/** Whether it is the name of a replica, and not that of a migration. */
+export const isReplicaName = (name: string): boolean => parseReplicaName(name)?.role != null
+
 /** Lines of every log in the folder that `wanted` takes, old ones from the `tail` on, new ones from their beginning. */
 export async function* readLogs(
   folder: string,

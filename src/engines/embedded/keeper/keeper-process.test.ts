@@ -250,6 +250,95 @@ describe('keeper', { timeout: 90_000 }, () => {
     expect(ports).not.toContain(await reserve('d-1-1'))
   })
 
+  describe('a start that is made ready before', () => {
+    const entry = () => ['WAITS', `${process.pid}-${Math.random()}`] as const
+    /** Waits as enter.cjs does. */
+    const waiting = (name: string, value: string) => {
+      const door = 'read -r _ <&3 || exit 0; exec 3<&-; '
+      const become = 'exec "$0" contract-app.mjs'
+      return aSpec(
+        { [name]: value },
+        {
+          program: '/bin/sh',
+          args: ['-c', become, process.execPath],
+          held: ['-c', door + become, process.execPath],
+        },
+      )
+    }
+    const hold = (keeper: KeeperUnderTest, spec: ReturnType<typeof aSpec>) =>
+      keeper.request<null>({ kind: 'hold', scope: SCOPE, token: 1, spec, secrets: {} })
+    const held = async (keeper: KeeperUnderTest) => {
+      const [name, value] = entry()
+      const spec = waiting(name, value)
+      await hold(keeper, spec)
+      await hold(keeper, spec)
+      const living = () => livingWith(`${name}=${value}`).map(({ pid }) => pid)
+      await vi.waitFor(() => expect(living()).toHaveLength(1), DEADLINE)
+      expect(await keeper.replica()).toBeUndefined()
+      return { spec, living }
+    }
+
+    it('waits unseen, and becomes the program at the start', async () => {
+      const keeper = await make()
+      const { spec, living } = await held(keeper)
+      const [pid] = living()
+      await start(keeper, spec)
+      expect(await keeper.replica()).toMatchObject({ state: 'running', restarts: 0, process: { pid } })
+      await vi.waitFor(
+        async () => expect(await readFile(`/proc/${pid}/cmdline`, 'utf8')).toContain('contract-app'),
+        DEADLINE,
+      )
+      await keeper.request({ kind: 'stop', scope: SCOPE, token: 1, replica: 'web-1-1', graceMs: 30_000 })
+      await until(keeper, { state: 'exited', lastExit: { known: true } })
+    })
+
+    it('is not taken for another launch', async () => {
+      const keeper = await make()
+      const { living } = await held(keeper)
+      const [pid = 0] = living()
+      await start(keeper)
+      expect(identify(pid)).toBeNull()
+      expect(await keeper.replica()).toMatchObject({ state: 'running' })
+    })
+
+    it('starts anew when what waited is gone', async () => {
+      const keeper = await make()
+      const { spec, living } = await held(keeper)
+      for (const pid of living()) process.kill(pid, 'SIGKILL')
+      await vi.waitFor(() => expect(living()).toEqual([]), DEADLINE)
+      await start(keeper, spec)
+      expect(await keeper.replica()).toMatchObject({ state: 'running', restarts: 0 })
+    })
+
+    it('ends when it is released, and with its keeper', async () => {
+      const keeper = await make()
+      const first = await held(keeper)
+      await keeper.request({ kind: 'release', scope: SCOPE, token: 1, replica: 'web-1-1' })
+      expect(first.living()).toEqual([])
+      const second = await held(keeper)
+      await keeper.kill()
+      await vi.waitFor(() => expect(second.living()).toEqual([]), DEADLINE)
+      await start(keeper, second.spec)
+      expect(await keeper.replica()).toMatchObject({ state: 'running', restarts: 0 })
+    })
+
+    it('is started once, whenever the keeper is killed meanwhile', async () => {
+      const keeper = await make()
+      for (let round = 1; round <= 8; round++) {
+        const [name, value] = entry()
+        const spec = { ...waiting(name, value), place: { ...aSpec().place, replica: `web-1-${round}` } }
+        await hold(keeper, spec)
+        const { pid } = await keeper.request<KeeperStatus>({ kind: 'status' })
+        const asked = start(keeper, spec)
+        await delay(round / 2)
+        process.kill(pid, 'SIGKILL')
+        await asked
+        await until(keeper, { state: 'running' }, `web-1-${round}`)
+        await vi.waitFor(() => expect(livingWith(`${name}=${value}`)).toHaveLength(1), DEADLINE)
+      }
+    })
+  })
+
   describe('with a router', () => {
     const routed = async () => {
       const port = await freePort()

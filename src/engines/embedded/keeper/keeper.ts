@@ -5,6 +5,7 @@ import { canListen } from '../../../os/listening-socket.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
 import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
 import type { Inheritance } from './handover.ts'
+import { HeldStarts } from './held-starts.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
 import { KeptReplica, type Surroundings } from './kept-replica.ts'
 import { cutLog, LOG_LIMIT_BYTES, releaseLog, reserveLog } from './log-room.ts'
@@ -24,6 +25,7 @@ export class Keeper {
   readonly #portSeed: number
   /** One port is chosen at a time: between the question whether it is free and the answer nobody else is given it. */
   #reserving: Promise<unknown> = Promise.resolve()
+  readonly #held: HeldStarts
   readonly #replicas = new Map<string, KeptReplica>()
   readonly #migrations = new Map<string, KeptMigration>()
   /** Whether the file system can reserve room for logs. */
@@ -31,7 +33,8 @@ export class Keeper {
   readonly #answers: Answers = {
     observe: async ({ scope }) => this.#observe(scope),
     reserve: ({ scope, replica }) => this.#reserve(scope, replica),
-    release: async ({ scope, replica }) => this.#release(scope, replica),
+    hold: (request) => this.#hold(request),
+    release: ({ scope, replica }) => this.#release(scope, replica),
     start: (request) => this.#start(request),
     stop: async ({ scope, replica, graceMs }) => this.#replicas.get(keyOf(scope, replica))?.stop(graceMs),
     remove: ({ scope, replica }) => this.#remove(scope, replica),
@@ -39,7 +42,7 @@ export class Keeper {
     migration: async ({ scope, revision }) => this.#migrations.get(migrationKey(scope, revision))?.record ?? null,
     'await-migration': ({ scope, revision }) => this.#awaitMigration(scope, revision),
     fence: async () => {},
-    prune: async ({ scope, keep }) => this.#prune(scope, keep),
+    prune: ({ scope, keep }) => this.#prune(scope, keep),
     readiness: async ({ scope, replica, pid, readySinceMs }) =>
       this.#replicas.get(keyOf(scope, replica))?.setReadiness(pid, readySinceMs),
     secrets: async ({ scope, replica, secrets }) => this.#replicas.get(keyOf(scope, replica))?.giveSecrets(secrets),
@@ -48,6 +51,7 @@ export class Keeper {
 
   constructor(around: Surroundings, ports: PortRange, instanceId: string) {
     this.#around = around
+    this.#held = new HeldStarts(around)
     this.#ports = ports
     this.#portSeed = portSeed(ports, instanceId)
   }
@@ -58,7 +62,7 @@ export class Keeper {
 
   /** Nothing runs and nothing is to be started again. */
   get isEmpty(): boolean {
-    return this.#replicas.size === 0 && ![...this.#migrations.values()].some(isUnderWay)
+    return this.#replicas.size === 0 && this.#held.size === 0 && ![...this.#migrations.values()].some(isUnderWay)
   }
 
   /** Values that only this keeper knows, for its successor. */
@@ -99,6 +103,7 @@ export class Keeper {
 
   /** Stops and removes everything. What fails on the way is complained about, the rest goes on. */
   async shutdown(graceMs: number): Promise<void> {
+    await this.#held.dropAll()
     await Promise.allSettled([...this.#migrations.values()].map((migration) => migration.abandon()))
     await Promise.allSettled(
       [...this.#replicas.values()].map(async (replica) => {
@@ -150,7 +155,12 @@ export class Keeper {
     }
   }
 
-  #release(scope: Scope, replica: string): void {
+  async #hold({ spec, secrets }: Of<'hold'>): Promise<void> {
+    if (!this.#replicas.has(keyOf(spec.place.scope, spec.place.replica))) await this.#held.hold(spec, secrets)
+  }
+
+  async #release(scope: Scope, replica: string): Promise<void> {
+    await this.#held.drop(scope, replica)
     if (!this.#replicas.has(keyOf(scope, replica))) this.#around.ledger.dropReplica(scope, replica)
   }
 
@@ -161,7 +171,7 @@ export class Keeper {
     const replica = new KeptReplica(newRecord(spec, this.#around.clock.now()), secrets, this.#around)
     this.#replicas.set(key, replica)
     try {
-      await replica.begin()
+      await replica.begin(await this.#held.take(spec.place.scope, spec.place.replica, spec.launch))
     } catch (failed) {
       this.#replicas.delete(key)
       throw failed
@@ -198,7 +208,10 @@ export class Keeper {
     return (await this.#migrations.get(migrationKey(scope, revision))?.ended) ?? null
   }
 
-  #prune(scope: Scope, keep: readonly number[]): void {
+  async #prune(scope: Scope, keep: readonly number[]): Promise<void> {
+    // What a killed server reserved and never started.
+    for (const { replica, scope: of } of this.#around.ledger.ports())
+      if (of === scopeName(scope)) await this.#release(scope, replica)
     for (const [key, { record }] of this.#migrations) {
       const { scope: of, revision } = record.spec.place
       if (scopeName(of) !== scopeName(scope) || keep.includes(revision) || record.state === 'running') continue

@@ -50,7 +50,7 @@ export class KeptMigration {
     try {
       await runLists(launch.before, this.#around.signal)
       writeSecretFiles(launch, secrets)
-      started = await spawnLaunch(launch, secrets, this.#record.nonce, log)
+      started = await spawnLaunch({ launch, secrets, nonce: this.#record.nonce, log })
     } catch (failed) {
       return this.#end({ startError: 'EUNKNOWN' }, failureReport(failed).message)
     } finally {

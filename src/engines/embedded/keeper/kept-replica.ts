@@ -7,6 +7,7 @@ import { oomKills } from '../../../os/cgroup.ts'
 import { bootId, identify, isAlive, type ProcessIdentity } from '../../../os/process-identity.ts'
 import { establishedOn } from '../../../os/tcp-table.ts'
 import { exitReport } from './exit-report.ts'
+import type { HeldStart } from './held-start.ts'
 import { adoptProcess, type Ending, type KeptProcess } from './kept-process.ts'
 import type { Ledger } from './ledger.ts'
 import { logEnd, logPath, logTail, openLog } from './log-file.ts'
@@ -87,13 +88,36 @@ export class KeptReplica {
     return this.#secrets !== null || neededSecrets(this.#record.spec.launch).length === 0
   }
 
-  /** First start of a new replica. Resolves when it runs or is known not to. */
-  begin(): Promise<void> {
+  /** First start of a new replica, which may have been made ready before. Resolves when it runs or is known not to. */
+  begin(held: HeldStart | null = null): Promise<void> {
     return this.#turn(async () => {
+      if (held !== null) return this.#beginHeld(held)
       // Unlike later changes this one must be on disk: what is not written down is not started.
       this.#around.ledger.saveReplica(this.#record)
       await this.#start()
     })
+  }
+
+  /** As `#start`, with one write to the disk: all that is to be known of the process is known before it becomes the program. */
+  #beginHeld(held: HeldStart): void {
+    this.#record = {
+      ...this.#record,
+      state: 'running',
+      nonce: held.nonce,
+      process: held.process.identity,
+      preparedBoot: bootId(),
+      logOffset: logEnd(this.#log),
+      oomKills: this.#oomKills(),
+    }
+    try {
+      this.#around.ledger.saveReplica(this.#record)
+    } catch (failed) {
+      held.drop().catch(this.#around.complain)
+      throw failed
+    }
+    held.open()
+    this.#watch(held.process)
+    this.#around.changed(this.#record.spec.place.scope)
   }
 
   /** Goes on from what a killed keeper wrote down. */
@@ -194,7 +218,7 @@ export class KeptReplica {
       }
       writeSecretFiles(launch, this.#secrets ?? {})
       this.#save({ oomKills: this.#oomKills() })
-      started = await spawnLaunch(launch, this.#secrets ?? {}, nonce, log)
+      started = await spawnLaunch({ launch, secrets: this.#secrets ?? {}, nonce, log })
     } catch (failed) {
       const { message } = failureReport(failed)
       return this.#failed({ startError: 'EUNKNOWN', message: `${place.replica} could not be started: ${message}` })

@@ -8,7 +8,7 @@ import type { ReplicaRecord, ReplicaSpec } from './replica-record.ts'
  * Version of what server and keeper say to each other. A server that meets another version refuses with ENGINE_PROTOCOL, or
  * asks the keeper for a `handover` to its own (which every version from 1 on understands).
  */
-export const KEEPER_PROTOCOL = 1
+export const KEEPER_PROTOCOL = 2
 
 /** Values by name. They stay in memory, except those that the program wants as files. */
 export type Secrets = Readonly<Record<string, string>>
@@ -31,7 +31,12 @@ export type KeeperRequest =
   | { readonly kind: 'observe'; readonly scope: Scope | null }
   /** Answers the port that this replica has from now on until it is removed. */
   | (Ordered & { readonly kind: 'reserve'; readonly replica: string })
-  /** Gives back the port of a replica that was not started after all. */
+  /**
+   * Makes everything ready for a start that will come, and lets it wait before the program. Forgotten after a while, and with the keeper.
+   * No effect where the launch cannot wait, and on what is there already.
+   */
+  | (Ordered & { readonly kind: 'hold'; readonly spec: ReplicaSpec; readonly secrets: Secrets })
+  /** Gives back the port of a replica that was not started after all, and ends what waits for its start. */
   | (Ordered & { readonly kind: 'release'; readonly replica: string })
   /** Of a replica that is there already: only gives the secrets again. */
   | (Ordered & { readonly kind: 'start'; readonly spec: ReplicaSpec; readonly secrets: Secrets })

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { closeSync, constants, fchownSync, openSync, realpathSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { Writable } from 'node:stream'
 import { DeployError } from '../../../model/failure.ts'
 import { inCgroups } from '../../../os/cgroup.ts'
 import { identifyChild } from '../../../os/process-identity.ts'
@@ -15,25 +16,56 @@ export interface NotStarted {
   readonly startError: string
 }
 
-/** Starts a launch in a session of its own with its output straight into `log`. */
-export async function spawnLaunch(
-  launch: Launch,
-  secrets: Secrets,
-  nonce: string,
-  log: number,
-): Promise<KeptProcess | NotStarted> {
+/** One start of a launch. */
+export interface Start {
+  readonly launch: Launch
+  readonly secrets: Secrets
+  /** In its environment: finds it when nothing else of it is known. */
+  readonly nonce: string
+  /** Descriptor of its log. */
+  readonly log: number
+}
+
+/** Starts a launch in a session of its own with its output straight into its log. */
+export async function spawnLaunch(start: Start): Promise<KeptProcess | NotStarted> {
+  const { log, launch } = start
+  return keptChild(spawnChild(start, launch.args, ['ignore', log, log]))
+}
+
+/** A start that waits before its program. */
+export interface HeldChild extends KeptProcess {
+  /** One byte opens it; its end, also by the keeper's death, ends what waits. */
+  readonly door: Writable
+}
+
+/** The same for a launch that can wait. */
+export async function spawnHeld(start: Start): Promise<HeldChild | NotStarted> {
+  const { log, launch } = start
+  const child = spawnChild(start, launch.held ?? [], ['ignore', log, log, 'pipe'])
+  const kept = await keptChild(child)
+  if ('startError' in kept) return kept
+  const door = child.stdio[3] as Writable
+  // It may be gone before it hears: its end is an event of its own.
+  door.on('error', () => {})
+  return { ...kept, door }
+}
+
+function spawnChild({ launch, secrets, nonce }: Start, args: readonly string[], stdio: StdioOptions): ChildProcess {
   const env = { ...launch.env, ...secretEnvironment(launch, secrets), [MARK_NAME]: nonce }
   // spawn returns after fork and exec: nothing else of ours is started while we are in these cgroups.
-  const child = inCgroups(launch.cgroups, () =>
-    spawn(launch.program, launch.args, {
+  return inCgroups(launch.cgroups, () =>
+    spawn(launch.program, args, {
       cwd: launch.cwd,
       env,
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio,
       ...(launch.uid === null ? {} : { uid: launch.uid }),
       ...(launch.gid === null ? {} : { gid: launch.gid }),
     }),
   )
+}
+
+async function keptChild(child: ChildProcess): Promise<KeptProcess | NotStarted> {
   const identity = child.pid === undefined ? null : identifyChild(child.pid)
   if (identity === null) {
     const failed = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve))

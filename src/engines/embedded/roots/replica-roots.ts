@@ -6,6 +6,7 @@ import type { Release } from '../../../model/release.ts'
 import { makeFolder } from '../../../os/atomic-file.ts'
 import type { ContentStore } from '../../../registry/content-store.ts'
 import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from '../launch.ts'
+import { isReplicaName } from '../replica-logs.ts'
 import { Cgroups } from './limits/cgroups.ts'
 import { makeDeviceNodes } from './device-nodes.ts'
 import { checkSecretNames } from './start/enter-chain.ts'
@@ -64,7 +65,7 @@ export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<Op
   const folders = new ReplicaFolders(join(folder, 'replicas'), layers)
   await folders.sweep()
   const tools = findTools(process.env.PATH ?? '')
-  const enter = join(import.meta.dirname, 'start', 'enter.mjs')
+  const enter = join(import.meta.dirname, 'start', 'enter.cjs')
   const search = { folder, tools, node: process.execPath, enter, forced: options.isolation ?? null, signal }
   const found = await findIsolation(search)
   const nodes = found.isolation === 'chroot' && (await makeDeviceNodes(join(folder, 'devices'), tools, signal))
@@ -150,8 +151,13 @@ class EmbeddedRoots implements OpenReplicaRoots {
     this.#parts.cgroups.sweep(new Set())
   }
 
-  async prune(scope: Scope, keep: readonly number[], signal: AbortSignal): Promise<void> {
+  async prune(scope: Scope, keep: readonly number[], there: readonly string[], signal: AbortSignal): Promise<void> {
     const { folders, cgroups } = this.#parts
+    const prefix = keyOf(scope, '')
+    for (const key of await folders.keys()) {
+      const replica = key.startsWith(prefix) ? key.slice(prefix.length) : null
+      if (replica !== null && isReplicaName(replica) && !there.includes(replica)) this.#remove(key)
+    }
     await this.#releases.prune(scope, keep, () => folders.used(), signal)
     cgroups.sweep(new Set(await folders.keys()))
   }

@@ -36,7 +36,7 @@ process.kill(pid, 'SIGKILL')
 await once(sleeper, 'close')
 
 for (const replica of ['web-1-1', 'web-1-2', 'web-1-3', 'web-1-4']) await roots.remove(scope, replica)
-await roots.prune(scope, [], signal)
+await roots.prune(scope, [], [], signal)
 rmSync(join('/dev/shm', `naru-${instanceId}`), { recursive: true, force: true })
 process.stdout.write(
   JSON.stringify({

@@ -1,4 +1,4 @@
-/** What `enter.mjs` does in new namespaces; a file in the replica's folder. */
+/** What `enter.cjs` does in new namespaces; a file in the replica's folder. */
 export interface EnterSpec {
   /** The mount program, and the folder in which it runs: lower folders are named relative to it. */
   readonly mount: string

@@ -27,14 +27,14 @@ export interface NamespacePlace {
   readonly mountTable: string
   readonly spec: string
   readonly hostname: string
-  /** Absolute paths of Node and of enter.mjs. */
+  /** Absolute paths of Node and of enter.cjs. */
   readonly node: string
   readonly enter: string
   /** In a user namespace of an ordinary user: one id, so everybody in the image is that one. */
   readonly userNamespace: boolean
 }
 
-/** `unshare … node enter.mjs SPEC`, and the spec: the program becomes PID 1 of its own namespaces, whose mounts go with it. */
+/** `unshare … node enter.cjs SPEC`, and the spec: the program becomes PID 1 of its own namespaces, whose mounts go with it. */
 export function launchInNamespaces(
   program: RootedProgram,
   place: NamespacePlace,
@@ -53,10 +53,12 @@ export function launchInNamespaces(
     env,
     chain,
   }
+  const args = [...namespaces(place.userNamespace), '--', place.node, place.enter, place.spec]
   const launch: Launch = {
     ...frame,
     program: tool(program.tools, 'unshare'),
-    args: [...namespaces(place.userNamespace), '--', place.node, place.enter, place.spec],
+    args,
+    held: [...args, 'held'],
     env: TOOL_ENV,
     cwd: '/',
     uid: null,

@@ -19,7 +19,7 @@ const place = {
   spec: '/d/r/start.json',
   hostname: 'web-1-1',
   node: '/n/node',
-  enter: '/n/enter.mjs',
+  enter: '/n/enter.cjs',
   userNamespace: false,
 }
 const words = (list: readonly string[]) => list.join(' ').replace(/--bounding-set=\S+/, '--bounding-set=…')
@@ -28,7 +28,7 @@ describe('a launch', () => {
   it('in namespaces enters by unshare and becomes the program by user', () => {
     const { launch, spec } = launchInNamespaces(program, place, frame)
     expect(words([launch.program, ...launch.args])).toBe(
-      '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- /n/node /n/enter.mjs /d/r/start.json',
+      '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- /n/node /n/enter.cjs /d/r/start.json',
     )
     expect(words(spec.chain)).toBe(
       '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/nsenter --root=. --wd=./app --setuid 1000 -- /bin/node a b',
