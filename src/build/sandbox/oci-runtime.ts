@@ -3,8 +3,8 @@ import type { RunUser } from './run-user.ts'
 import { CAPABILITIES } from './sandbox-command.ts'
 import { MASKED, READ_ONLY } from './sandbox-mounts.ts'
 
-/** Where sandboxes of OCI runtimes have their cgroups. */
-export const CGROUP_PARENT = 'naru-build'
+/** Sandboxes of OCI runtimes have cgroups of this name and that of their work folder: without a parent, which nobody could remove safely. */
+export const CGROUP_PREFIX = 'naru-build-'
 /** Processes and threads of one RUN; a fork bomb ends there. */
 const MOST_PROCESSES = 16_384
 
@@ -41,7 +41,7 @@ export function ociBundle({ root, devices, id, user, cwd, args, network, hostnam
     },
     mounts: [bind, proc],
     linux: {
-      cgroupsPath: `/${CGROUP_PARENT}/${id}`,
+      cgroupsPath: `/${CGROUP_PREFIX}${id}`,
       resources: { pids: { limit: MOST_PROCESSES } },
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),

@@ -5,6 +5,7 @@ import { makeFolder, syncFolder, writeFileAtomic } from '../../os/atomic-file.ts
 import { bytesContent, DiskContent } from '../image/content.ts'
 import type { Added, FileEntry } from '../image/file-entry.ts'
 import type { FileTree } from '../image/file-tree.ts'
+import { packedContent } from './packed-contents.ts'
 import { type Left, whiteoutPath } from './upper-layer.ts'
 
 /** What a RUN made: its layer, and the folder that a later RUN has as a lower one. */
@@ -15,6 +16,12 @@ export interface RunResult {
 }
 
 const FORM = 'run-1'
+/** Beside the upper folder: contents of its files, where they cannot be read in it. */
+export const PACK = 'pack'
+
+function unlessMissing(failed: NodeJS.ErrnoException): void {
+  if (failed.code !== 'ENOENT') throw failed
+}
 
 /** Results of RUNs on disk, each under the key of all that went into it. Losing one costs time only. */
 export class RunResults {
@@ -48,6 +55,7 @@ export class RunResults {
     await makeFolder(this.#folder, 0o700)
     await mkdir(part)
     await rename(upper, join(part, 'upper'))
+    await rename(join(dirname(upper), PACK), join(part, PACK)).catch(unlessMissing)
     await writeFile(join(part, 'bytes'), String(layer.reduce((sum, { s }) => sum + s, 0)))
     await writeFileAtomic(join(part, 'layer.json'), JSON.stringify({ form: FORM, layer }))
     const there = await rename(part, folder).then(
@@ -99,6 +107,9 @@ function entryOf(left: Left, { upper, entries }: Around): FileEntry {
   if (left.t === 'w') return { ...owned, type: 'file', content: NOTHING }
   const file = left.t === 'h' ? (entries.get(left.l ?? '') ?? left) : left
   const path = join(upper, file.p)
-  const content = new DiskContent(`/${file.p}`, file.s, () => openSync(path, 'r'), file.id)
+  const content =
+    file.o !== undefined
+      ? packedContent(join(dirname(upper), PACK), file.o, file.s, file.id ?? '')
+      : new DiskContent(`/${file.p}`, file.s, () => openSync(path, 'r'), file.id)
   return { ...owned, type: 'file', content, ...(left.t === 'h' ? { linkTo: left.l ?? '' } : {}) }
 }

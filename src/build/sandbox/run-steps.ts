@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import { diskFull } from '../../model/disk-full.ts'
 import type { Report } from '../../model/event.ts'
@@ -16,7 +16,8 @@ import type { Privileges } from './privileges.ts'
 import { stepFailed } from './run-failure.ts'
 import { redactor } from './redactor.ts'
 import { bindKeys, type MountSources, prepareMounts } from './run-mounts.ts'
-import type { RunResult, RunResults } from './run-results.ts'
+import { ContentPack } from './packed-contents.ts'
+import { PACK, type RunResult, type RunResults } from './run-results.ts'
 import type { RunStep } from './run-step.ts'
 import { runUser } from './run-user.ts'
 import { machineFiles, placeScript, runSandboxed } from './sandbox.ts'
@@ -164,7 +165,8 @@ export class RunSteps {
 
   async #list(upper: string, startedAt: number, signal: AbortSignal): Promise<UpperListing> {
     const { privileges } = this.#options
-    const listing = new UpperListing(startedAt)
+    const pack = privileges.userNamespace ? new ContentPack(join(dirname(upper), PACK)) : null
+    const listing = new UpperListing(startedAt, pack)
     const [program, args] = privileges.command([
       tool(privileges.tools, 'tar'),
       ...['--create', '--file=-', '--format=posix', '--numeric-owner', '--sort=name', '--blocking-factor=512'],
@@ -176,7 +178,7 @@ export class RunSteps {
       timeoutMs: ARCHIVE_MS,
       signal,
       onStdout: (stream) => readUpperArchive(stream, (entry) => listing.take(entry)),
-    })
+    }).finally(() => pack?.close())
     if (code !== 0) throw new Error(`tar ended with ${code}: ${stderr.trim().slice(-400)}`)
     return listing
   }

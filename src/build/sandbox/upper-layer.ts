@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { EARLIEST } from '../image/file-time.ts'
 import { type FileTree, joinPath, nameOf, parentOf } from '../image/file-tree.ts'
+import type { ContentPack } from './packed-contents.ts'
 import type { UpperEntry } from './upper-archive.ts'
 
 /** What a RUN left at a path. Members are short: there are tens of thousands of them in the cache. */
@@ -18,6 +19,8 @@ export interface Left {
   readonly l?: string
   /** Digest of a file's content. */
   readonly id?: string
+  /** Where the content is in the pack, where there is one. */
+  readonly o?: number
   /** Extended attributes, values as latin1 text. */
   readonly x?: Readonly<Record<string, string>>
 }
@@ -27,18 +30,21 @@ const OPAQUE = ['trusted.overlay.opaque', 'user.overlay.opaque']
 
 /** Collects the entries of an upper folder as they come, and hashes what is in its files. */
 export class UpperListing {
-  readonly #entries: { readonly entry: UpperEntry; id: string }[] = []
+  readonly #entries: { readonly entry: UpperEntry; readonly at: number | null; id: string }[] = []
+  readonly #pack: ContentPack | null
 
   /** `startedAt`: what is not older was made by the command. */
   readonly #startedAt: number
 
-  constructor(startedAt: number) {
+  /** `pack`: where contents are kept besides; null: they can be read where they are. */
+  constructor(startedAt: number, pack: ContentPack | null) {
     this.#startedAt = startedAt
+    this.#pack = pack
   }
 
   take(entry: UpperEntry): (part: Uint8Array) => void {
     const hash = createHash('sha256')
-    const listed = { entry, id: '' }
+    const listed = { entry, at: this.#pack?.at ?? null, id: '' }
     this.#entries.push(listed)
     if (entry.kind !== 'file') return () => {}
     let left = entry.size
@@ -48,6 +54,7 @@ export class UpperListing {
     if (left === 0) settle()
     return (part) => {
       hash.update(part)
+      this.#pack?.add(part)
       left -= part.length
       if (left === 0) settle()
     }
@@ -61,7 +68,7 @@ export class UpperListing {
   /** The layer, sorted by path. `below`: what the command started from. */
   layer(below: FileTree): readonly Left[] {
     const opaque = this.#opaque(below)
-    const listed = this.#entries.flatMap(({ entry, id }) => this.#left(entry, id, below))
+    const listed = this.#entries.flatMap((one) => this.#left(one, below))
     const there = new Set(this.#entries.map(({ entry }) => entry.path))
     const hidden = opaque.flatMap((folder) =>
       below
@@ -72,7 +79,10 @@ export class UpperListing {
     return linkedInOrder([...listed, ...hidden.map(whiteout)].sort((a, b) => (a.p < b.p ? -1 : 1)))
   }
 
-  #left(entry: UpperEntry, id: string, below: FileTree): readonly Left[] {
+  #left(
+    { entry, id, at: offset }: { entry: UpperEntry; id: string; at: number | null },
+    below: FileTree,
+  ): readonly Left[] {
     const { path, kind, mode, uid, gid } = entry
     const type = TYPES[kind]
     if (path === '' || type === null) return []
@@ -89,7 +99,7 @@ export class UpperListing {
         s: entry.size,
         at,
         ...(type === 's' || type === 'h' ? { l: entry.link } : {}),
-        ...(type === 'f' ? { id } : {}),
+        ...(type === 'f' ? { id, ...(offset === null ? {} : { o: offset }) } : {}),
         ...(xattrs.length === 0 ? {} : { x: Object.fromEntries(xattrs) }),
       },
     ]

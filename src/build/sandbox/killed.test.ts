@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { aBusyboxBuild, hasBusybox } from './testing.ts'
+
+const able = hasBusybox && process.geteuid?.() === 0
+const CHILD = join(import.meta.dirname, 'testing-child.ts')
+
+describe.skipIf(!able)('a builder that is killed in a RUN (needs root and busybox)', () => {
+  it.each([['namespaces'], ['runc']])(
+    'leaves no process, mount or cgroup, and its folder goes with the next build: %s',
+    async (kind) => {
+      const marker = `32${process.pid}${kind.length}`
+      await using build = await aBusyboxBuild({
+        Dockerfile: `FROM busybox:1\nRUN echo x > /x; sleep ${marker} & sleep ${marker}\n`,
+      })
+      const child = spawn(process.execPath, [CHILD, build.folder, kind], { stdio: ['ignore', 'inherit', 'inherit'] })
+      const ended = once(child, 'close')
+      await expect.poll(() => running(marker), { timeout: 25_000 }).not.toEqual([])
+      child.kill('SIGKILL')
+      await ended
+      await expect.poll(() => running(marker), { timeout: 25_000 }).toEqual([])
+      const work = join(build.cacheFolder, 'sandbox', 'work')
+      expect(readdirSync(work)).toHaveLength(1)
+      expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(build.folder)
+      await build.write({ Dockerfile: 'FROM busybox:1\nRUN true\n' })
+      await build.run()
+      expect(readdirSync(work)).toEqual([])
+      expect(cgroups(child.pid)).toEqual([])
+    },
+  )
+})
+
+/** Processes of that marker, the shells that wait for them among them. */
+function running(marker: string): readonly string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith(`sleep\0${marker}`)
+    } catch {
+      return false
+    }
+  })
+}
+
+/** What that process's RUN had; those of other builds come and go. */
+function cgroups(pid = 0): readonly string[] {
+  const mounts = existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : []
+  return mounts.flatMap((name) => {
+    const path = join('/sys/fs/cgroup', name)
+    const inner = statSync(path).isDirectory() ? readdirSync(path) : []
+    return [name, ...inner].filter((one) => one.startsWith(`naru-build-${pid}_`))
+  })
+}
