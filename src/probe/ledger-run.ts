@@ -75,7 +75,7 @@ export class LedgerRun implements ProberRun {
   async #untilSomethingEnded(): Promise<void> {
     const deadline = this.#clock.monotonic() + 1000
     for (const delayMs of backoff(10, 50)) {
-      await this.#readNew()
+      if (this.#sent === 0) await this.#readNew()
       if (this.#sent > 0 || this.#clock.monotonic() > deadline) return
       await this.#pause(delayMs)
     }

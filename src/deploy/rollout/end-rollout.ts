@@ -55,8 +55,10 @@ export async function endTouched(
   const isGone = endsWithNothing(active, endState)
   if (endState !== 'mixed') {
     const served = endState === 'all-old' && !isOfNumbers(rollout) ? active.from : active.to
+    const routes = isGone ? [] : routesOf(served)
     const { token } = await state.lease()
-    await place.router.publish(state.scope, isGone ? [] : routesOf(served), token, AbortSignal.timeout(CALL_MS))
+    if (JSON.stringify(routes) !== active.published)
+      await place.router.publish(state.scope, routes, token, AbortSignal.timeout(CALL_MS))
   }
   if (isGone) await state.save({ revision: null, scale: {}, paused: false, sets: [] })
   await finish(active, state, { endState, failure, supersededBy: null, seen, touched: true })

@@ -197,10 +197,8 @@ export class EmbeddedEngine implements Engine {
     const { scope, replica } = record.spec.place
     const pid = record.process?.pid ?? 0
     // Told to the keeper for the next server's sake; this one knows it already.
-    this.#keeper
-      .request({ kind: 'readiness', scope, replica, pid, readySinceMs }, this.#closing.signal)
-      .catch(() => {})
-      .finally(() => this.#changed.notify())
+    this.#keeper.request({ kind: 'readiness', scope, replica, pid, readySinceMs }, this.#closing.signal).catch(() => {})
+    this.#changed.notify()
   }
 
   /** Something changed at the keeper: the watch follows, and whoever waits for changes is woken. */

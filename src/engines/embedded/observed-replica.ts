@@ -20,7 +20,7 @@ export function observedReplica(record: ReplicaRecord, readiness: Readiness): Ob
     role: place.role,
     revision: place.revision,
     host: null,
-    phase: phaseOf(record),
+    phase: phaseOf(record, readiness),
     ready: isRunning && readiness.ready,
     readySinceMs: isRunning && readiness.ready ? readiness.readySinceMs : null,
     startedAtMs: record.startedAtMs,
@@ -34,8 +34,9 @@ export function observedReplica(record: ReplicaRecord, readiness: Readiness): Ob
   }
 }
 
-function phaseOf({ state, everReady }: ReplicaRecord): ObservedReplica['phase'] {
+/** Readiness is known here before the keeper has written it down. */
+function phaseOf({ state, everReady }: ReplicaRecord, { ready }: Readiness): ObservedReplica['phase'] {
   if (state === 'stopping') return 'Terminating'
   if (state === 'exited') return 'Exited'
-  return state === 'running' && everReady ? 'Running' : 'Pending'
+  return state === 'running' && (everReady || ready) ? 'Running' : 'Pending'
 }
