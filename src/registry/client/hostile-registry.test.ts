@@ -28,7 +28,7 @@ describe('F3: downloads', () => {
       })
     })
     expect((await read(host, { stallMs: 300 })).equals(blob.bytes)).toBe(true)
-    expect(seen).toHaveLength(4)
+    expect(seen.length).toBeGreaterThan(3)
     expect(rangeStart({ headers: seen[3]?.headers ?? {} } as IncomingMessage)).toBeGreaterThan(0)
   })
 
