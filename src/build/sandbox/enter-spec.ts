@@ -8,6 +8,9 @@ export interface EnterSpec {
   /** Moved over `/`, so that nothing of the machine is left to climb to; null: an OCI runtime changes the root. */
   readonly newRoot: string | null
   readonly hostname: string
+  /** Where the layers are put together, and the folder of the command in it. */
+  readonly root: string
+  readonly cwd: string
   /** Becomes memory: secrets, and the bundle of an OCI runtime with its state. */
   readonly privateFolder: string
   /** config.json of an OCI bundle without its variables; null: no runtime is used. */
@@ -16,7 +19,7 @@ export interface EnterSpec {
   readonly own: Readonly<Record<string, string>>
   /** The environment of the command, without secrets. */
   readonly env: Readonly<Record<string, string>>
-  /** What it becomes: absolute path and arguments. */
+  /** What it becomes: absolute path and arguments; `--wd` stands for that folder, links followed. */
   readonly chain: readonly string[]
 }
 

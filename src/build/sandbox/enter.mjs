@@ -4,7 +4,7 @@
 // TOOL_ENV: nothing of an image steers it.
 // @ts-check
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 
 const spec = /** @type {import('./enter-spec.ts').EnterSpec} */ (
   JSON.parse(readFileSync(String(process.argv[2]), 'utf8'))
@@ -23,6 +23,34 @@ function mount(args) {
   process.exit(125)
 }
 
+/**
+ * Where a path of the image leads, links followed inside its root: the kernel would follow them from the machine's root,
+ * which is this process's until the change of root. Nothing else runs in here yet, so what is read stays true.
+ * @param {string} root @param {string} path
+ */
+function insideRoot(root, path) {
+  const left = path.split('/').reverse()
+  /** @type {string[]} */
+  let at = []
+  for (let links = 0; left.length > 0 && links < 40; ) {
+    const part = left.pop() ?? ''
+    if (part === '' || part === '.') continue
+    if (part === '..') {
+      at = at.slice(0, -1)
+      continue
+    }
+    const next = [...at, part]
+    const found = lstatSync([root, ...next].join('/'), { throwIfNoEntry: false })
+    if (found?.isSymbolicLink() === true) {
+      links += 1
+      const target = readlinkSync([root, ...next].join('/'))
+      if (target.startsWith('/')) at = []
+      left.push(...target.split('/').reverse())
+    } else at = next
+  }
+  return at.join('/')
+}
+
 process.umask(0o022)
 // Before all else: what is in it ends with these namespaces.
 mount(['--no-mtab', '-t', 'tmpfs', '-o', 'mode=0755,nosuid,nodev', 'private', spec.privateFolder])
@@ -33,6 +61,12 @@ for (const { name, mode, uid, gid, value } of secrets.files) {
   chmodSync(path, mode)
 }
 mount(['--no-mtab', '--all', '--fstab', spec.mountTable])
+const cwd = insideRoot(spec.root, spec.cwd)
+// Links of /proc lead to wherever a process has something open (CVE-2024-21626).
+if (/^(proc|sys|dev)(\/|$)/.test(cwd)) {
+  process.stderr.write(`naru: /${cwd} cannot be the folder of a RUN\n`)
+  process.exit(125)
+}
 if (spec.newRoot !== null) {
   process.chdir(spec.newRoot)
   mount(['--no-mtab', '--move', spec.newRoot, '/'])
@@ -52,6 +86,6 @@ for (const signal of /** @type {const} */ (['SIGPIPE', 'SIGXFSZ'])) {
   const ignore = () => {}
   process.on(signal, ignore).off(signal, ignore)
 }
-const [program, ...args] = spec.chain
+const [program, ...args] = spec.chain.map((word) => (word === '--wd' ? `--wd=./${cwd}` : word))
 const env = spec.bundle === null ? { ...spec.env, ...secrets.env } : spec.own
 process.execve(String(program), [String(program), ...args], { ...env })

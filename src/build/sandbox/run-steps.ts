@@ -5,9 +5,11 @@ import { diskFull } from '../../model/disk-full.ts'
 import type { Report } from '../../model/event.ts'
 import { run } from '../../os/run.ts'
 import type { LayerSource } from '../base/read-layer.ts'
+import { failureAt } from '../dockerfile/place.ts'
 import type { Added } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import type { FileTree } from '../image/file-tree.ts'
+import { resolvePath } from '../image/resolve-path.ts'
 import { layerKey, settleLayer } from '../image/make-layer.ts'
 import type { CacheFolders } from './cache-folders.ts'
 import type { LowerFolders } from './lower-folders.ts'
@@ -66,6 +68,13 @@ const ARCHIVE_MS = 3600_000
 /** Later than any time that is made from content (file-time.ts): what a RUN left is newer than what was copied before it. */
 const RUN_TIME = EARLIEST + 2 ** 28
 
+/** Links in /proc lead out of any root (CVE-2024-21626). */
+function checkFolder({ cwd, place }: RunStep, tree: FileTree): void {
+  const path = resolvePath(tree, cwd)?.path ?? ''
+  if (!/^(proc|sys|dev)(\/|$)/.test(path)) return
+  throw failureAt('BUILD_PATH_ESCAPES', place, `${cwd} cannot be the folder of a RUN`, 'Choose another WORKDIR.')
+}
+
 /** Carries RUNs out, or finds what they did before. */
 export class RunSteps {
   readonly #options: RunStepsOptions
@@ -118,6 +127,7 @@ export class RunSteps {
     signal: AbortSignal,
   ): Promise<RunResult> {
     const { timeoutMs, report, results, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
+    checkFolder(step, standing.tree)
     const user = runUser(
       step.user,
       { passwd: await standing.readText('etc/passwd'), group: await standing.readText('etc/group') },

@@ -74,6 +74,37 @@ describe.each(KINDS)('RUN %s (needs root, busybox and the runtime)', (_name, opt
     },
   )
 
+  it.skipIf(!here)('stands in the image’s own folder, wherever links and mounts lead', async () => {
+    await using build = await aBusyboxBuild(
+      {
+        Dockerfile: lines(
+          'RUN mkdir /mine && touch /mine/inside && ln -s /mine /link && ln -s ../../../../mine /up',
+          'WORKDIR /link',
+          'RUN ls > /one',
+          'WORKDIR /up',
+          'RUN ls > /two',
+          'WORKDIR /m/link',
+          'RUN --mount=target=/m ls > /three',
+        ),
+        link: { link: '/mine' },
+      },
+      options,
+    )
+    const { files } = await build.image()
+    for (const path of ['one', 'two', 'three']) expect(files[path]).toBe('f 644 0:0 inside\n')
+  })
+
+  it.skipIf(!here).each([['/proc/self/fd/3'], ['/proc/1/root'], ['/dev/fd/3']])(
+    'refuses to stand in %s',
+    async (path) => {
+      await using build = await aBusyboxBuild(
+        { Dockerfile: lines('RUN true', `WORKDIR ${path}`, 'RUN ls > /x') },
+        options,
+      )
+      expect((await failure(build)).message).toContain('cannot be the folder of a RUN')
+    },
+  )
+
   it.skipIf(!here)('has the machine’s network, or none when asked', async () => {
     const links = 'ls /sys/class/net | wc -l'
     await using build = await aBusyboxBuild(

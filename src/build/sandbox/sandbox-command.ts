@@ -16,12 +16,12 @@ export function namespaces(tools: Tools, own: 'all' | 'outer', network: RunNetwo
 }
 
 /** Drops rights, changes root, folder and user, and becomes the command: each program replaces the one before. */
-export function commandChain(tools: Tools, user: RunUser, cwd: string, args: readonly string[]): readonly string[] {
+export function commandChain(tools: Tools, user: RunUser, args: readonly string[]): readonly string[] {
   const bounding = `--bounding-set=-all,${CAPABILITIES.map((name) => `+${name}`).join(',')}`
   const become = user.uid === 0 ? [] : ['--setuid', String(user.uid)]
   return [
     ...[tool(tools, 'setpriv'), '--regid', String(user.gid), '--groups', user.groups.join(','), bounding, '--'],
-    ...[tool(tools, 'nsenter'), '--root=.', `--wd=.${cwd}`, ...become, '--'],
+    ...[tool(tools, 'nsenter'), '--root=.', '--wd', ...become, '--'],
     ...args,
   ]
 }

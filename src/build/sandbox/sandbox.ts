@@ -84,13 +84,15 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
     mountsFrom: work.path,
     mountTable: work.at('mounts'),
     hostname: HOSTNAME,
+    root,
+    cwd: step.cwd,
     privateFolder: work.at('private'),
     own: TOOL_ENV,
     env: { HOME: user.home, ...step.proxies, ...step.env, ...mounts.env },
   }
   const { args, cwd, network } = step
   if (runtime === null) {
-    const chain = commandChain(privileges.tools, user, cwd, args)
+    const chain = commandChain(privileges.tools, user, args)
     return { ...frame, newRoot: root, bundle: null, chain }
   }
   const id = basename(work.path)
