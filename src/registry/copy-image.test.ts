@@ -100,6 +100,31 @@ describe('copying an image', () => {
     store.close()
   })
 
+  it('has ended all its writing when it tells a failure', async () => {
+    await anImage(one.store, 'shop', {
+      tags: ['v1'],
+      layers: [randomBytes(1000), randomBytes(1000), randomBytes(1000)],
+    })
+    let writing = 0
+    let count = 0
+    const failing: ContentStore = Object.assign(Object.create(other.store) as ContentStore, {
+      async writeBlob(...args: Parameters<ContentStore['writeBlob']>) {
+        writing++
+        try {
+          if (count++ === 0) throw new Error('no more')
+          return await other.store.writeBlob(...args)
+        } finally {
+          await new Promise((resolve) => setImmediate(resolve))
+          writing--
+        }
+      },
+    })
+    const from = { store: one.store, repository: 'shop', reference: 'v1' }
+    const to = { store: failing, repository: 'shop', tags: ['v1'] }
+    await expect(copyImage({ from, to, platform: null }, never)).rejects.toThrow('no more')
+    expect(writing).toBe(0)
+  })
+
   it('tells what is missing', async () => {
     await expect(copy('nope', AMD)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
     await twoPlatforms(one.store)

@@ -81,10 +81,13 @@ async function copyBlobs({ from, to }: CopyRequest, blobs: Descriptor[], signal:
       sent += bytes
     }
   }
+  const workers = Array.from({ length: PARALLEL }, worker)
   try {
-    await Promise.all(Array.from({ length: PARALLEL }, worker))
+    await Promise.all(workers)
   } catch (failed) {
     stop.abort(failed)
+    // Nobody writes any more when the failure is told.
+    await Promise.allSettled(workers)
     throw failed
   }
   return sent
@@ -96,9 +99,12 @@ async function copyBlob(
   blob: Descriptor,
   signal: AbortSignal,
 ): Promise<number> {
-  if ((await to.store.statBlob(to.repository, blob.digest, signal)) !== null) return 0
-  if (from.store === to.store && (await to.store.mountBlob(to.repository, blob.digest, from.repository, signal)))
-    return 0
+  // A store that is written to asks by itself whether the blob is there: asked here as well, each would cost a way more.
+  const { repository } = to
+  if (from.store === to.store) {
+    const isThere = (await to.store.statBlob(repository, blob.digest, signal)) !== null
+    if (isThere || (await to.store.mountBlob(repository, blob.digest, from.repository, signal))) return 0
+  }
   return to.store.writeBlob(to.repository, blob, opener(from, blob.digest, signal), signal)
 }
 
