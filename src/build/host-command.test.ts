@@ -20,6 +20,8 @@ async function logs(command: Partial<HostCommand>, signal = never): Promise<read
   return happenings.flatMap((one) => (one.kind === 'log' && one.from === 'build.run' ? [one.line] : []))
 }
 
+const CUT_AT = 128 * 1024
+
 describe('runHostCommand', () => {
   it('runs a program of the work tree there and reports its lines', async () => {
     expect(await logs({ run: ['./build', 'it'] })).toEqual([`in ${folder}`])
@@ -27,6 +29,13 @@ describe('runHostCommand', () => {
 
   it('gives arguments as they are: no shell reads them', async () => {
     expect(await logs({ run: ['printf', '%s\n', '$HOME; rm -rf /', '`id`'] })).toEqual(['$HOME; rm -rf /', '`id`'])
+  })
+
+  it('cuts a line that does not end, so that no output fills the memory', async () => {
+    const run = [process.execPath, '-e', 'process.stdout.write("x".repeat(1_000_000))']
+    const seen = await logs({ run })
+    expect(seen.join('')).toHaveLength(1_000_000)
+    expect(Math.max(...seen.map(({ length }) => length))).toBeLessThanOrEqual(CUT_AT)
   })
 
   it('shows only allowed names of the environment', async () => {

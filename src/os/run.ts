@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 /** What a program is given, and its limits. */
@@ -11,7 +11,7 @@ export interface RunOptions {
   readonly input?: string | Uint8Array | Readable
   readonly timeoutMs: number
   readonly signal: AbortSignal
-  /** Called with each line while it runs; what is given here is not collected. */
+  /** Called with each line while it runs, one of more than some 64 KiB in parts; what is given here is not collected. */
   readonly onStdoutLine?: (line: string) => void
   readonly onStderrLine?: (line: string) => void
   /** Reads the output as bytes, to its end; then it is not collected. */
@@ -105,7 +105,8 @@ function ended(child: ChildProcess, program: string): Promise<{ code: number | n
 
 async function collect(stream: Readable, limit: number, onLine: ((line: string) => void) | undefined): Promise<string> {
   if (onLine !== undefined) {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) onLine(line)
+    const input = Readable.from(withEnds(stream), { objectMode: false })
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) onLine(line)
     return ''
   }
   const chunks: Buffer[] = []
@@ -115,6 +116,21 @@ async function collect(stream: Readable, limit: number, onLine: ((line: string) 
     size += chunk.length
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A line that never ends must not fill our memory: it is cut. */
+const LONGEST_LINE = 64 * 1024
+
+async function* withEnds(stream: Readable): AsyncGenerator<Uint8Array> {
+  let since = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const end = chunk.lastIndexOf(0x0a)
+    since = end < 0 ? since + chunk.length : chunk.length - end - 1
+    yield chunk
+    if (since < LONGEST_LINE) continue
+    yield Buffer.from('\n')
+    since = 0
+  }
 }
 
 async function feed(child: ChildProcess, input: RunOptions['input']): Promise<void> {
