@@ -42,8 +42,8 @@ async function carryOut(
       return inFlight
     }
     case 'remove':
-      await router.remove(scope, step.replica, token, signal)
-      await engine.apply(step, order, report, signal)
+      // It gets no traffic and its process is gone: neither has to wait for the other.
+      await Promise.all([router.remove(scope, step.replica, token, signal), engine.apply(step, order, report, signal)])
       return null
     case 'prepare':
     case 'migrate':
