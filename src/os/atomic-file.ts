@@ -1,15 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** Makes a rename or unlink in this folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+/** Makes the content of a file durable, or of a folder: what was made, renamed or deleted in it. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r')
   try {
     await handle.sync()
   } finally {
     await handle.close()
   }
+}
+
+/** Makes a rename or unlink in this folder durable. */
+export const syncFolder = (folder: string): Promise<void> => syncPath(folder)
+
+/** Makes a small folder durable with all in it. Links need nothing of their own. */
+export async function syncTree(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const inside = entries.filter((entry) => entry.isFile() || entry.isDirectory())
+  await Promise.all([folder, ...inside.map(({ parentPath, name }) => join(parentPath, name))].map(syncPath))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { cgroupMembers, inCgroups, oomKills } from './cgroup.ts'
+import { cgroupMembers, inCgroups, oomKills, restoreCgroups } from './cgroup.ts'
 
 const HIERARCHY = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup'].find((path) => existsSync(`${path}/cgroup.procs`))
 const CAN = process.getuid?.() === 0 && HIERARCHY !== undefined
@@ -27,5 +27,16 @@ describe.skipIf(!CAN)('cgroups (left out where this user cannot make them)', () 
       }),
     ).toThrow('no')
     expect(cgroupMembers(`${folder}/cgroup.procs`)).toEqual([])
+  })
+
+  it('are made again where the kernel has none any more; what it lacks is left out if it may be', () => {
+    const procs = `${folder}/cgroup.procs`
+    const missing = { file: `${folder}/no.such.file`, value: '1', optional: true }
+    restoreCgroups([procs], [{ folder }, missing])
+    expect(cgroupMembers(procs)).toEqual([])
+    expect(existsSync(procs)).toBe(true)
+    // They are there: nothing is made.
+    restoreCgroups([procs], [{ ...missing, optional: false }])
+    expect(() => restoreCgroups([`${folder}/other/x`], [{ ...missing, optional: false }])).toThrow()
   })
 })

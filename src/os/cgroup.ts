@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 
 /**
@@ -15,6 +15,31 @@ export function inCgroups<T>(procsFiles: readonly string[], action: () => T): T 
   } finally {
     for (const home of homes) if (home !== null) writeFileSync(home, '0')
   }
+}
+
+/** How a cgroup is made: folders, and what is written into files. A file may be one that a kernel lacks or refuses (`optional`). */
+export type CgroupStep =
+  | { readonly folder: string }
+  | { readonly file: string; readonly value: string; readonly optional: boolean }
+
+/** Makes cgroups with their limits. Safe twice. */
+export function makeCgroups(steps: readonly CgroupStep[]): void {
+  for (const step of steps) {
+    if ('folder' in step) {
+      mkdirSync(step.folder, { recursive: true })
+      continue
+    }
+    try {
+      writeFileSync(step.file, step.value)
+    } catch (failed) {
+      if (!step.optional) throw failed
+    }
+  }
+}
+
+/** Makes them again where the kernel has none: they do not outlive it. */
+export function restoreCgroups(procsFiles: readonly string[], steps: readonly CgroupStep[]): void {
+  if (!procsFiles.every((file) => existsSync(file))) makeCgroups(steps)
 }
 
 /** The pids in a cgroup; an empty list when it is gone. */

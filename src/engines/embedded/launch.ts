@@ -1,5 +1,6 @@
 import type { Scope } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
+import type { CgroupStep } from '../../os/cgroup.ts'
 
 /** How strongly a replica is kept apart on this machine (design.md section 6). */
 export type Isolation = 'namespaces' | 'user-namespaces' | 'chroot' | 'none'
@@ -26,6 +27,8 @@ export interface Launch {
   readonly signalTo: 'child' | 'grandchild'
   /** `cgroup.procs` files into which the process is put before the program runs. */
   readonly cgroups: readonly string[]
+  /** How these are made: after a restart of the machine they are gone. */
+  readonly cgroupSteps: readonly CgroupStep[]
   /** Argument lists run to their end before the first start, and after the last end (mounts and their undoing). Each can be done twice. */
   readonly before: readonly (readonly string[])[]
   readonly after: readonly (readonly string[])[]
@@ -59,6 +62,8 @@ export interface ReplicaRoots {
   prepare(release: Release, signal: AbortSignal): Promise<void>
   /** Makes the replica's folder and says how to start its program. Safe twice. */
   launch(place: ReplicaPlace, release: Release, signal: AbortSignal): Promise<Launch>
+  /** Brings what `launch` made to the disk: until then a power cut may leave parts of it. Safe twice. */
+  settle(place: ReplicaPlace, signal: AbortSignal): Promise<void>
   /** How to run one command to its end in the release's image: migrate. It has a folder of its own. */
   launchOnce(place: ReplicaPlace, release: Release, command: readonly string[], signal: AbortSignal): Promise<Launch>
   /** How to run a command beside a running program, in what it sees: a readiness check of kind run. `pid`: of the program. */

@@ -46,7 +46,11 @@ export class StartPlaces {
       const spec = ahead?.spec.place.revision === step.revision ? ahead.spec : await this.#lay(step, order, signal)
       try {
         const secrets = await order.openSecrets()
-        await this.#keeper.request({ kind: 'start', scope, token, spec, secrets }, signal)
+        await Promise.all([
+          this.#keeper.request({ kind: 'start', scope, token, spec, secrets }, signal),
+          // Beside it: what is told as started is there again after a power cut. What was ahead has been settled.
+          ahead?.spec === spec ? null : this.#roots.settle(spec.place, signal),
+        ])
       } catch (failed) {
         await this.#giveBack(step.replica, order)
         throw failed
@@ -94,7 +98,10 @@ export class StartPlaces {
     const spec = await this.#lay(step, order, this.#signal)
     this.#ahead.set(key, { spec, order })
     const secrets = await order.openSecrets()
-    await this.#keeper.request({ kind: 'hold', scope, token, spec, secrets }, this.#signal)
+    await Promise.all([
+      this.#keeper.request({ kind: 'hold', scope, token, spec, secrets }, this.#signal),
+      this.#roots.settle(spec.place, this.#signal),
+    ])
     if (!isForeseen()) await this.#forget(key)
   }
 

@@ -203,10 +203,10 @@ describe('keeper', { timeout: 90_000 }, () => {
     async () => {
       const cgroups = Cgroups.open(`test${process.pid}`)
       const limits = { cpuRequestMilli: null, cpuLimitMilli: null, memoryRequestBytes: null }
-      const files = cgroups.create('web-1-1', { ...limits, memoryLimitBytes: 60 * 2 ** 20 })
+      const made = cgroups.create('web-1-1', { ...limits, memoryLimitBytes: 60 * 2 ** 20 })
       const keeper = await make()
       const greedy = 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))'
-      await start(keeper, aSpec({}, { args: ['-e', greedy], cgroups: files }))
+      await start(keeper, aSpec({}, { args: ['-e', greedy], ...made }))
       const killed = await until(keeper, { restarts: 1 })
       expect(killed.lastExit).toMatchObject({ known: true, signal: 'SIGKILL', outOfMemory: true })
       await keeper.request({ kind: 'remove', scope: SCOPE, token: 1, replica: 'web-1-1' })

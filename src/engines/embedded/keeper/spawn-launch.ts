@@ -1,9 +1,20 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
-import { closeSync, constants, fchownSync, openSync, realpathSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import { DeployError } from '../../../model/failure.ts'
-import { inCgroups } from '../../../os/cgroup.ts'
+import { inCgroups, restoreCgroups } from '../../../os/cgroup.ts'
 import { identifyChild } from '../../../os/process-identity.ts'
 import { ProgramNotStarted, type RunResult, run } from '../../../os/run.ts'
 import type { Launch } from '../launch.ts'
@@ -52,6 +63,7 @@ export async function spawnHeld(start: Start): Promise<HeldChild | NotStarted> {
 
 function spawnChild({ launch, secrets, nonce }: Start, args: readonly string[], stdio: StdioOptions): ChildProcess {
   const env = { ...launch.env, ...secretEnvironment(launch, secrets), [MARK_NAME]: nonce }
+  restoreCgroups(launch.cgroups, launch.cgroupSteps)
   // spawn returns after fork and exec: nothing else of ours is started while we are in these cgroups.
   return inCgroups(launch.cgroups, () =>
     spawn(launch.program, args, {
@@ -92,6 +104,7 @@ export function writeSecretFiles(launch: Launch, secrets: Secrets): void {
   for (const { secret, path, uid = launch.uid, gid = launch.gid } of launch.secretFiles) {
     const value = secrets[secret]
     if (value === undefined) continue
+    makeAgain(dirname(path))
     if (realpathSync(dirname(path)) !== dirname(path)) throw startFailed(`${dirname(path)} is behind a symbolic link`)
     rmSync(path, { force: true })
     const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
@@ -102,6 +115,14 @@ export function writeSecretFiles(launch: Launch, secrets: Secrets): void {
       closeSync(file)
     }
   }
+}
+
+/** A folder in memory is gone after a restart of the machine; what it stands in may be made by anybody. */
+function makeAgain(folder: string): void {
+  if (existsSync(folder)) return
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (lstatSync(dirname(folder)).uid !== process.geteuid?.())
+    throw startFailed(`${dirname(folder)} belongs to somebody else`)
 }
 
 export function removeSecretFiles(launch: Launch): void {

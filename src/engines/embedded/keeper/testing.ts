@@ -70,6 +70,7 @@ export function aSpec(
       stopSignal: 'SIGTERM',
       signalTo: 'child',
       cgroups: [],
+      cgroupSteps: [],
       before: [],
       after: [],
       secretFiles: [],

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFull } from '../../../model/disk-full.ts'
-import { makeFolder } from '../../../os/atomic-file.ts'
-import { checkRoom, type LayerStore } from './layers/layer-store.ts'
+import { makeFolder, syncPath, syncTree } from '../../../os/atomic-file.ts'
+import { checkRoom, type LayerStore, syncFileSystem } from './layers/layer-store.ts'
 import { mergeLayers } from './layers/merge-layers.ts'
 import { removeTree } from './layers/remove-tree.ts'
 import type { PreparedRelease } from './image/prepared-release.ts'
@@ -65,6 +65,19 @@ export class ReplicaFolders {
       removeTree(part)
       throw diskFull(failed, `making the root of replica ${key}`)
     }
+  }
+
+  /** Brings a replica's folder to the disk. What its program writes meanwhile is its own affair. */
+  async settle(key: string, overlay: boolean, signal: AbortSignal): Promise<void> {
+    const folder = this.path(key)
+    if (!overlay) return syncFileSystem(folder, signal)
+    const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile())
+    await Promise.all([
+      syncTree(join(folder, 'base')),
+      ...files.map(({ name }) => syncPath(join(folder, name))),
+      syncPath(folder),
+      syncPath(this.folder),
+    ])
   }
 
   remove(key: string): void {

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
@@ -127,6 +127,11 @@ class EmbeddedRoots implements OpenReplicaRoots {
     return this.#launch({ kind: 'role' }, place, release, signal)
   }
 
+  async settle({ scope, replica }: ReplicaPlace, signal: AbortSignal): Promise<void> {
+    const { folders, found } = this.#parts
+    await folders.settle(keyOf(scope, replica), found.overlay, signal)
+  }
+
   launchOnce(place: ReplicaPlace, release: Release, command: readonly string[], signal: AbortSignal): Promise<Launch> {
     return this.#launch({ kind: 'once', command }, place, release, signal)
   }
@@ -135,7 +140,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
     const prepared = await this.#releases.prepare(release, new AbortController().signal)
     const folder = this.#parts.folders.path(keyOf(place.scope, place.replica))
     const program = replicaProgram({ kind: 'exec', command }, place, release, prepared, this.#files(prepared, folder))
-    const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
+    const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
     if (this.isolation === 'none') return this.#unrooted(folder, program, frame)
     const rooted = this.#rooted(program)
     if (this.isolation === 'chroot') return launchInChroot(rooted, join(folder, 'root'), frame)
@@ -196,7 +201,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
         : {}
     const frame: LaunchFrame = {
       stopSignal: program.stopSignal,
-      cgroups: cgroups.create(key, program.resources),
+      ...cgroups.create(key, program.resources),
       secretFiles: secretFiles.map(({ secret, path }) => ({ secret, path, ...owner })),
       secretEnv,
     }
@@ -250,7 +255,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
       ? { lowers, upper: relative('upper'), work: relative('work'), user: userNamespace }
       : null
     const files = secrets === null ? [] : secretFiles.map(({ path: from, inside: to }) => ({ from, to }))
-    writeFileSync(path('mounts'), mountTable({ root: path('root'), overlay, files }))
+    replaceFile(path('mounts'), mountTable({ root: path('root'), overlay, files }))
     const { launch, spec } = launchInNamespaces(
       this.#rooted(program),
       {
@@ -265,7 +270,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
       },
       frame,
     )
-    writeFileSync(path('start.json'), JSON.stringify(spec), { mode: 0o600 })
+    replaceFile(path('start.json'), JSON.stringify(spec))
     return launch
   }
 
@@ -291,6 +296,12 @@ class EmbeddedRoots implements OpenReplicaRoots {
   #inNamespace(): boolean {
     return this.isolation === 'namespaces' || this.isolation === 'user-namespaces'
   }
+}
+
+/** A step may be done again while what it started reads the file: that sees the old or the new one, never a part. */
+function replaceFile(path: string, content: string): void {
+  writeFileSync(`${path}.new`, content, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }
 
 /** The path of a secret's file without links, as far as the image has it. */

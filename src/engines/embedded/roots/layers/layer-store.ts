@@ -210,8 +210,8 @@ export async function checkRoom(folder: string, bytes: number): Promise<void> {
 
 const megabytes = (bytes: number) => Math.round(bytes / 1e6)
 
-/** Brings all files of a layer to the disk at once (syncfs). */
-async function syncFileSystem(folder: string, signal: AbortSignal): Promise<void> {
+/** Brings all files of the file system around a folder to the disk at once (syncfs). */
+export async function syncFileSystem(folder: string, signal: AbortSignal): Promise<void> {
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
   const { code, stderr } = await run('sync', ['--file-system', '--', folder], { env, timeoutMs: 120_000, signal })
   if (code !== 0) throw new Error(`sync ended with ${code}: ${stderr.trim()}`)

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Resources } from '../../../../model/app.ts'
+import { type CgroupStep, makeCgroups } from '../../../../os/cgroup.ts'
+import type { Launch } from '../../launch.ts'
 import { cgroupSettings } from './cgroup-files.ts'
 
 type Controller = 'memory' | 'cpu' | 'pids'
@@ -44,16 +46,11 @@ export class Cgroups {
     return new Cgroups(found)
   }
 
-  /** Makes a replica's groups with its limits; answers their `cgroup.procs` files. Safe twice. */
-  create(name: string, resources: Resources): readonly string[] {
-    return this.#hierarchies.map(({ version, base, controllers }) => {
-      const group = join(base, name)
-      if (version === 2) enable(base, controllers)
-      mkdirSync(group, { recursive: true })
-      for (const { controller, file, value, optional } of cgroupSettings(version, resources))
-        if (controllers.includes(controller)) set(join(group, file), value, optional)
-      return join(group, 'cgroup.procs')
-    })
+  /** Makes a replica's groups with its limits; answers their `cgroup.procs` files, and how they are made. Safe twice. */
+  create(name: string, resources: Resources): Pick<Launch, 'cgroups' | 'cgroupSteps'> {
+    const cgroupSteps = this.#hierarchies.flatMap((hierarchy) => groupSteps(hierarchy, name, resources))
+    makeCgroups(cgroupSteps)
+    return { cgroups: this.#hierarchies.map(({ base }) => join(base, name, 'cgroup.procs')), cgroupSteps }
   }
 
   /** Removes a replica's groups when nothing runs in them, and ours with the last one. Safe twice. */
@@ -145,9 +142,9 @@ function probe(version: 1 | 2, parent: string, base: string, wanted: readonly Co
   const inner = join(base, 'probe')
   if (!existsSync(join(parent, 'cgroup.procs'))) return []
   try {
-    if (version === 2) enable(parent, wanted)
+    if (version === 2) makeCgroups(enableSteps(parent, wanted))
     mkdirSync(base, { recursive: true })
-    if (version === 2) enable(base, wanted)
+    if (version === 2) makeCgroups(enableSteps(base, wanted))
     mkdirSync(inner, { recursive: true })
     writeFileSync(join(inner, 'cgroup.procs'), '')
     return wanted.filter((name) => existsSync(join(inner, MARKS[version][name])))
@@ -159,21 +156,22 @@ function probe(version: 1 | 2, parent: string, base: string, wanted: readonly Co
   }
 }
 
-/** Gives the groups in `folder` these controllers (v2). A group with processes of its own may refuse: the probe sees it. */
-function enable(folder: string, controllers: readonly Controller[]): void {
-  mkdirSync(folder, { recursive: true })
-  const file = join(folder, 'cgroup.subtree_control')
-  const there = read(file).split(/\s+/)
-  for (const name of controllers) if (!there.includes(name)) set(file, `+${name}`, true)
+/** A replica's group in one hierarchy. */
+function groupSteps({ version, base, controllers }: Hierarchy, name: string, resources: Resources): CgroupStep[] {
+  const group = join(base, name)
+  const settings = cgroupSettings(version, resources).filter(({ controller }) => controllers.includes(controller))
+  return [
+    ...(version === 2 ? [...enableSteps(join(base, '..'), controllers), ...enableSteps(base, controllers)] : []),
+    { folder: group },
+    ...settings.map(({ file, value, optional }) => ({ file: join(group, file), value, optional })),
+  ]
 }
 
-function set(file: string, value: string, optional: boolean): void {
-  try {
-    writeFileSync(file, value)
-  } catch (failed) {
-    if (!optional) throw failed
-  }
-}
+/** Gives the groups in `folder` these controllers (v2). A group with processes of its own may refuse: the probe sees it. */
+const enableSteps = (folder: string, controllers: readonly Controller[]): CgroupStep[] => [
+  { folder },
+  ...controllers.map((name) => ({ file: join(folder, 'cgroup.subtree_control'), value: `+${name}`, optional: true })),
+]
 
 function read(file: string): string {
   try {

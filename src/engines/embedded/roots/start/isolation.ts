@@ -64,7 +64,7 @@ async function tryLevel(
   return (await tryNamespaces(search, user, false)) ?? { overlay: false }
 }
 
-const FRAME: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
+const FRAME: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
 /** Not there on purpose: the last tool then ends with 127, which no earlier failure does (they end with 1 or 125). */
 const NOTHING = '/naru-probe'
 

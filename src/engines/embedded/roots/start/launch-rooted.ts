@@ -5,7 +5,7 @@ import type { ProcessUser } from '../image/process-user.ts'
 import { TOOL_ENV, type Tools } from './tools.ts'
 
 /** What all launches have in common. */
-export type LaunchFrame = Pick<Launch, 'stopSignal' | 'cgroups' | 'secretFiles' | 'secretEnv'>
+export type LaunchFrame = Pick<Launch, 'stopSignal' | 'cgroups' | 'cgroupSteps' | 'secretFiles' | 'secretEnv'>
 
 /** A program in its image, and the tools to get it there. */
 export interface RootedProgram {
@@ -117,7 +117,7 @@ export function execInNamespaces(program: RootedProgram, pid: number, userNamesp
     '--uts',
   ]
   const chain = enterChain({ tools: program.tools, root, cwd: `${root}${program.cwd}`, user, command })
-  const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], secretFiles: [], secretEnv: [] }
+  const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
   const rest = { env, cwd: '/', uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
   return { ...frame, ...rest, program: tool(program.tools, 'nsenter'), args: [...into, '--', ...chain] }
 }

@@ -10,7 +10,7 @@ import { launchUnrooted } from './launch-none.ts'
 
 const tools = { unshare: '/u/unshare', nsenter: '/u/nsenter', setpriv: '/u/setpriv', mount: '/u/mount', mknod: null }
 const user = { uid: 1000, gid: 1001, groups: [44], home: '/home/app' }
-const frame: LaunchFrame = { stopSignal: 'SIGTERM', cgroups: [], secretFiles: [], secretEnv: [] }
+const frame: LaunchFrame = { stopSignal: 'SIGTERM', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
 const program = { tools, user, cwd: '/app', command: ['/bin/node', 'a b'], env: { A: '1' }, envProgram: null }
 const place = {
   layers: '/d/layers',
