@@ -1,7 +1,7 @@
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Dockerfile, findStage, type Stage } from './dockerfile/stages.ts'
-import { checkRunFlags, mountOrigins } from './sandbox/run-flags.ts'
+import { checkRunFlags, mountOrigins } from './run/run-flags.ts'
 import type { Expand } from './variables.ts'
 
 /** Where a stage or a COPY takes its files from. */

@@ -19,9 +19,9 @@ import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
 import { copyOrigin, refuseUnsupported, stageOrigin } from './needed-stages.ts'
 import { parsePlatform } from './platform.ts'
-import type { RunResult } from './sandbox/run-results.ts'
-import type { RunStep } from './sandbox/run-step.ts'
-import type { RunSteps, Standing } from './sandbox/run-steps.ts'
+import type { RunResult } from './run/kept/run-results.ts'
+import type { RunStep } from './run/run-step.ts'
+import type { RunSteps, Standing } from './run/run-steps.ts'
 import { type BuildArgs, type Expand, expander } from './variables.ts'
 
 /** What the stages of one build share. */

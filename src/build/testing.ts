@@ -10,7 +10,7 @@ import type { ContentStore } from '../registry/content-store.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import type { BuildRequest, BuildResult } from './builder.ts'
 import { dockerfileBuilder } from './dockerfile-builder.ts'
-import type { SandboxOptions } from './sandbox/run-sandboxes.ts'
+import type { SandboxOptions } from './run/run-sandboxes.ts'
 
 export const never = new AbortController().signal
 

@@ -1,6 +1,6 @@
 import { DeployError } from '../../model/failure.ts'
 import type { Privileges } from './privileges.ts'
-import type { RunStep } from './run-step.ts'
+import type { RunStep } from '../run/run-step.ts'
 import { runSandboxed } from './sandbox.ts'
 import { WorkFolder } from './work-folder.ts'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { aBusyboxBuild, hasBusybox } from './testing.ts'
+import { aBusyboxBuild, hasBusybox } from '../run/testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
 const CHILD = join(import.meta.dirname, 'testing-child.ts')

@@ -1,5 +1,5 @@
-import type { RunNetwork } from './run-flags.ts'
-import type { RunUser } from './run-user.ts'
+import type { RunNetwork } from '../run/run-flags.ts'
+import type { RunUser } from '../run/run-user.ts'
 import { CAPABILITIES } from './sandbox-command.ts'
 import { MASKED, READ_ONLY } from './sandbox-mounts.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { run } from '../../os/run.ts'
-import { hasBusybox } from './testing.ts'
+import { hasBusybox } from '../run/testing.ts'
 import { hasSubordinateIds } from './subordinate-ids.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0

@@ -1,5 +1,5 @@
-import type { RunNetwork } from './run-flags.ts'
-import type { RunUser } from './run-user.ts'
+import type { RunNetwork } from '../run/run-flags.ts'
+import type { RunUser } from '../run/run-user.ts'
 import { type Tools, tool } from './tools.ts'
 
 /** Docker's default without mknod, since devices never come into a layer. */

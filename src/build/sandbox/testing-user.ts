@@ -14,7 +14,7 @@ process.setuid?.(65_534)
 process.env.TMPDIR = folder
 process.env.HOME = folder
 
-const { aBusyboxBuild } = await import('./testing.ts')
+const { aBusyboxBuild } = await import('../run/testing.ts')
 await using build = await aBusyboxBuild({
   Dockerfile: [
     'FROM busybox:1 AS one',

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { aBusyboxBuild, hasBusybox } from '../../../src/build/sandbox/testing.ts'
+import { aBusyboxBuild, hasBusybox } from '../../../src/build/run/testing.ts'
 import { writeTree, type TestBuild } from '../../../src/build/testing.ts'
 import type { ImageConfig, ImageManifest } from '../../../src/model/descriptor.ts'
 import { run } from '../../../src/os/run.ts'

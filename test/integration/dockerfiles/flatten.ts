@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readUpperArchive } from '../../../src/build/sandbox/upper-archive.ts'
+import { readUpperArchive } from '../../../src/build/run/kept/upper-archive.ts'
 
 /** A root file system as text: path → type, mode, owner, content, links and attributes; no times. */
 export type Flattened = Readonly<Record<string, string>>

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { mkdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder } from '../../os/atomic-file.ts'
-import type { Added } from '../image/file-entry.ts'
-import { EARLIEST } from '../image/file-time.ts'
+import { makeFolder } from '../../../os/atomic-file.ts'
+import type { Added } from '../../image/file-entry.ts'
+import { EARLIEST } from '../../image/file-time.ts'
 import type { LowerFolders } from './lower-folders.ts'
-import type { Privileges } from './privileges.ts'
-import type { RunMount } from './run-mount.ts'
-import { ownFolder } from './work-folder.ts'
+import type { Privileges } from '../../sandbox/privileges.ts'
+import type { RunMount } from '../run-mount.ts'
+import { ownFolder } from '../../sandbox/work-folder.ts'
 
 export type CacheMount = RunMount & { readonly type: 'cache' }
 

@@ -3,13 +3,13 @@ import { posix } from 'node:path'
 import { failureAt } from '../dockerfile/place.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
-import type { CacheFolders } from './cache-folders.ts'
-import type { EnterSecrets } from './enter-spec.ts'
-import type { LowerFolders } from './lower-folders.ts'
+import type { CacheFolders } from './kept/cache-folders.ts'
+import type { EnterSecrets } from '../sandbox/enter-spec.ts'
+import type { LowerFolders } from './kept/lower-folders.ts'
 import type { RunMount } from './run-mount.ts'
 import type { RunStep } from './run-step.ts'
-import type { Bound } from './sandbox-mounts.ts'
-import type { WorkFolder } from './work-folder.ts'
+import type { Bound } from '../sandbox/sandbox-mounts.ts'
+import type { WorkFolder } from '../sandbox/work-folder.ts'
 
 /** Where the mounts of a RUN take what they show. */
 export interface MountSources {

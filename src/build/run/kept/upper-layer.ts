@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { EARLIEST } from '../image/file-time.ts'
-import { type FileTree, joinPath, nameOf, parentOf } from '../image/file-tree.ts'
+import { EARLIEST } from '../../image/file-time.ts'
+import { type FileTree, joinPath, nameOf, parentOf } from '../../image/file-tree.ts'
 import type { ContentPack } from './packed-contents.ts'
 import type { UpperEntry } from './upper-archive.ts'
 

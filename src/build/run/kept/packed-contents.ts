@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
-import type { Content } from '../image/file-entry.ts'
+import type { Content } from '../../image/file-entry.ts'
 
 const PART = 2 ** 20
 

@@ -1,4 +1,4 @@
-import { DeployError } from '../../model/failure.ts'
+import { DeployError } from '../../../model/failure.ts'
 
 /** One thing in the upper folder of an overlay, as GNU tar tells it. */
 export interface UpperEntry {

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { aBusyboxBuild, hasBusybox } from './testing.ts'
+import { aBusyboxBuild, hasBusybox } from '../testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
 const DOCKERFILE = `FROM busybox:1

@@ -1,7 +1,7 @@
 import { DeployError } from '../../model/failure.ts'
 import { formatPlace } from '../dockerfile/place.ts'
 import type { RunStep } from './run-step.ts'
-import type { Ended } from './sandbox.ts'
+import type { Ended } from '../sandbox/sandbox.ts'
 
 /** BUILD_RUN_FAILED of an instruction RUN: its place, how it ended and what it said last. */
 export function stepFailed(step: RunStep, ended: Ended, timeoutMs: number, last: readonly string[]): DeployError {
