@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OpenLoop } from '../harness/open-loop.ts'
 import { renderEvents } from '../harness/operation.ts'
 import { hasKernelPath, type RouterPath, Stage } from '../harness/stage.ts'
+import { Upgraded } from './upgraded.ts'
 
 describe.each<RouterPath>(['userland', 'nftables'])('a rolling update through %s', (router) => {
   describe.skipIf(router === 'nftables' && !hasKernelPath)('(left out without root)', { timeout: 120_000 }, () => {
@@ -50,15 +51,20 @@ describe.each<RouterPath>(['userland', 'nftables'])('a rolling update through %s
       ])
     })
 
-    it('must let a long answer finish, and send new requests elsewhere (F10)', async () => {
+    it('must let a long answer and an upgraded connection finish, and send new requests elsewhere (F10)', async () => {
       const app = await stage.app('long')
       await app.commit('good', { replicas: 1, rollout: { terminationGracePeriodSeconds: 20 } })
       await stage.deploy(app)
       const answer = fetch(`${app.url}/stream?ms=3000`).then((response) => response.text())
+      const upgraded = await Upgraded.open(app.url)
+      upgraded.send('before\n')
       await app.commit('good', { replicas: 1, rollout: { terminationGracePeriodSeconds: 20 } })
-      const ended = await stage.deploy(app)
+      const ended = await stage.deploy(app, (event) => {
+        if (event.kind === 'step' && event.step.kind === 'drain') upgraded.send('while it drains\n')
+      })
       expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, receipt: { cut: 0, requests: { lost: 0 } } })
       expect(await answer).toMatch(/end\n$/)
+      expect(await upgraded.end()).toBe('before\nwhile it drains\nbye\n')
     })
 
     it('must kill what ignores SIGTERM at the end of its grace period, and tell what was cut (F11)', async () => {

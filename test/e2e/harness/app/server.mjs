@@ -65,6 +65,13 @@ server.on('connection', (socket) => {
   })
 })
 
+// As a WebSocket is to a router: a connection that is no longer HTTP, and gives back what it gets until it is told to go.
+server.on('upgrade', (_request, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
+  socket.pipe(socket, { end: false })
+  process.on('SIGTERM', () => setTimeout(() => socket.end('bye\n'), 500))
+})
+
 // Every role gets this program; one without a port of its own only works.
 if (MODE === 'worker') setInterval(() => {}, 1000)
 else setTimeout(() => server.listen(Number(MODE === 'wrong-port' ? OWN : PORT)), Number(SLOW_MS))
