@@ -44,7 +44,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.dockerfile': build(/\bdockerfile\b/),
   'build.target': build(/\btarget\b/),
   'build.args.*': build(/\bargs\b/),
-  'build.secrets': { refused: 'build: { secrets: [NPM_TOKEN] }' },
+  'build.secrets': deploy(/build\.secrets/),
   'build.run': build(/\brun\b/),
   'build.runEnv': { by: 'main', as: /runEnv/ },
   'build.artifact': { noEffect: 'names the file that the engine tomcat ships; this engine ships the image' },

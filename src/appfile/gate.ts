@@ -11,7 +11,6 @@ const HARMLESS: Readonly<Record<AppKey, string>> = { 'routes[].path': '/' }
 /** Keys that are read and checked, but have no place in `App` yet: no engine could honour them. The issue that brings one takes it out. */
 const NOT_YET: readonly Refused[] = [
   { key: 'source.svn', hint: 'Deploy from a git repository (source.git).' },
-  { key: 'build.secrets', hint: 'Remove it: no instruction of a Dockerfile reads a secret yet (RUN comes later).' },
   { key: 'health.liveness', hint: 'Remove it: a replica that exits is restarted in any case.' },
   { key: 'roles.*.health.liveness', hint: 'Remove it: a replica that exits is restarted in any case.' },
   { key: 'roles.*.hosts', hint: 'Remove it: every role runs on every host of the environment.' },

@@ -41,10 +41,12 @@ export async function readFront(session: Session): Promise<Front> {
   return { folder, file: { text, name, placed }, environment, variables: Object.assign({}, ...files, env) }
 }
 
-/** Names of the variables that a file mentions in an environment, and those that `build.run` may see. */
+/** Names of the variables that a file mentions in an environment, those that `build.run` may see, and the secrets of the build. */
 export function namesIn(placed: PlacedAppFile, environment: string): readonly string[] {
   const { root } = mergeEnvironment(placed.root, environment)
-  return [...new Set([...variableNames(root), ...textsAt(root, ['build', 'runEnv'])])]
+  return [
+    ...new Set([...variableNames(root), ...textsAt(root, ['build', 'runEnv']), ...textsAt(root, ['build', 'secrets'])]),
+  ]
 }
 
 async function whichEnvironment(session: Session, names: readonly string[]): Promise<string> {

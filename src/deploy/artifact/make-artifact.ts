@@ -14,7 +14,7 @@ export interface Artifact {
 export interface BuildExtras {
   readonly args: Readonly<Record<string, string>>
   readonly tags: readonly string[]
-  /** The caller's variables, for `build.run`. */
+  /** The caller's variables, for `build.run` and `build.secrets`. */
   readonly variables: Readonly<Record<string, string>>
 }
 
@@ -68,6 +68,7 @@ export async function buildArtifact(
           dockerfile: build.dockerfile,
           target: build.target,
           args: { ...build.args, ...extras.args },
+          secrets: secretsOf(build.secrets, extras.variables),
           epochSeconds: Math.floor(source.committedAtMs / 1000),
           bases: workshop.images,
           destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
@@ -81,6 +82,19 @@ export async function buildArtifact(
   } finally {
     await tree.remove()
   }
+}
+
+/** Values by name; one that the caller does not have is left out: a RUN that needs it says so at its line. */
+function secretsOf(
+  names: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = variables[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
 }
 
 /** An image that exists already, in the embedded registry. */
