@@ -4,9 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../harness/eventually.ts'
 
+const ENV = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
+const NEEDS: readonly (readonly [is: boolean, what: string])[] = [
+  [process.getuid?.() === 0, 'root'],
+  [existsSync('/dev/loop-control'), 'loop devices'],
+  [['/sbin/mkfs.ext4', '/usr/sbin/mkfs.ext4'].some((path) => existsSync(path)), 'mkfs.ext4'],
+]
+
 /** Why there can be no such disk here; null: there can. */
-export const whyNoLoopDisk: string | null =
-  process.getuid?.() !== 0 ? 'needs root' : existsSync('/dev/loop-control') ? null : 'needs loop devices'
+export const whyNoLoopDisk: string | null = NEEDS.filter(([is]) => !is).map(([, what]) => `needs ${what}`)[0] ?? null
 
 /**
  * A disk whose power can be cut: ext4 in a file. What the file holds at a moment is what the kernel has written by then; what
@@ -24,7 +30,8 @@ export class LoopDisk {
     this.folder = mkdtempSync(join(tmpdir(), 'np-'))
     writeFileSync(this.#image, '')
     truncateSync(this.#image, megabytes * 2 ** 20)
-    execFileSync('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=1,lazy_journal_init=1', this.#image])
+    const quick = ['-E', 'lazy_itable_init=1,lazy_journal_init=1']
+    execFileSync('mkfs.ext4', ['-q', '-F', ...quick, this.#image], { env: ENV })
     this.#mount()
     this.#before = process.env.TMPDIR
     process.env.TMPDIR = this.folder
