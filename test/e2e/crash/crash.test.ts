@@ -124,6 +124,8 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
       const before = pids(stage)
       const load = new OpenLoop(app.url, 50)
       await replaced(stage, ['router-main'])
+      // The next one has the sockets when it answers: until then only the keeper holds them.
+      await expect.poll(() => fetch(app.url).then(() => true, String), { timeout: 20_000 }).toBe(true)
       await replaced(stage, ['keeper-main'])
       const lost = (await load.stop()).map(({ lost: why }) => why)
       const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
