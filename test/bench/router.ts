@@ -3,15 +3,16 @@
  *
  *   node test/bench/router.ts [--rounds 7] [--seconds 1.5] [--connections 64] [--json]
  *
- * Client: wrk, one thread. Replicas: two listeners of one HAProxy that answers 100 bytes by itself (cheap, so that the ratios mean
- * something: a dearer replica makes every ratio smaller). Counted: user and system time of the client, the replica and what is between
- * them, from /proc. On loopback the kernel's own work (softirq) runs in the sender's time, so it is in these figures; time of another
+ * Client: wrk, one thread. Replicas: listeners of one HAProxy that answers 100 bytes by itself (cheap, so that the ratios mean
+ * something: a dearer replica makes every ratio smaller), two for each way: a connection that was redirected and one that was not, from the
+ * same port of a client to the same replica within a minute, have different TCP timestamps on a new Linux, and wait a second. Counted:
+ * processor time of the client, the replica and what is between them, from /proc. On loopback the kernel's own work (softirq) runs in the sender's time, so it is in these figures; time of another
  * machine's interrupts would not be. `proxy` is the part of the process between them alone.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,9 +77,10 @@ let switches: number[] = []
 let crashes: number[] = []
 
 try {
-  const replicaPorts = [await freePort(), await freePort()]
+  const replicaPorts = await Promise.all(Array.from({ length: 8 }, () => freePort()))
   const replica = await haproxy('replica', replicaConfig(replicaPorts))
   const ways = await makeWays(replicaPorts)
+  const kernelPorts = replicaPorts.slice(6)
   for (const kept of [true, false]) {
     for (const way of ways) await measure(way, replica, kept, 1)
     const samples = ways.map(() => [] as Sample[])
@@ -91,8 +93,8 @@ try {
   const kernel = ways.findIndex(({ name }) => name === 'kernel')
   const client = routers.at(-1)
   if (kernel >= 0 && client !== undefined) {
-    switches = await timeSwitches(client, replicaPorts)
-    crashes = await timeCrashes(client, replicaPorts)
+    switches = await timeSwitches(client, kernelPorts)
+    crashes = await timeCrashes(client, kernelPorts)
   }
   print()
 } finally {
@@ -111,10 +113,10 @@ async function makeWays(replicaPorts: readonly number[]): Promise<Way[]> {
   ways.push({
     name: 'haproxy-tcp',
     port: balancer,
-    proxy: await haproxy('tcp', balancerConfig(balancer, replicaPorts)),
+    proxy: await haproxy('tcp', balancerConfig(balancer, replicaPorts.slice(2, 4))),
   })
-  ways.push({ name: 'userland', ...(await router('none', replicaPorts)) })
-  if (kernelPathMissing === null) ways.push({ name: 'kernel', ...(await router('nftables', replicaPorts)) })
+  ways.push({ name: 'userland', ...(await router('none', replicaPorts.slice(4, 6))) })
+  if (kernelPathMissing === null) ways.push({ name: 'kernel', ...(await router('nftables', replicaPorts.slice(6))) })
   else process.stderr.write(`the kernel router is left out: ${kernelPathMissing}\n`)
   return ways
 }
@@ -193,11 +195,13 @@ function wrk(port: number, kept: boolean, forSeconds: number): Promise<string> {
   return new Promise((resolve, reject) => child.once('error', reject).once('close', () => resolve(out)))
 }
 
-/** CPU of a live process with all its threads, in microseconds. */
+/** CPU of a live process with all its threads, in microseconds: what the scheduler gave it, to the nanosecond (ticks are samples). */
 async function cpuMicros(child: ChildProcess): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS
+  const threads = await readdir(`/proc/${child.pid}/task`)
+  const read = async (thread: string) =>
+    readFile(`/proc/${child.pid}/task/${thread}/schedstat`, 'utf8').catch(() => '0')
+  const nanos = (await Promise.all(threads.map(read))).map((text) => Number(text.split(' ')[0]))
+  return nanos.reduce((sum, one) => sum + one, 0) / 1000
 }
 
 /** CPU of the children that have ended: the clients. */
