@@ -10,11 +10,9 @@ import { describeContentStore } from '../content-store.contract.ts'
 import { aBlob, aFolder, anImage, never } from '../testing.ts'
 import { openRegistry } from './open-registry.ts'
 import { registryClient } from './registry-client.ts'
-import { aCertificate, aDockerRegistry, HAS_DOCKER_REGISTRY } from './testing-docker-registry.ts'
+import { aCertificate, aDockerRegistry, HAS_DOCKER_REGISTRY, HTPASSWD } from './testing-docker-registry.ts'
 
-const PASSWORD = 'canary-4711'
-/** bcrypt of PASSWORD, as htpasswd -B writes it. */
-const HTPASSWD = 'kim:$2b$04$vd0j1OBVLpjoeL7sAu3YleQsvZ2Alt1byTnlCD1eseol1wWSGVhLm\n'
+const PASSWORD = HTPASSWD.password
 
 /** A folder as HOME, with the login for a host and what else the test needs. */
 async function aHome(host: string, files: Readonly<Record<string, string>> = {}) {
@@ -84,7 +82,7 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)(
       await using folder = await aFolder()
       const { certFile, keyFile, cert } = await aCertificate(folder.path)
       const passwords = join(folder.path, 'htpasswd')
-      await writeFile(passwords, HTPASSWD)
+      await writeFile(passwords, HTPASSWD.text)
       await using registry = await aDockerRegistry({
         http: `tls: { certificate: ${certFile}, key: ${keyFile} }`,
         auth: `htpasswd: { realm: test, path: ${passwords} }`,

@@ -14,6 +14,12 @@ const OPENSSL = '/usr/bin/openssl'
 /** Whether Debian's registry is here, and openssl for its certificates. */
 export const HAS_DOCKER_REGISTRY = existsSync(PROGRAM) && existsSync(OPENSSL)
 
+/** The user kim and the password, as htpasswd -B writes it (bcrypt). */
+export const HTPASSWD = {
+  password: 'canary-4711',
+  text: 'kim:$2b$04$vd0j1OBVLpjoeL7sAu3YleQsvZ2Alt1byTnlCD1eseol1wWSGVhLm\n',
+} as const
+
 /** A certificate for 127.0.0.1, localhost and other names that is its own authority, in files of a folder. */
 export async function aCertificate(folder: string, names: readonly string[] = []) {
   const [certFile, keyFile] = [join(folder, 'server.crt'), join(folder, 'server.key')]
