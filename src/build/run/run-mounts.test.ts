@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { aBusyboxBuild, failure, hasBusybox } from './testing.ts'
 
@@ -76,6 +78,23 @@ describe.skipIf(!able)('the mounts of a RUN (need root and busybox)', () => {
         .sort(),
     ).toContain('4')
     expect((await build.image()).layers.flat().filter((path) => path.startsWith('c'))).toEqual([])
+  })
+
+  it('lock a cache for one command at a time, and let go of it when that one fails', async () => {
+    const mount = '--mount=type=cache,id=l,target=/c,sharing=locked'
+    const alone = 'test ! -e /c/held && touch /c/held && sleep 0.3 && rm /c/held'
+    await using build = await aBusyboxBuild({ Dockerfile: lines('FROM busybox:1', 'ARG V', `RUN ${mount} ${alone}`) })
+    const runs = ['1', '2', '3'].map((V) =>
+      build.run({ args: { V }, destination: { store: build.store, repository: `r${V}`, tags: [] } }),
+    )
+    expect(await Promise.all(runs)).toHaveLength(3)
+    const passing = await readFile(join(build.root, 'Dockerfile'), 'utf8')
+    await build.write({
+      Dockerfile: lines('FROM busybox:1', `RUN ${mount} false`, `RUN ${mount.replace('/c', '/')} true`),
+    })
+    await failure(build)
+    await build.write({ Dockerfile: `${passing}RUN ${mount} true\n` })
+    expect((await build.run()).layers.length).toBeGreaterThan(0)
   })
 
   it.each([

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
-import { dirname, join } from 'node:path'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import { diskFull } from '../../model/disk-full.ts'
 import type { Report } from '../../model/event.ts'
-import { run } from '../../os/run.ts'
 import type { LayerSource } from '../base/read-layer.ts'
 import { failureAt } from '../dockerfile/place.ts'
 import type { Added } from '../image/file-entry.ts'
@@ -11,6 +9,7 @@ import { EARLIEST } from '../image/file-time.ts'
 import type { FileTree } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import { layerKey, settleLayer } from '../image/make-layer.ts'
+import { listUpper, settleTimes } from './kept/collect-upper.ts'
 import type { CacheFolders } from './kept/cache-folders.ts'
 import type { LowerFolders } from './kept/lower-folders.ts'
 import { mountPoints } from '../sandbox/mount-points.ts'
@@ -18,14 +17,10 @@ import type { Privileges } from '../sandbox/privileges.ts'
 import { stepFailed } from './run-failure.ts'
 import { redactor } from './redactor.ts'
 import { bindKeys, type MountSources, prepareMounts } from './run-mounts.ts'
-import { ContentPack } from './kept/packed-contents.ts'
-import { PACK, type RunResult, type RunResults } from './kept/run-results.ts'
+import type { RunResult, RunResults } from './kept/run-results.ts'
 import type { RunStep } from './run-step.ts'
 import { runUser } from './run-user.ts'
-import { machineFiles, placeScript, runSandboxed } from '../sandbox/sandbox.ts'
-import { TOOL_ENV, tool } from '../sandbox/tools.ts'
-import { readUpperArchive } from './kept/upper-archive.ts'
-import { UpperListing } from './kept/upper-layer.ts'
+import { type Ended, machineFiles, placeScript, runSandboxed, type Sandboxed } from '../sandbox/sandbox.ts'
 import { WorkFolder } from '../sandbox/work-folder.ts'
 
 /** A layer that a stage has so far; of a RUN with the folder that it left. */
@@ -64,7 +59,6 @@ export interface RunStepsOptions {
 const FORM = 'naru-run-1'
 /** Lines of output in a failure: where a tool says what went wrong. */
 const LAST_LINES = 20
-const ARCHIVE_MS = 3600_000
 /** Later than any time that is made from content (file-time.ts): what a RUN left is newer than what was copied before it. */
 const RUN_TIME = EARLIEST + 2 ** 28
 
@@ -126,20 +120,13 @@ export class RunSteps {
     work: WorkFolder,
     signal: AbortSignal,
   ): Promise<RunResult> {
-    const { timeoutMs, report, results, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
+    const { timeoutMs, report, results, privileges, secrets } = this.#options
     checkFolder(step, standing.tree)
     const user = runUser(
       step.user,
       { passwd: await standing.readText('etc/passwd'), group: await standing.readText('etc/group') },
       step.place,
     )
-    const { tree, filesOf } = standing
-    const sources: MountSources = { filesOf, secrets, ssh }
-    const mounts = await prepareMounts(step, sources, { work, lowers, caches, tree }, signal)
-    const texts = await machineFiles(work, tree)
-    await placeScript(step, work)
-    const points = [...texts.map(({ target }) => [target, 'file'] as const), ...mounts.stubs]
-    await lowers.unpack(mountPoints(points, tree), work.at('stubs'), signal)
     const last: string[] = []
     const hide = redactor(Object.values(secrets))
     const onLine = (written: string) => {
@@ -150,16 +137,33 @@ export class RunSteps {
     }
     // A second for clocks that are not read at the same instant.
     const startedAt = Math.floor(Date.now() / 1000) - 1
-    const folders = await this.#lowers(standing, signal)
-    const ended = await runSandboxed(
-      { step, user, lowers: folders, mounts, texts, work, timeoutMs, onLine, runtime: await runtime(signal) },
-      privileges,
-      signal,
-    ).finally(() => mounts.release())
+    const ended = await this.#sandboxed({ step, user, work, onLine }, standing, signal)
     if (ended.code !== 0) throw stepFailed(step, ended, timeoutMs, last)
-    const listing = await this.#list(work.at('upper'), startedAt, signal)
-    await this.#settleTimes(work.at('upper'), listing.touched, RUN_TIME + standing.layers.length, signal)
-    return results.keep(key, work.at('upper'), listing.layer(standing.tree))
+    const upper = work.at('upper')
+    const listing = await listUpper(upper, startedAt, privileges, signal)
+    await settleTimes(upper, listing.touched, RUN_TIME + standing.layers.length, privileges, signal)
+    return results.keep(key, upper, listing.layer(standing.tree))
+  }
+
+  async #sandboxed(
+    what: Pick<Sandboxed, 'step' | 'user' | 'work' | 'onLine'>,
+    standing: Standing,
+    signal: AbortSignal,
+  ): Promise<Ended> {
+    const { timeoutMs, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
+    const { step, work } = what
+    const { tree, filesOf } = standing
+    const mounts = await prepareMounts(step, { filesOf, secrets, ssh }, { work, lowers, caches, tree }, signal)
+    try {
+      const texts = await machineFiles(work, tree)
+      await placeScript(step, work)
+      const points = [...texts.map(({ target }) => [target, 'file'] as const), ...mounts.stubs]
+      await lowers.unpack(mountPoints(points, tree), work.at('stubs'), signal)
+      const below = { lowers: await this.#lowers(standing, signal), mounts, texts }
+      return await runSandboxed({ ...what, ...below, timeoutMs, runtime: await runtime(signal) }, privileges, signal)
+    } finally {
+      mounts.release()
+    }
   }
 
   /** The folders of an overlay, top first. */
@@ -171,38 +175,5 @@ export class RunSteps {
     }
     for (const { added, upper } of layers) found.push(upper ?? (await lowers.ofLayer(added, tree, signal)))
     return found.reverse()
-  }
-
-  async #list(upper: string, startedAt: number, signal: AbortSignal): Promise<UpperListing> {
-    const { privileges } = this.#options
-    const pack = privileges.userNamespace ? new ContentPack(join(dirname(upper), PACK)) : null
-    const listing = new UpperListing(startedAt, pack)
-    const [program, args] = privileges.command([
-      tool(privileges.tools, 'tar'),
-      ...['--create', '--file=-', '--format=posix', '--numeric-owner', '--sort=name', '--blocking-factor=512'],
-      ...['--xattrs', '--xattrs-include=*', `--directory=${upper}`, '.'],
-    ])
-    const { code, stderr } = await run(program, args, {
-      env: TOOL_ENV,
-      cwd: '/',
-      timeoutMs: ARCHIVE_MS,
-      signal,
-      onStdout: (stream) => readUpperArchive(stream, (entry) => listing.take(entry)),
-    }).finally(() => pack?.close())
-    if (code !== 0) throw new Error(`tar ended with ${code}: ${stderr.trim().slice(-400)}`)
-    return listing
-  }
-
-  /** Times of what a RUN made are the same on every machine, and in the order of the layers. */
-  async #settleTimes(upper: string, paths: readonly string[], seconds: number, signal: AbortSignal): Promise<void> {
-    const { privileges } = this.#options
-    const { tools } = privileges
-    const [program, args] = privileges.command([
-      ...[tool(tools, 'xargs'), '--null', '--no-run-if-empty', '--max-chars=100000'],
-      ...[tool(tools, 'touch'), '--no-dereference', '--no-create', `--date=@${seconds}`, '--'],
-    ])
-    const input = paths.map((path) => `${join(upper, path)}\0`).join('')
-    const { code, stderr } = await run(program, args, { env: TOOL_ENV, cwd: '/', input, timeoutMs: ARCHIVE_MS, signal })
-    if (code !== 0) throw new Error(`touch ended with ${code}: ${stderr.trim().slice(-400)}`)
   }
 }

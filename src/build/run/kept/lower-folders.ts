@@ -96,6 +96,7 @@ export class LowerFolders {
    * names no path through a link: nothing can lead out of the folder.
    */
   async unpack(entries: Added, root: string, signal: AbortSignal): Promise<void> {
+    if (entries.size === 0) return
     const files = await settleLayer(entries, signal)
     await this.#contents.prepare(
       files.flatMap(({ entry }) => (entry.type === 'file' ? entry.content : [])),
