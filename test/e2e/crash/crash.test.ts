@@ -82,7 +82,7 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
       expect(await stage.close()).toEqual([])
     })
 
-    // First, while its keeper holds the sockets: the successor of a killed keeper can only start a router that binds anew.
+    // These two first, while the keeper holds the sockets: the successor of a killed keeper can only start a router that binds anew.
     it('a router that is killed in the middle of a rollout must be followed by one that serves, and the rollout go on (F18)', async () => {
       const load = new OpenLoop(app.url, 50)
       const ended = await during(stage, app, () => killProgram(stage, 'router-main'))
@@ -92,6 +92,25 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
       const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
       expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
       await expectOnly(stage, app, ended.end.revision)
+    })
+
+    it('a router, then a keeper, then both with the server, killed at rest: each must be followed by another, and no replica notice', async () => {
+      const { revision } = await stage.status(app)
+      const before = pids(stage)
+      const load = new OpenLoop(app.url, 50)
+      await replaced(stage, ['router-main'])
+      // The next one has the sockets when it answers: until then only the keeper holds them.
+      await expect.poll(() => fetch(app.url).then(() => true, String), { timeout: 20_000 }).toBe(true)
+      await replaced(stage, ['keeper-main'])
+      const lost = (await load.stop()).map(({ lost: why }) => why)
+      const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
+      expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
+      await stage.server.kill()
+      const gone = ['keeper-main', 'router-main'].map((name) => killProgram(stage, name))
+      await stage.server.start()
+      await othersRun(stage, ['keeper-main', 'router-main'], gone)
+      await expectOnly(stage, app, revision)
+      expect(pids(stage)).toEqual(before)
     })
 
     it('a keeper that is killed in the middle of a rollout must leave the replicas running, and the rollout go on (F2)', async () => {
@@ -117,25 +136,6 @@ describe.each(hasKernelPath ? (['userland', 'nftables'] as const) : (['userland'
       const allowed = router === 'nftables' ? [] : ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'incomplete']
       expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
       await expectOnly(stage, app, ended.end.revision)
-    })
-
-    it('a router, then a keeper, then both with the server, killed at rest: each must be followed by another, and no replica notice', async () => {
-      const { revision } = await stage.status(app)
-      const before = pids(stage)
-      const load = new OpenLoop(app.url, 50)
-      await replaced(stage, ['router-main'])
-      // The next one has the sockets when it answers: until then only the keeper holds them.
-      await expect.poll(() => fetch(app.url).then(() => true, String), { timeout: 20_000 }).toBe(true)
-      await replaced(stage, ['keeper-main'])
-      const lost = (await load.stop()).map(({ lost: why }) => why)
-      const allowed = router === 'nftables' ? [] : ['ECONNRESET', 'EPIPE', 'incomplete']
-      expect(lost.filter((why) => !allowed.includes(why ?? ''))).toEqual([])
-      await stage.server.kill()
-      const gone = ['keeper-main', 'router-main'].map((name) => killProgram(stage, name))
-      await stage.server.start()
-      await othersRun(stage, ['keeper-main', 'router-main'], gone)
-      await expectOnly(stage, app, revision)
-      expect(pids(stage)).toEqual(before)
     })
 
     it('a replica that is killed at rest must be started again, serve, and be counted by the status (F8)', async () => {
