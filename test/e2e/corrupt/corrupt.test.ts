@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OpenLoop } from '../harness/open-loop.ts'
 import { renderEvents } from '../harness/operation.ts'
-import { Stage } from '../harness/stage.ts'
+import { asked, Stage } from '../harness/stage.ts'
 import type { TestApp } from '../harness/test-app.ts'
 
 const CAUSES = ['STORE_CORRUPT', 'DIGEST_MISMATCH', 'IMAGE_NOT_FOUND', 'IMAGE_INVALID']
@@ -24,19 +24,7 @@ describe('content that was damaged in the store (F15)', { timeout: 120_000 }, ()
   /** Builds the next version without deploying it, and answers the digests of its manifest and of its last layer. */
   async function built(): Promise<{ manifest: string; layer: string }> {
     await app.commit('good')
-    const body = {
-      file: { text: app.text, name: 'naru.yaml' },
-      folderName: app.name,
-      environment: null,
-      source: { repository: app.repository, folder: '', ref: null },
-      variables: {},
-      by: 'test',
-      dockerfile: null,
-      args: {},
-      target: null,
-      tags: [],
-      output: null,
-    }
+    const body = { ...asked(app), dockerfile: null, args: {}, target: null, tags: [], output: null }
     const signal = AbortSignal.timeout(60_000)
     const { operation } = await stage.server.client.post<{ operation: string }>('/v1/builds', body, signal)
     const { end } = await stage.follow(operation)

@@ -15,6 +15,16 @@ import { TestApp } from './test-app.ts'
 const FOREVER = new AbortController().signal
 const S = (app: TestApp) => `/v1/apps/${app.name}/environments/local`
 
+/** What a deploy and a build of what is committed have in common. */
+export const asked = (app: TestApp) => ({
+  file: { text: app.text, name: 'naru.yaml' },
+  folderName: app.name,
+  environment: null,
+  source: { repository: app.repository, folder: '', ref: null },
+  variables: {},
+  by: 'test',
+})
+
 /** Which data path a scenario goes through. */
 export type RouterPath = 'userland' | 'nftables'
 
@@ -53,18 +63,7 @@ export class Stage {
 
   /** Asks for a deploy of what is committed, and answers its operation. */
   async begin(app: TestApp, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
-    const body = {
-      file: { text: app.text, name: 'naru.yaml' },
-      folderName: app.name,
-      environment: null,
-      source: { repository: app.repository, folder: '', ref: null },
-      variables: {},
-      by: 'test',
-      image: null,
-      revision: null,
-      plan: null,
-      ...more,
-    }
+    const body = { ...asked(app), image: null, revision: null, plan: null, ...more }
     return (await this.server.client.post<OperationBody>('/v1/deploys', body, FOREVER)).operation
   }
 
