@@ -84,7 +84,7 @@ export class RunSandboxes {
     const { signal } = new AbortController()
     const remove = (path: string) => this.#privileges.remove(path, signal)
     await sweepWorkFolders(join(this.#folder, 'work'), async (path) => {
-      sweepCgroups(path)
+      await sweepCgroups(path)
       await remove(path)
     })
     await pruneSandboxes(this.#folder, this.#options.mostBytes ?? 20 * 2 ** 30, remove)

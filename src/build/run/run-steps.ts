@@ -21,6 +21,7 @@ import type { RunResult, RunResults } from './kept/run-results.ts'
 import type { RunStep } from './run-step.ts'
 import { runUser } from './run-user.ts'
 import { type Ended, machineFiles, placeScript, runSandboxed, type Sandboxed } from '../sandbox/sandbox.ts'
+import { sweepCgroups } from '../sandbox/sweep-cgroups.ts'
 import { WorkFolder } from '../sandbox/work-folder.ts'
 
 /** A layer that a stage has so far; of a RUN with the folder that it left. */
@@ -89,6 +90,7 @@ export class RunSteps {
     } catch (failed) {
       throw diskFull(failed, `running ${step.text.slice(0, 80)}`)
     } finally {
+      await sweepCgroups(work.path)
       await this.#options.privileges.remove(work.path, new AbortController().signal)
     }
   }

@@ -138,6 +138,7 @@ describe.each(KINDS)('RUN %s (needs root, busybox and the runtime)', (_name, opt
     expect((await failure(build)).message).toContain('did not end within 1.5 s')
     await expect.poll(() => commands().filter((line) => line.includes(marker)), { timeout: 20_000 }).toEqual([])
     expect(readdirSync(join(build.cacheFolder, 'sandbox', 'work'))).toEqual([])
+    expect(cgroups()).toEqual([])
   })
 
   it.skipIf(!here)('gives secrets to the command, and to nothing else', async () => {
@@ -160,6 +161,16 @@ describe.each(KINDS)('RUN %s (needs root, busybox and the runtime)', (_name, opt
     expect(again.happenings).toContainEqual(expect.objectContaining({ kind: 'build', cached: true, step: 1 }))
   })
 })
+
+/** What RUNs of this process have of cgroups, of either version. */
+function cgroups(): readonly string[] {
+  const folder = '/sys/fs/cgroup'
+  const names = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
+  return names
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => [name, ...readdirSync(join(folder, name))])
+    .filter((name) => name.startsWith(`naru-build-${process.pid}_`))
+}
 
 /** The command lines of all processes. */
 function commands(): readonly string[] {
