@@ -509,7 +509,7 @@ describe('a build', () => {
     await using build = await aBuild({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'A' })
     const abort = new AbortController()
     const bases = storeWith(build.store, {
-      statBlob: () => {
+      readManifest: () => {
         abort.abort(new Error('enough'))
         return Promise.resolve(null)
       },

@@ -1,7 +1,19 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
-import { nameOf, parentOf } from '../image/file-tree.ts'
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+} from 'node:fs'
+import { joinPath, nameOf, parentOf } from '../image/file-tree.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+/** Folders deeper than this are rare: then the upper ones are opened again. */
+const MOST_HELD = 32
 
 /**
  * A folder held open, and everything beneath it, never anything else: each part of a path is opened on its own with
@@ -10,8 +22,8 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
  */
 export class Beneath {
   readonly #root: number
-  /** The folder that was used last stays open: files are asked for in order. */
-  #held: { readonly path: string; readonly fd: number } | null = null
+  /** The folder that was used last and those above it stay open, each below the one before: files are asked for in order. */
+  readonly #held: { readonly path: string; readonly fd: number }[] = []
 
   constructor(folder: string) {
     this.#root = openSync(folder, O_RDONLY | O_DIRECTORY)
@@ -24,8 +36,10 @@ export class Beneath {
     return missing(() => (path === '' ? fstatSync(this.#root) : lstatSync(this.#through(path))))
   }
 
-  names(path: string): readonly string[] {
-    return readdirSync(`/proc/self/fd/${this.#folder(path)}`).sort()
+  /** What is in a folder, sorted by name. */
+  entries(path: string): readonly Dirent[] {
+    const entries = readdirSync(`/proc/self/fd/${this.#folder(path)}`, { withFileTypes: true })
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   readLink(path: string): string {
@@ -38,7 +52,7 @@ export class Beneath {
   }
 
   close(): void {
-    this.#release()
+    while (this.#held.length > 0) this.#closeFirst()
     closeSync(this.#root)
   }
 
@@ -47,31 +61,30 @@ export class Beneath {
   }
 
   #folder(path: string): number {
-    if (path === '') return this.#root
-    if (this.#held?.path === path) return this.#held.fd
-    const held = this.#held !== null && path.startsWith(`${this.#held.path}/`) ? this.#held : null
-    let fd = held?.fd ?? this.#root
-    for (const part of path.slice(held === null ? 0 : held.path.length + 1).split('/')) {
-      const next = this.#step(fd, part, held?.fd)
-      fd = next
+    let { path: at, fd } = this.#release(path)
+    if (at === path) return fd
+    for (const part of path.slice(at === '' ? 0 : at.length + 1).split('/')) {
+      fd = openSync(`/proc/self/fd/${fd}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+      at = joinPath(at, part)
+      this.#held.push({ path: at, fd })
+      if (this.#held.length > MOST_HELD) this.#closeFirst()
     }
-    this.#release()
-    this.#held = { path, fd }
     return fd
   }
 
-  /** Opens one part; its parent is closed unless something else holds it. */
-  #step(parent: number, part: string, held: number | undefined): number {
-    try {
-      return openSync(`/proc/self/fd/${parent}/${part}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    } finally {
-      if (parent !== this.#root && parent !== held) closeSync(parent)
+  /** Closes what does not lead to a path; answers what leads farthest towards it. */
+  #release(path: string): { readonly path: string; readonly fd: number } {
+    for (let last = this.#held.at(-1); last !== undefined; last = this.#held.at(-1)) {
+      if (path === last.path || path.startsWith(`${last.path}/`)) return last
+      this.#held.pop()
+      closeSync(last.fd)
     }
+    return { path: '', fd: this.#root }
   }
 
-  #release(): void {
-    if (this.#held !== null) closeSync(this.#held.fd)
-    this.#held = null
+  #closeFirst(): void {
+    const first = this.#held.shift()
+    if (first !== undefined) closeSync(first.fd)
   }
 }
 

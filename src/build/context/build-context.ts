@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, readFileSync, type Stats } from 'node:fs'
 import { DeployError } from '../../model/failure.ts'
 import { DiskContent } from '../image/content.ts'
 import type { FileEntry, Files } from '../image/file-entry.ts'
@@ -26,29 +26,42 @@ export class DiskFiles implements Files {
   }
 
   at(path: string): FileEntry | null {
+    return this.#entry(path, () => this.#beneath.stat(this.#real(path)))
+  }
+
+  names(path: string): readonly string[] {
+    return this.#beneath.entries(this.#real(path)).flatMap((listed) => {
+      const inner = joinPath(path, listed.name)
+      // Nothing but its kind is asked of a folder, and the listing tells it.
+      const entry = listed.isDirectory() ? this.#entry(inner, () => 'folder') : this.at(inner)
+      return entry === null ? [] : listed.name
+    })
+  }
+
+  #real(path: string): string {
+    return path === '' ? this.#base : joinPath(this.#base, path)
+  }
+
+  #entry(path: string, find: () => Stats | 'folder' | null): FileEntry | null {
     const seen = this.#seen.get(path)
     if (seen !== undefined) return seen
-    const entry = this.#look(path)
+    const entry = this.#look(path, find())
     this.#seen.set(path, entry)
     return entry
   }
 
-  names(path: string): readonly string[] {
-    return this.#beneath.names(joinPath(this.#base, path)).filter((name) => this.at(joinPath(path, name)) !== null)
-  }
-
-  #look(path: string): FileEntry | null {
-    const real = joinPath(this.#base, path).replace(/\/$/, '')
-    const stat = this.#beneath.stat(real)
-    if (stat === null) return null
-    if (path !== '' && this.#ignore.ignores(path) && !this.#comesBack(path, stat.isDirectory())) return null
+  #look(path: string, found: Stats | 'folder' | null): FileEntry | null {
+    if (found === null) return null
+    const isFolder = found === 'folder' || found.isDirectory()
+    if (path !== '' && this.#ignore.ignores(path) && !this.#comesBack(path, isFolder)) return null
     if (path.includes('\uFFFD')) throw notUtf8(path)
     const owner = { uid: 0, gid: 0, mtime: EARLIEST }
-    if (stat.isDirectory()) return { ...owner, type: 'directory', mode: 0o755 }
-    if (stat.isSymbolicLink()) return { ...owner, type: 'symlink', mode: 0o777, target: this.#beneath.readLink(real) }
-    if (!stat.isFile()) return { ...owner, type: 'special', mode: 0o644 }
-    const content = new DiskContent(path, stat.size, () => this.#beneath.open(real))
-    return { ...owner, type: 'file', mode: (stat.mode & 0o100) === 0 ? 0o644 : 0o755, mtime: 'content', content }
+    if (found === 'folder' || isFolder) return { ...owner, type: 'directory', mode: 0o755 }
+    const real = this.#real(path)
+    if (found.isSymbolicLink()) return { ...owner, type: 'symlink', mode: 0o777, target: this.#beneath.readLink(real) }
+    if (!found.isFile()) return { ...owner, type: 'special', mode: 0o644 }
+    const content = new DiskContent(path, found.size, () => this.#beneath.open(real))
+    return { ...owner, type: 'file', mode: (found.mode & 0o100) === 0 ? 0o644 : 0o755, mtime: 'content', content }
   }
 
   #comesBack(path: string, isFolder: boolean): boolean {

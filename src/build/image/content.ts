@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash as hashOnce } from 'node:crypto'
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DeployError } from '../../model/failure.ts'
@@ -7,8 +7,11 @@ import type { Content } from './file-entry.ts'
 const PART = 2 ** 20
 /** After so many bytes hashed in one go other work of the process gets its turn. */
 const TURN = 8 * PART
+/** Files up to this size, nearly all of them, are read and hashed in one go. */
+const SMALL = 64 * 1024
+const small = Buffer.allocUnsafeSlow(SMALL)
 
-const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+const digestOf = (bytes: Uint8Array): string => `sha256:${hashOnce('sha256', bytes)}`
 
 /** Bytes in memory. */
 export function bytesContent(bytes: Uint8Array): Content {
@@ -34,7 +37,17 @@ export class DiskContent implements Content {
   }
 
   async id(): Promise<string> {
-    if (this.#id !== null) return this.#id
+    this.#id ??= this.size <= SMALL ? this.#hashSmall() : await this.#hash()
+    return this.#id
+  }
+
+  /** One part is the whole file. */
+  #hashSmall(): string {
+    const [whole = new Uint8Array()] = this.#read(small)
+    return digestOf(whole)
+  }
+
+  async #hash(): Promise<string> {
     const hash = createHash('sha256')
     let sinceTurn = 0
     for (const part of this.#read(new Uint8Array(Math.min(PART, this.size)))) {
@@ -44,8 +57,7 @@ export class DiskContent implements Content {
       sinceTurn = 0
       await turn()
     }
-    this.#id = `sha256:${hash.digest('hex')}`
-    return this.#id
+    return `sha256:${hash.digest('hex')}`
   }
 
   *chunks(): Iterable<Uint8Array> {
@@ -57,17 +69,20 @@ export class DiskContent implements Content {
     if (this.#id !== null && this.#id !== `sha256:${hash.digest('hex')}`) throw changed(this.#name)
   }
 
-  /** `buffer`: where each part is read to, when the parts are not kept. */
+  /** Full parts and the rest. `buffer`: where each part is read to, when the parts are not kept. */
   *#read(buffer: Uint8Array | null): Iterable<Uint8Array> {
     const fd = this.#open()
     try {
       if (fstatSync(fd).size !== this.size) throw changed(this.#name)
       for (let left = this.size; left > 0; ) {
         const into = buffer ?? new Uint8Array(Math.min(PART, left))
-        const count = readSync(fd, into, 0, Math.min(into.length, left), null)
-        if (count === 0) throw changed(this.#name)
-        left -= count
-        yield into.subarray(0, count)
+        const part = into.subarray(0, Math.min(into.length, left))
+        for (let at = 0, count = 0; at < part.length; at += count) {
+          count = readSync(fd, part, at, part.length - at, null)
+          if (count === 0) throw changed(this.#name)
+        }
+        left -= part.length
+        yield part
       }
     } finally {
       closeSync(fd)

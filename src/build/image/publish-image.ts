@@ -7,9 +7,10 @@ import type { BuildRequest, BuildResult } from '../builder.ts'
 import type { Added, Content } from './file-entry.ts'
 import type { LayerCache } from './layer-cache.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
-import { layerKey, makeLayer, settleLayer } from './make-layer.ts'
+import { layerKey, type MadeLayer, makeLayer, settleLayer } from './make-layer.ts'
 import { mapLimited } from './map-limited.ts'
 import type { LayerSource } from '../base/read-layer.ts'
+import { together } from './together.ts'
 
 /** zlib compresses in threads of its own: two layers keep two cores busy, more would only cost memory. */
 const AT_ONCE = 2
@@ -33,36 +34,55 @@ export interface Publishing {
   readonly layerDone: (index: number, cached: boolean) => void
 }
 
-interface Placed extends Descriptor {
+/** What manifest and configuration say of a layer. */
+interface NamedLayer extends Descriptor {
   readonly diffId: string
+}
+
+interface Placed extends NamedLayer {
   readonly cached: boolean
   readonly sentBytes: number
 }
 
-/** Brings an image into a store: layers first, then the configuration, the manifest and its tags last. Only what is missing is packed or sent. */
+/** Brings one layer into the store. `name` is told its digests as soon as they are known, before anything is sent. */
+type PlaceLayer = (name: (layer: NamedLayer) => void, signal: AbortSignal) => Promise<Placed>
+
+/**
+ * Brings an image into a store. The configuration goes beside the layers, once all digests are known; the manifest and its
+ * tags last. Only what is missing is packed or sent.
+ */
 export async function publishImage(
   image: PlannedImage,
   publishing: Publishing,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const jobs = [
-    ...image.base.map((source) => (abort: AbortSignal) => placeBase(source, publishing, abort)),
-    ...image.layers.map((added, index) => (abort: AbortSignal) => placeLayer(added, index, publishing, abort)),
+  const jobs: readonly PlaceLayer[] = [
+    ...image.base.map(
+      (source): PlaceLayer =>
+        (name, abort) =>
+          placeBase(source, publishing, name, abort),
+    ),
+    ...image.layers.map(
+      (added, index): PlaceLayer =>
+        (name, abort) =>
+          placeLayer(added, index, publishing, name, abort),
+    ),
   ]
-  const placed = await mapLimited(jobs, AT_ONCE, signal, (job, abort) => job(abort))
-  const config = { ...image.config, rootfs: { type: 'layers', diff_ids: placed.map(({ diffId }) => diffId) } }
-  const configBytes = Buffer.from(JSON.stringify(config))
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPES.imageManifest,
-    config: { mediaType: MEDIA_TYPES.imageConfig, digest: digestOf(configBytes), size: configBytes.length },
-    layers: placed.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
-  }
-  const configSent = await placeConfig(configBytes, publishing, signal)
-  const { artifact, sent } = await placeManifest(manifest, publishing, signal)
+  const layers = jobs.map((place) => ({ place, name: Promise.withResolvers<NamedLayer>() }))
+  const [placed, described] = await together(
+    signal,
+    (abort) =>
+      mapLimited(layers, AT_ONCE, abort, ({ place, name }, inner) => place(name.resolve, inner)).catch((failed) => {
+        for (const { name } of layers) name.reject(failed)
+        throw failed
+      }),
+    async (abort) =>
+      placeConfig(image.config, await Promise.all(layers.map(({ name }) => name.promise)), publishing, abort),
+  )
+  const manifestSent = await placeManifest(described, publishing, signal)
   return {
-    artifact,
-    sentBytes: placed.reduce((sum, { sentBytes }) => sum + sentBytes, configSent + sent),
+    artifact: described.artifact,
+    sentBytes: placed.reduce((sum, { sentBytes }) => sum + sentBytes, described.configSentBytes + manifestSent),
     layers: placed.map(({ digest, size, cached }) => ({ digest, size, cached })),
   }
 }
@@ -86,12 +106,14 @@ async function isThere(
 async function placeBase(
   source: LayerSource,
   { destination, report }: Publishing,
+  name: (layer: NamedLayer) => void,
   signal: AbortSignal,
 ): Promise<Placed> {
   const { layer, diffId } = source
   const { mediaType, digest, size } = layer
   const others = source.store === destination.store ? [source.repository] : []
   const placed = { mediaType: ociLayerType(mediaType), digest, size, diffId, cached: true }
+  name(placed)
   if (await isThere(destination, layer, others, signal)) {
     report({ kind: 'push', digest, size, sentBytes: 0 })
     return { ...placed, sentBytes: 0 }
@@ -110,54 +132,87 @@ async function* readLazily({ store, repository, layer }: LayerSource, signal: Ab
 const ociLayerType = (mediaType: string): string =>
   mediaType === MEDIA_TYPES.dockerLayerGzip ? MEDIA_TYPES.layerGzip : mediaType
 
-async function placeLayer(added: Added, index: number, publishing: Publishing, signal: AbortSignal): Promise<Placed> {
+async function placeLayer(
+  added: Added,
+  index: number,
+  publishing: Publishing,
+  name: (layer: NamedLayer) => void,
+  signal: AbortSignal,
+): Promise<Placed> {
   const { destination, cache, report, layerDone } = publishing
   const { repository } = destination
   const files = await settleLayer(added, signal)
   const key = layerKey(files)
   const known = await cache.find(key)
-  const mediaType = MEDIA_TYPES.layerGzip
+  const named = ({ digest, size, diffId }: MadeLayer) => ({ mediaType: MEDIA_TYPES.layerGzip, digest, size, diffId })
   if (known !== null && (await isThere(destination, known, known.repositories, signal))) {
+    name(named(known))
     await cache.remember(key, known, repository)
     layerDone(index, true)
     report({ kind: 'push', digest: known.digest, size: known.size, sentBytes: 0 })
-    return { mediaType, digest: known.digest, size: known.size, diffId: known.diffId, cached: true, sentBytes: 0 }
+    return { ...named(known), cached: true, sentBytes: 0 }
   }
   await publishing.contents.prepare(contentsOf(added), signal)
   const made = await makeLayer(files, publishing.temporary, signal, async (layer, open) => {
     layerDone(index, false)
+    name(named(layer))
     return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }
   })
   await cache.remember(key, made, repository)
   report({ kind: 'push', digest: made.digest, size: made.size, sentBytes: made.sentBytes })
-  return { mediaType, ...made, cached: false }
+  return { ...named(made), cached: false, sentBytes: made.sentBytes }
 }
 
 const contentsOf = (added: Added): readonly Content[] =>
   [...added.values()].flatMap((entry) => (entry.type === 'file' ? entry.content : []))
 
-async function placeConfig(bytes: Uint8Array, { destination }: Publishing, signal: AbortSignal): Promise<number> {
-  const { store, repository } = destination
-  const blob = { digest: digestOf(bytes), size: bytes.length }
-  if (await isThere(destination, blob, [], signal)) return 0
-  return store.writeBlob(repository, blob, () => Readable.from([bytes]), signal)
+/** The image's own documents, and how much of them the store has. */
+interface Described {
+  readonly artifact: Descriptor
+  readonly manifest: Uint8Array
+  readonly configSentBytes: number
+  /** Whether the store has the manifest, and whether all tags name it. */
+  readonly stored: boolean
+  readonly tagged: boolean
 }
 
-/** Writes the manifest unless every tag already names it. */
-async function placeManifest(
-  manifest: ImageManifest,
-  { destination, report }: Publishing,
+/** Brings the configuration into the store, and looks for the manifest meanwhile. */
+async function placeConfig(
+  config: PlannedImage['config'],
+  layers: readonly NamedLayer[],
+  { destination: { store, repository, tags } }: Publishing,
   signal: AbortSignal,
-): Promise<{ artifact: Descriptor; sent: number }> {
-  const { store, repository, tags } = destination
-  const bytes = Buffer.from(JSON.stringify(manifest))
-  const artifact = { mediaType: MEDIA_TYPES.imageManifest, digest: digestOf(bytes), size: bytes.length }
-  const there = await Promise.all(
-    [artifact.digest, ...tags].map((reference) => store.readManifest(repository, reference, signal)),
+): Promise<Described> {
+  const diffIds = layers.map(({ diffId }) => diffId)
+  const bytes = Buffer.from(JSON.stringify({ ...config, rootfs: { type: 'layers', diff_ids: diffIds } }))
+  const blob = { digest: digestOf(bytes), size: bytes.length }
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.imageManifest,
+    config: { mediaType: MEDIA_TYPES.imageConfig, ...blob },
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+  }
+  const text = Buffer.from(JSON.stringify(manifest))
+  const artifact = { mediaType: MEDIA_TYPES.imageManifest, digest: digestOf(text), size: text.length }
+  const [configSentBytes, [stored = null, ...tagged]] = await together(
+    signal,
+    (abort) => store.writeBlob(repository, blob, () => Readable.from([bytes]), abort),
+    (abort) =>
+      Promise.all([artifact.digest, ...tags].map((reference) => store.readManifest(repository, reference, abort))),
   )
-  const same = there.every((found) => found?.descriptor.digest === artifact.digest)
-  const sent = same || there[0] !== null ? 0 : bytes.length
-  if (!same) await store.writeManifest(repository, { mediaType: artifact.mediaType, bytes }, tags, signal)
-  report({ kind: 'push', digest: artifact.digest, size: artifact.size, sentBytes: sent })
-  return { artifact, sent }
+  const isIt = (found: typeof stored) => found?.descriptor.digest === artifact.digest
+  return { artifact, manifest: text, configSentBytes, stored: isIt(stored), tagged: tagged.every(isIt) }
+}
+
+/** Writes the manifest unless every tag already names it. Answers the bytes that were new to the store. */
+async function placeManifest(
+  { artifact, manifest, stored, tagged }: Described,
+  { destination: { store, repository, tags }, report }: Publishing,
+  signal: AbortSignal,
+): Promise<number> {
+  const { mediaType, digest, size } = artifact
+  if (!stored || !tagged) await store.writeManifest(repository, { mediaType, bytes: manifest }, tags, signal)
+  const sentBytes = stored ? 0 : size
+  report({ kind: 'push', digest, size, sentBytes })
+  return sentBytes
 }
