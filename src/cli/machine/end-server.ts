@@ -15,9 +15,14 @@ export async function endServer(session: Session, folder: string, all: boolean):
   const { host, output } = session
   const socket = await host.runningServer(folder)
   if (socket !== null) await endProcess(session, folder, socket)
-  if (all && existsSync(folder))
+  const isThere = existsSync(folder)
+  if (all && isThere)
     await host.endFolder(folder, GRACE_MS, AbortSignal.any([session.signal, AbortSignal.timeout(END_MS)]))
   if (output.json) return output.object({ kind: 'ended', folder, server: socket !== null, all })
+  if (!isThere) {
+    output.data(`there is no data folder ${folder}: nothing was ended`)
+    return output.tell(`If it was deleted while something ran from it, that still runs: pgrep -af ${folder}`)
+  }
   if (all) return output.data(`nothing of ${folder} runs any more`)
   output.data(
     socket === null ? `no server of ${folder} runs` : `the server of ${folder} has ended; replicas and router go on`,
