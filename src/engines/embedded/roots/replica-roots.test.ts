@@ -108,6 +108,18 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
     expect(stdout).not.toContain('boot')
   })
 
+  it.each(['/proc/1/root', '/proc/self/fd/3'])(
+    'does not reach the files of the machine by the working directory %s',
+    async (WorkingDir) => {
+      const roots = await open('namespaces')
+      const Cmd = ['sh', '-c', 'busybox pwd; busybox ls -a . ../..']
+      const { stdout } = await output(await roots.launch(place(), aRelease({ Cmd, WorkingDir }), signal))
+      expect(stdout).not.toContain('lost+found')
+      expect(stdout).not.toContain('boot')
+      expect(stdout).not.toContain('os-release')
+    },
+  )
+
   it('is held to its memory in a cgroup, which goes with it', async () => {
     const roots = await open('namespaces')
     if (!roots.limits.includes('memory')) return

@@ -14,9 +14,15 @@ const BOUNDING = `--bounding-set=-all,${KEPT.split(',')
 
 export interface ChainEnd {
   readonly tools: Tools
-  /** Folders on this machine (or relative, in the right working directory): the root, and the working directory in it. */
+  /** Folder on this machine (or relative, in the right working directory). */
   readonly root: string
+  /** The working directory, absolute inside the root. */
   readonly cwd: string
+  /**
+   * Whether unshare(2) may be called, which changes the working directory after the root: links of the image lead nowhere else.
+   * Docker's seccomp profile forbids it; nsenter, which is used then, opens the folder first, as this machine sees it.
+   */
+  readonly mayUnshare: boolean
   /** null: the ids are what they are (a user namespace of one id). */
   readonly user: ProcessUser | null
   /** Program inside the root, and its arguments. */
@@ -24,7 +30,7 @@ export interface ChainEnd {
 }
 
 /** Drops what the program may not have, changes root, working directory and user, and becomes the program: each replaces the one before. */
-export function enterChain({ tools, root, cwd, user, command }: ChainEnd): string[] {
+export function enterChain({ tools, root, cwd, mayUnshare, user, command }: ChainEnd): string[] {
   const groups =
     user === null
       ? []
@@ -34,18 +40,10 @@ export function enterChain({ tools, root, cwd, user, command }: ChainEnd): strin
           ...(user.groups.length === 0 ? ['--clear-groups'] : ['--groups', user.groups.join(',')]),
         ]
   const become = user === null || user.uid === 0 ? [] : ['--setuid', `${user.uid}`]
-  return [
-    tool(tools, 'setpriv'),
-    ...groups,
-    BOUNDING,
-    '--',
-    tool(tools, 'nsenter'),
-    `--root=${root}`,
-    `--wd=${cwd}`,
-    ...become,
-    '--',
-    ...command,
-  ]
+  const enter = mayUnshare
+    ? [tool(tools, 'unshare'), `--root=${root}`, `--wd=${cwd}`]
+    : [tool(tools, 'nsenter'), `--root=${root}`, `--wd=${root}${cwd}`]
+  return [tool(tools, 'setpriv'), ...groups, BOUNDING, '--', ...enter, ...become, '--', ...command]
 }
 
 /** The path of a tool that the isolation was found to work with. Throws ISOLATION_UNAVAILABLE when it is gone. */

@@ -42,7 +42,7 @@ export function launchInNamespaces(
 ): { readonly launch: Launch; readonly spec: EnterSpec } {
   const { env, command } = insideCommand(program)
   const user = place.userNamespace ? null : program.user
-  const chain = enterChain({ tools: program.tools, root: '.', cwd: `.${program.cwd}`, user, command })
+  const chain = enterChain({ tools: program.tools, root: '.', cwd: program.cwd, mayUnshare: true, user, command })
   const spec: EnterSpec = {
     mount: tool(program.tools, 'mount'),
     mountsFrom: place.layers,
@@ -86,7 +86,8 @@ export function launchInChroot(program: RootedProgram, root: string, frame: Laun
   const [first = '', ...args] = enterChain({
     tools: program.tools,
     root,
-    cwd: `${root}${program.cwd}`,
+    cwd: program.cwd,
+    mayUnshare: false,
     user: program.user,
     command,
   })
@@ -116,7 +117,7 @@ export function execInNamespaces(program: RootedProgram, pid: number, userNamesp
     '--ipc',
     '--uts',
   ]
-  const chain = enterChain({ tools: program.tools, root, cwd: `${root}${program.cwd}`, user, command })
+  const chain = enterChain({ tools: program.tools, root, cwd: program.cwd, mayUnshare: true, user, command })
   const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
   const rest = { env, cwd: '/', uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
   return { ...frame, ...rest, program: tool(program.tools, 'nsenter'), args: [...into, '--', ...chain] }

@@ -31,7 +31,7 @@ describe('a launch', () => {
       '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- /n/node /n/enter.cjs /d/r/start.json',
     )
     expect(words(spec.chain)).toBe(
-      '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/nsenter --root=. --wd=./app --setuid 1000 -- /bin/node a b',
+      '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/unshare --root=. --wd=/app --setuid 1000 -- /bin/node a b',
     )
     expect(launch.signalTo).toBe('grandchild')
     expect(launch.env).not.toHaveProperty('A')
@@ -41,7 +41,7 @@ describe('a launch', () => {
   it('in a user namespace has the one id that is there', () => {
     const { launch, spec } = launchInNamespaces(program, { ...place, userNamespace: true }, frame)
     expect(launch.args.slice(0, 2)).toEqual(['--user', '--map-root-user'])
-    expect(words(spec.chain)).toBe('/u/setpriv --bounding-set=… -- /u/nsenter --root=. --wd=./app -- /bin/node a b')
+    expect(words(spec.chain)).toBe('/u/setpriv --bounding-set=… -- /u/unshare --root=. --wd=/app -- /bin/node a b')
   })
 
   it('in chroot is one process, and root stays root', () => {
