@@ -1,7 +1,8 @@
 import type { RunNetwork } from '../run/run-flags.ts'
 import type { RunUser } from '../run/run-user.ts'
 import { CAPABILITIES } from './sandbox-command.ts'
-import { MASKED, READ_ONLY } from './sandbox-mounts.ts'
+import { READ_ONLY_PROC } from '../../os/proc-guard.ts'
+import { MASKED } from './sandbox-mounts.ts'
 
 /** Sandboxes of OCI runtimes have cgroups of this name and that of their work folder: without a parent, which nobody could remove safely. */
 export const CGROUP_PREFIX = 'naru-build-'
@@ -48,7 +49,7 @@ export function ociBundle({ root, devices, id, user, cwd, args, network, hostnam
         ...(network === 'none' ? [{ type: 'network' }] : []),
       ],
       maskedPaths: MASKED.map((name) => `/proc/${name}`),
-      readonlyPaths: READ_ONLY.map((name) => `/proc/${name}`),
+      readonlyPaths: READ_ONLY_PROC.map((name) => `/proc/${name}`),
       seccomp: {
         defaultAction: 'SCMP_ACT_ALLOW',
         syscalls: [{ names: REFUSED, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],

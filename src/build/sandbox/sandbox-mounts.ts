@@ -1,3 +1,4 @@
+import { READ_ONLY_PROC } from '../../os/proc-guard.ts'
 import type { Mount } from './enter-spec.ts'
 
 /** What stands at a path in the sandbox beside the layers; `target`: in the image, no slash at either end, no link on its way. */
@@ -38,7 +39,6 @@ export const MASKED = [
   'sched_debug',
   'scsi',
 ]
-export const READ_ONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger']
 
 /** Everything that a command sees, in the order in which it is mounted. No folder of the machine is among it but what the build brings. */
 export function sandboxMounts(of: SandboxMounts, exists: (path: string) => boolean): readonly Mount[] {
@@ -101,7 +101,7 @@ function procMounts(
   const there = (names: readonly string[]) => names.filter((name) => exists(`/proc/${name}`))
   return [
     mount('proc', 'proc', 'proc', ['nosuid', 'nodev', 'noexec']),
-    ...there(READ_ONLY).map((name) => bind(`/proc/${name}`, `proc/${name}`, ['ro'])),
+    ...there(READ_ONLY_PROC).map((name) => bind(`/proc/${name}`, `proc/${name}`, ['ro'])),
     ...there(MASKED).map((name) =>
       name === 'acpi' || name === 'asound' || name === 'scsi'
         ? mount('none', `proc/${name}`, 'tmpfs', ['ro', 'size=0'])

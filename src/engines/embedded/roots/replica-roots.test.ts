@@ -120,6 +120,20 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
     },
   )
 
+  it('cannot write what of /proc reaches the machine, as root', async () => {
+    const roots = await open('namespaces')
+    const path = '/proc/sys/kernel/core_pattern'
+    const script = `busybox cat ${path}; echo '|/bin/false' > ${path} && echo written; [ -w /proc/sysrq-trigger ] && echo sysrq; hostname`
+    const before = readFileSync(path, 'utf8')
+    try {
+      const { stdout } = await output(await roots.launch(place(), aRelease({ Cmd: ['sh', '-c', script] }), signal))
+      expect(stdout).toBe(`${before}web-1-1\n`)
+      expect(readFileSync(path, 'utf8')).toBe(before)
+    } finally {
+      if (readFileSync(path, 'utf8') !== before) writeFileSync(path, before)
+    }
+  })
+
   it('is held to its memory in a cgroup, which goes with it', async () => {
     const roots = await open('namespaces')
     if (!roots.limits.includes('memory')) return

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
 import type { Release } from '../../../model/release.ts'
 import { makeFolder } from '../../../os/atomic-file.ts'
+import { readOnlyProc } from '../../../os/proc-guard.ts'
 import type { ContentStore } from '../../../registry/content-store.ts'
 import type { Isolation, Launch, ReplicaPlace, ReplicaRoots } from '../launch.ts'
 import { isReplicaName } from '../replica-logs.ts'
@@ -255,7 +256,8 @@ class EmbeddedRoots implements OpenReplicaRoots {
       ? { lowers, upper: relative('upper'), work: relative('work'), user: userNamespace }
       : null
     const files = secrets === null ? [] : secretFiles.map(({ path: from, inside: to }) => ({ from, to }))
-    replaceFile(path('mounts'), mountTable({ root: path('root'), overlay, files }))
+    const readOnly = userNamespace ? [] : readOnlyProc()
+    replaceFile(path('mounts'), mountTable({ root: path('root'), overlay, files, readOnly }))
     const { launch, spec } = launchInNamespaces(
       this.#rooted(program),
       {

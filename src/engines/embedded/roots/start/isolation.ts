@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DeployError } from '../../../../model/failure.ts'
 import { ProgramNotStarted, run } from '../../../../os/run.ts'
+import { readOnlyProc } from '../../../../os/proc-guard.ts'
 import type { Isolation } from '../../launch.ts'
 import { DEVICES, mountTable } from './enter-spec.ts'
 import { removeTree } from '../layers/remove-tree.ts'
@@ -85,6 +86,7 @@ function tryNamespaces(search: IsolationSearch, userNamespace: boolean, overlay:
       root: path('root'),
       overlay: overlay ? { lowers: ['lower', 'root'], upper: 'upper', work: 'work', user: userNamespace } : null,
       files: [],
+      readOnly: userNamespace ? [] : readOnlyProc(),
     }
     writeFileSync(path('mounts'), mountTable(table))
     const place: NamespacePlace = {

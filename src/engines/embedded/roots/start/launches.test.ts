@@ -131,11 +131,17 @@ it('what steers loaders and Node is kept from the tools, also under a secret’s
 
 it('mounts are written as fstab reads them, blanks as octal numbers', () => {
   const overlay = { lowers: ['../replicas/a/base', '2', '1'], upper: 'u', work: 'w', user: true }
-  const table = mountTable({ root: '/my data/r', overlay, files: [{ from: '/s/a', to: '/run/a' }] })
+  const table = mountTable({
+    root: '/my data/r',
+    overlay,
+    files: [{ from: '/s/a', to: '/run/a' }],
+    readOnly: ['/proc/sys'],
+  })
   expect(table).toContain(
     'overlay /my\\040data/r overlay lowerdir=../replicas/a/base:2:1,upperdir=u,workdir=w,userxattr 0 0\n',
   )
   expect(table).toContain('/s/a /my\\040data/r/run/a none bind 0 0\n')
+  expect(table).toContain('/proc/sys /my\\040data/r/proc/sys none bind,ro,nosuid,nodev,noexec 0 0\n')
 })
 
 it.each([
