@@ -16,7 +16,9 @@ export interface ContractGaps {
   readonly deletesTags?: boolean
   /** Digests of sha512. */
   readonly sha512?: boolean
-  /** That an index names only what is there. */
+  /** That an image names only layers that are there: some registries take sparse images. */
+  readonly checksLayers?: boolean
+  /** That an index names only manifests that are there. */
   readonly checksIndexes?: boolean
 }
 
@@ -180,7 +182,7 @@ export function describeContentStore(
         expect((await store.readManifest(repository, 'multi', never))?.descriptor).toMatchObject({ mediaType })
       })
 
-      it('refuses a manifest whose layer is not there', async () => {
+      it.skipIf(gaps.checksLayers === false)('refuses a manifest whose layer is not there', async () => {
         const repository = aRepository()
         const { manifest } = await anImage(store, repository)
         const { digest, size } = aBlob()

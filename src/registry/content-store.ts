@@ -26,7 +26,7 @@ export interface ContentStore {
     reference: string,
     signal: AbortSignal,
   ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | null>
-  /** Stores a manifest under its digest, and under each tag. What it names must be there. Answers its descriptor. */
+  /** Stores a manifest under its digest, and under each tag. What it names is written before; some stores refuse it otherwise. Answers its descriptor. */
   writeManifest(
     repository: string,
     manifest: { readonly mediaType: string; readonly bytes: Uint8Array },

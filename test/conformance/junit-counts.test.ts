@@ -9,6 +9,13 @@ describe('junitCounts', () => {
     ['closed at once', '<testcase name="a"/>', { passed: 1, failed: [], leftOut: [] }],
     ['failed', '<testcase name="a"><failure>no</failure></testcase>', { passed: 0, failed: ['a'], leftOut: [] }],
     ['skipped', '<testcase name="a"><skipped></skipped></testcase>', { passed: 0, failed: [], leftOut: ['a'] }],
+    [
+      'failed by its status',
+      '<testcase name="a" status="failure"></testcase>',
+      { passed: 0, failed: ['a'], leftOut: [] },
+    ],
+    ['was skipped by its status', '<testcase name="a" status="skipped"/>', { passed: 0, failed: [], leftOut: ['a'] }],
+    ['passed by its status', '<testcase name="a" status="passed"/>', { passed: 1, failed: [], leftOut: [] }],
     ['in error', '<testcase name="a"><error/></testcase>', { passed: 0, failed: [], leftOut: ['a'] }],
     [
       'with its output',
@@ -26,6 +33,11 @@ describe('junitCounts', () => {
       '<testcase name="c"></testcase>',
     )
     expect(junitCounts(xml)).toEqual({ passed: 2, failed: ['b'], leftOut: [] })
+  })
+
+  it('believes no report that says more failures than it shows', () => {
+    const xml = '<testsuites failures="2"><testcase name="a" status="failure"/></testsuites>'
+    expect(() => junitCounts(xml)).toThrow('says 2 failures and shows 1')
   })
 
   it('takes no report for a pass', () => {

@@ -133,31 +133,43 @@ export class DiskStore implements ContentStore {
     tags: readonly string[],
     signal: AbortSignal,
   ): Promise<Descriptor> {
-    return this.putManifest(repository, { ...manifest, digest: digestOf(manifest.bytes) }, tags, signal)
+    const whole = { ...manifest, digest: digestOf(manifest.bytes), sparse: false }
+    return (await this.putManifest(repository, whole, tags, signal)).descriptor
   }
 
-  /** As `writeManifest`, under a digest that the sender chose (sha512 as well). */
+  /**
+   * As `writeManifest`, under a digest that the sender chose (sha512 as well). `sparse`: layers, or manifests of an index, may be
+   * missing and come later or never (distribution specification, "Pushing Manifests"); `missing` has their digests.
+   */
   async putManifest(
     repository: string,
-    manifest: { readonly mediaType: string; readonly bytes: Uint8Array; readonly digest: string },
+    manifest: {
+      readonly mediaType: string
+      readonly bytes: Uint8Array
+      readonly digest: string
+      readonly sparse: boolean
+    },
     tags: readonly string[],
     signal: AbortSignal,
-  ): Promise<Descriptor> {
+  ): Promise<{ readonly descriptor: Descriptor; readonly missing: readonly string[] }> {
     signal.throwIfAborted()
-    const { mediaType, bytes, digest } = manifest
+    const { mediaType, bytes, digest, sparse } = manifest
     const parsed = parseManifest(mediaType, bytes)
     const paths = tags.map((tag) => this.#folder.tagPath(repository, tag))
     const got = digestOf(bytes, algorithmOf(digest))
     if (got !== digest) throw mismatch(digest, `${got} of ${bytes.length} bytes`)
     const files = this.#files(repository)
     const write = async () => {
-      await this.#checkChildren(files, parsed)
+      const missing = await this.#missingChildren(files, parsed)
+      const refused = missing.find((child) => !sparse || (parsed.kind === 'image' && child === parsed.config.digest))
+      if (refused !== undefined) throw notThere(refused)
       await this.#folder.put(this.#folder.blobPath(digest), bytes)
       await files.addManifest(digest, mediaType, parsed.subject?.digest ?? null)
       for (const path of paths) await this.#folder.put(path, digest)
+      return missing
     }
-    await this.#locks.run(repository, () => saving(`writing the manifest ${digest}`, write()))
-    return { mediaType, digest, size: bytes.length }
+    const missing = await this.#locks.run(repository, () => saving(`writing the manifest ${digest}`, write()))
+    return { descriptor: { mediaType, digest, size: bytes.length }, missing }
   }
 
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -211,18 +223,22 @@ export class DiskStore implements ContentStore {
     return new RepositoryFiles(this.#folder, repository)
   }
 
-  /** What a manifest names must be there, foreign layers excepted; its subject may come later (distribution specification, "Pushing Manifests with Subject"). */
-  async #checkChildren(files: RepositoryFiles, parsed: ParsedManifest): Promise<void> {
+  /** What a manifest names and the repository has not, foreign layers excepted; its subject may come later (distribution specification, "Pushing Manifests with Subject"). */
+  async #missingChildren(files: RepositoryFiles, parsed: ParsedManifest): Promise<readonly string[]> {
     const now = this.#clock.now()
+    const missing: string[] = []
     const children = parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers]
     for (const child of children) {
       if (parsed.kind === 'image' && isForeign(child)) continue
       const size = await (parsed.kind === 'index'
         ? files.statManifest(child.digest, now)
         : files.statBlob(child.digest, now))
-      if (size === null) throw notThere(child.digest)
-      if (size !== child.size) throw mismatch(child.digest, `${size} bytes instead of the ${child.size} that it names`)
+      if (size === null) missing.push(child.digest)
+      else if (size !== child.size) {
+        throw mismatch(child.digest, `${size} bytes instead of the ${child.size} that it names`)
+      }
     }
+    return missing
   }
 
   async #subjectOf(repository: string, digest: string, signal: AbortSignal): Promise<string | null> {

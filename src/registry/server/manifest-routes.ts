@@ -28,13 +28,16 @@ export async function writeManifest(exchange: Exchange, { repository, reference 
   const mediaType = request.headers['content-type']?.split(';')[0]?.trim() ?? mediaTypeOf(bytes)
   const byDigest = reference.includes(':')
   const digest = byDigest ? reference : digestOf(bytes)
-  const manifest = { mediaType, bytes, digest }
+  const manifest = { mediaType, bytes, digest, sparse: true }
   const allTags = byDigest ? tags : [reference, ...tags]
-  await answering('IMAGE_NOT_FOUND', 'MANIFEST_BLOB_UNKNOWN', store.putManifest(repository, manifest, allTags, signal))
+  const putting = store.putManifest(repository, manifest, allTags, signal)
+  const { missing } = await answering('IMAGE_NOT_FOUND', 'MANIFEST_BLOB_UNKNOWN', putting)
   reply.status(201).header('Location', `/v2/${repository}/manifests/${digest}`).header('Docker-Content-Digest', digest)
   const { subject } = parseManifest(mediaType, bytes)
   if (subject !== null) reply.header('OCI-Subject', subject.digest)
   if (tags.length > 0) reply.header('OCI-Tag', tags)
+  // "Warnings" of the distribution specification: clients show the text to whoever pushes.
+  if (missing.length > 0) reply.header('Warning', missingWarning(repository, missing))
   return reply.header('Content-Length', 0).send()
 }
 
@@ -64,6 +67,14 @@ async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
 
 const tooLarge = () =>
   new RegistryError('MANIFEST_INVALID', `a manifest may have ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })
+
+/** How many digests a warning names before it counts the rest. */
+const NAMED = 3
+
+function missingWarning(repository: string, missing: readonly string[]): string {
+  const rest = missing.length > NAMED ? ` and ${missing.length - NAMED} more` : ''
+  return `299 - "${repository} lacks ${missing.slice(0, NAMED).join(', ')}${rest}, which this manifest names"`
+}
 
 const manifestUnknown = (repository: string, reference: string) =>
   new RegistryError('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`)

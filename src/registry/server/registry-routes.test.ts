@@ -299,11 +299,41 @@ describe('manifests', () => {
     expect(await ask({ method: 'PUT', path: '/v2/mani/manifests/v1', headers, body })).toMatchObject({ status: 413 })
   })
 
-  it('with a layer that is not there: MANIFEST_BLOB_UNKNOWN', async () => {
+  it('with a configuration that is not there: MANIFEST_BLOB_UNKNOWN', async () => {
     const { manifest } = await anImage(registry.store, 'mani')
     const { digest, size } = aBlob()
-    const layers = [{ mediaType: MEDIA_TYPES.layerGzip, digest, size }]
-    expect(await put(JSON.stringify({ ...manifest, layers }))).toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' })
+    const config = { ...manifest.config, digest, size }
+    expect(await put(JSON.stringify({ ...manifest, config }))).toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' })
+  })
+
+  it('with layers that are not there (sparse): taken, with a warning that names three and counts the rest', async () => {
+    const { manifest } = await anImage(registry.store, 'mani')
+    const layers = Array.from({ length: 5 }, () => aBlob()).map(({ digest, size }) => ({
+      mediaType: MEDIA_TYPES.layerGzip,
+      digest,
+      size,
+    }))
+    const answer = await put(JSON.stringify({ ...manifest, layers }))
+    const named = layers.slice(0, 3).map(({ digest }) => digest)
+    expect(answer).toMatchObject({
+      status: 201,
+      headers: { warning: `299 - "mani lacks ${named.join(', ')} and 2 more, which this manifest names"` },
+    })
+  })
+
+  it('of an index whose manifests are not there (sparse): taken, with a warning', async () => {
+    const child = { mediaType: MEDIA_TYPES.imageManifest, digest: aBlob().digest, size: 2 }
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests: [child] })
+    expect(await put(body, MEDIA_TYPES.imageIndex)).toMatchObject({
+      status: 201,
+      headers: { warning: `299 - "mani lacks ${child.digest}, which this manifest names"` },
+    })
+  })
+
+  it('with a layer of another size than is there: DIGEST_INVALID', async () => {
+    const { manifest } = await anImage(registry.store, 'mani')
+    const layers = manifest.layers.map((layer) => ({ ...layer, size: layer.size + 1 }))
+    expect(await put(JSON.stringify({ ...manifest, layers }))).toMatchObject({ code: 'DIGEST_INVALID' })
   })
 
   it('under a digest that is not theirs: DIGEST_INVALID', async () => {
