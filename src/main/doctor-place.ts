@@ -9,6 +9,7 @@ import type { Isolation } from '../engines/embedded/launch.ts'
 import { openReplicaRoots } from '../engines/embedded/roots/replica-roots.ts'
 import { failureReport } from '../model/failure.ts'
 import { run } from '../os/run.ts'
+import { systemClock as clock } from '../os/system-clock.ts'
 
 const FIXES: Readonly<Record<Isolation, string | null>> = {
   namespaces: null,
@@ -33,7 +34,7 @@ async function* triedLines(signal: AbortSignal): AsyncGenerator<DoctorLine> {
   try {
     const instanceId = randomBytes(4).toString('hex')
     const images = { readBlob: notAsked, readManifest: notAsked }
-    const { isolation, why, notes, limits } = await openReplicaRoots({ folder, instanceId, images, signal })
+    const { isolation, why, notes, limits } = await openReplicaRoots({ folder, instanceId, images, clock, signal })
     yield isolationLine(isolation, why)
     yield limitsLine(limits)
     for (const note of notes.filter((text) => !/ is not limited here/.test(text))) yield noteLine(note)

@@ -38,6 +38,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     folder: join(folder, 'embedded'),
     instanceId: id,
     images,
+    clock,
     signal,
     ...isolationAsked(),
   })
@@ -73,7 +74,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     roots,
     async shutdown(graceMs, until) {
       await engine.shutdown(graceMs, until)
-      await roots.removeAll()
+      await roots.removeAll(until)
     },
     async close() {
       await engine.close()

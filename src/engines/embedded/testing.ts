@@ -109,6 +109,7 @@ export async function isolatedUnderTest(isolation: Isolation): ReturnType<typeof
       instanceId: await instanceId(folder),
       images: store,
       isolation,
+      clock: systemClock,
     })
   // In a user namespace everybody is the one id that is mapped; with nothing at all a replica is this user, in the paths of this machine.
   const uid = isolation === 'namespaces' || isolation === 'chroot' ? IMAGE.uid : null

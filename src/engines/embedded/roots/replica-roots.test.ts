@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { App } from '../../../model/app.ts'
 import type { ImageConfig } from '../../../model/descriptor.ts'
+import { systemClock } from '../../../os/system-clock.ts'
 import type { Isolation, ReplicaPlace } from '../launch.ts'
 import { Cgroups } from './limits/cgroups.ts'
 import { removeTree } from './layers/remove-tree.ts'
@@ -19,10 +20,9 @@ beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), 'naru-roots-'))
   id = `t${process.pid.toString(36)}${Math.random().toString(36).slice(2, 6)}`
 })
-afterEach(() => {
+afterEach(async () => {
   removeTree(scratch)
-  Cgroups.open(id).remove('shop.local.web-1-1')
-  Cgroups.open(id).remove('shop.local.web-1-2')
+  await Cgroups.open(id).end(systemClock, signal)
   rmSync(join('/dev/shm', `naru-${id}`), { recursive: true, force: true })
 })
 
@@ -31,7 +31,7 @@ const aRelease = (config: NonNullable<ImageConfig['config']>, change: Partial<Ap
   aBusyboxRelease(store, config, change)
 const place = (replica = 'web-1-1'): ReplicaPlace => ({ scope, replica, role: 'web', revision: 1, port: 20_001 })
 const open = (isolation: Isolation, folder = scratch) =>
-  openReplicaRoots({ folder, instanceId: id, images: store, isolation, signal })
+  openReplicaRoots({ folder, instanceId: id, images: store, clock: systemClock, isolation, signal })
 
 const LEVELS = ['namespaces', 'chroot', 'none'] as const
 describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root and busybox)', () => {
@@ -234,7 +234,7 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
   })
 
   it('takes the strongest isolation by itself', async () => {
-    const roots = await openReplicaRoots({ folder: scratch, instanceId: id, images: store, signal })
+    const roots = await openReplicaRoots({ folder: scratch, instanceId: id, images: store, clock: systemClock, signal })
     expect(roots.isolation).toBe('namespaces')
     expect(roots.why).toEqual([])
   })

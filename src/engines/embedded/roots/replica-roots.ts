@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
+import type { Clock } from '../../../lib/clock.ts'
 import type { Release } from '../../../model/release.ts'
 import { makeFolder } from '../../../os/atomic-file.ts'
 import { readOnlyProc } from '../../../os/proc-guard.ts'
@@ -40,6 +41,7 @@ export interface ReplicaRootsOptions {
   /** Part of every name that we make in the kernel and in shared folders. */
   readonly instanceId: string
   readonly images: Pick<ContentStore, 'readBlob' | 'readManifest'>
+  readonly clock: Clock
   /** Default: the strongest that works. */
   readonly isolation?: Isolation
   readonly signal?: AbortSignal
@@ -52,7 +54,7 @@ export interface OpenReplicaRoots extends ReplicaRoots {
   /** Why each stronger isolation was not taken. */
   readonly why: readonly string[]
   /** Removes what is left of all replicas, also of one that a killed server made ready and never started. Nothing may run. */
-  removeAll(): Promise<void>
+  removeAll(signal: AbortSignal): Promise<void>
 }
 
 /** Opens the folder, removes what a killed process left, and finds out what the machine allows. */
@@ -73,7 +75,8 @@ export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<Op
   const cgroups = Cgroups.open(options.instanceId)
   const secrets = SecretFolder.find(options.instanceId)
   const notes = isolationNotes(found, { limits: cgroups.limits, nodes, secretsInMemory: secrets !== null })
-  const parts = { folder, owners, layers, folders, tools, enter, found, cgroups, secrets, images: options.images }
+  const { images, clock } = options
+  const parts = { folder, owners, layers, folders, tools, enter, found, cgroups, secrets, images, clock }
   return new EmbeddedRoots(parts, notes)
 }
 
@@ -88,6 +91,7 @@ interface Parts {
   readonly cgroups: Cgroups
   readonly secrets: SecretFolder | null
   readonly images: ReplicaRootsOptions['images']
+  readonly clock: Clock
 }
 
 /** Everything about one launch before it is put into the form of an isolation. */
@@ -152,9 +156,9 @@ class EmbeddedRoots implements OpenReplicaRoots {
     this.#remove(keyOf(scope, replica))
   }
 
-  async removeAll(): Promise<void> {
+  async removeAll(signal: AbortSignal): Promise<void> {
     for (const key of await this.#parts.folders.keys()) this.#remove(key)
-    this.#parts.cgroups.sweep(new Set())
+    await this.#parts.cgroups.end(this.#parts.clock, signal)
   }
 
   async prune(scope: Scope, keep: readonly number[], there: readonly string[], signal: AbortSignal): Promise<void> {

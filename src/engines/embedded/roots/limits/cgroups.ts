@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { backoff } from '../../../../lib/backoff.ts'
+import type { Clock } from '../../../../lib/clock.ts'
 import type { Resources } from '../../../../model/app.ts'
 import { type CgroupStep, makeCgroups } from '../../../../os/cgroup.ts'
 import type { Launch } from '../../launch.ts'
@@ -70,7 +72,20 @@ export class Cgroups {
       removeEmpty(base)
     }
   }
+
+  /** Removes all groups, when everything in them was ended: a killed process may still be on its way out of its group. */
+  async end(clock: Clock, signal: AbortSignal): Promise<void> {
+    const deadline = clock.monotonic() + LEAVE_MS
+    for (const delay of backoff(5)) {
+      this.sweep(new Set())
+      if (!this.#hierarchies.some(({ base }) => existsSync(base)) || clock.monotonic() > deadline) return
+      await clock.sleep(delay, signal)
+    }
+  }
 }
+
+/** How long the last process of a group may take to leave it after its end. */
+const LEAVE_MS = 10_000
 
 interface Mount {
   readonly version: 1 | 2

@@ -12,8 +12,15 @@ const [folder = '', isolation = ''] = process.argv.slice(2)
 const { signal } = new AbortController()
 const store = new CraftedStore()
 const instanceId = `u${process.pid}`
-const strongest = await openReplicaRoots({ folder, instanceId, images: store, signal })
-const roots = await openReplicaRoots({ folder, instanceId, images: store, isolation: isolation as Isolation, signal })
+const strongest = await openReplicaRoots({ folder, instanceId, images: store, clock: systemClock, signal })
+const roots = await openReplicaRoots({
+  folder,
+  instanceId,
+  images: store,
+  clock: systemClock,
+  isolation: isolation as Isolation,
+  signal,
+})
 const place = (replica: string) => ({ scope, replica, role: 'web', revision: 1, port: 20_001 })
 
 const script =
