@@ -6,7 +6,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Scope } from '../../model/app.ts'
 import { DeployError, type FailureReport, failureError } from '../../model/failure.ts'
 import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
-import { logEnd, logTail, openLog } from './keeper/log-file.ts'
+import { openLog } from '../../os/open-log.ts'
+import { logEnd, logTail } from './keeper/log-file.ts'
 import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest } from './keeper/protocol.ts'
 
 export interface KeeperClientOptions {

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
 import { DeployError } from '../../../model/failure.ts'
-import { openLog } from './log-file.ts'
+import { openLog } from '../../../os/open-log.ts'
 import type { Secrets } from './protocol.ts'
 
 /** What a keeper knows that is on no disk: what it hands to a successor that it starts itself. */

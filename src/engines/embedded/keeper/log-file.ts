@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
 
@@ -14,12 +14,6 @@ export const logFolder = (folder: string, { app, environment }: Scope): string =
 
 export const logPath = (folder: string, scope: Scope, replica: string): string =>
   join(logFolder(folder, scope), `${replica}.log`)
-
-/** A descriptor for appending. Not readable for others: programs write secrets into logs. */
-export function openLog(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
-}
 
 /** Bytes that were ever written; 0 when there is no log. */
 export const logEnd = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0

@@ -6,11 +6,11 @@ import { type Scope, scopeName } from '../../../model/app.ts'
 import { type FromRouter, ROUTER_CHANNEL_VERSION, type ToRouter } from '../../../model/router-channel.ts'
 import { connectLines } from '../../../os/line-socket.ts'
 import { bindSocket, type ListeningSocket, socketOf } from '../../../os/listening-socket.ts'
+import { openLog } from '../../../os/open-log.ts'
 import { identifyChild, isAlive, type ProcessIdentity, signalProcess } from '../../../os/process-identity.ts'
 import type { Inheritance } from './handover.ts'
 import { adoptProcess } from './kept-process.ts'
 import type { Surroundings } from './kept-replica.ts'
-import { openLog } from './log-file.ts'
 
 /** A router that ran this long did not crash at its start: its successor is started without delay. */
 const SETTLED_MS = 10_000
