@@ -1,5 +1,5 @@
 import type { Scope } from '../model/app.ts'
-import type { ToRouter } from '../model/router-channel.ts'
+import type { KeepRequest, ToRouter } from '../model/router-channel.ts'
 import type { FencingToken } from '../model/rollout.ts'
 import type { PublishedRoute } from '../model/step.ts'
 import type { Target } from './router.ts'
@@ -21,6 +21,7 @@ export type RouterRequest =
   | { readonly kind: 'watch' }
   | { readonly kind: 'notes' }
   | { readonly kind: 'who' }
+  | KeepRequest
   | Extract<ToRouter, { readonly kind: 'exited' | 'shutdown' }>
 
 /** What the router tells a peer that watches: something of this scope (its name) may have changed. */

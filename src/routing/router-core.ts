@@ -23,8 +23,8 @@ import {
 } from './router-state.ts'
 import { SilentTargets } from './silent-targets.ts'
 import { readState, StateFile } from './state-file.ts'
+import type { KeeperChannel, KeeperLink } from './userland/keeper-link.ts'
 import { Listeners } from './userland/listeners.ts'
-import type { Parent } from './userland/parent.ts'
 import { TargetPool } from './userland/target-pool.ts'
 
 const REACH_TIMEOUT_MS = 1000
@@ -34,7 +34,7 @@ export interface RouterCoreOptions {
   readonly statePath: string
   readonly instanceId: string
   readonly fastPath: 'nftables' | 'none'
-  readonly parent: Parent | null
+  readonly keeper: KeeperLink
   /** Told the name of a scope in which something may have changed. */
   readonly changed: (scope: string) => void
   readonly note: (message: string) => void
@@ -61,7 +61,7 @@ export class RouterCore {
   private constructor(options: RouterCoreOptions, state: RouterState) {
     this.#options = options
     this.#state = { ...state, generation: state.generation + 1 }
-    this.#listeners = new Listeners(options.parent)
+    this.#listeners = new Listeners(options.keeper)
     this.#file = new StateFile(options.statePath, () => this.#state)
     this.view = new KernelView()
     this.#redirects = options.fastPath === 'nftables'
@@ -137,6 +137,11 @@ export class RouterCore {
     if (target?.state === 'Draining') this.silent.add(name, target)
     if (known === undefined || target?.state !== 'Active') return
     await this.#commit(retired(known, replica, 'Down', Date.now()))
+  }
+
+  /** A keeper that was started here gets the listening sockets, and is told to go on. */
+  keptBy(channel: KeeperChannel): void {
+    this.#listeners.keptBy(channel)
   }
 
   /** Ends. `remove`: and takes the kernel's table away; else it stays for the successor, as do the addresses with the keeper. */

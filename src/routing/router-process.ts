@@ -9,7 +9,8 @@ import { DrainWatch } from './drain-watch.ts'
 import type { RouterPush, RouterRequest } from './protocol.ts'
 import { Readings } from './readings.ts'
 import { RouterCore } from './router-core.ts'
-import { Parent } from './userland/parent.ts'
+import { startKeeper } from './start-keeper.ts'
+import { KeeperLink } from './userland/keeper-link.ts'
 
 /** Changes that come together are told together. */
 const TELL_AFTER_MS = 5
@@ -32,8 +33,8 @@ export const routerPaths = (folder: string) => ({
 })
 
 /**
- * Runs the router until it is told to end. Where the process has a channel to a parent (the keeper), that binds the addresses; when the
- * parent is gone the router goes on with what it has. Only one runs per folder: the keeper sees to it.
+ * Runs the router until it is told to end. Where the process has a channel to a parent (the keeper), that binds the addresses; when it
+ * is gone the router goes on with what it has, and starts the next keeper when it is asked to. Only one runs per folder: the keeper sees to it.
  */
 export async function runRouter(options: RouterProcessOptions): Promise<void> {
   const peers = new Set<LinePeer>()
@@ -49,16 +50,14 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
   const ending = Promise.withResolvers<{ remove: boolean; lingerMs: number }>()
   const opened = Promise.withResolvers<RouterCore>()
   const exited = async (scope: string, replica: string) => (await opened.promise).exited(scope, replica)
-  const parent =
-    process.send === undefined
-      ? null
-      : new Parent(process, (message) => {
-          if (message.kind === 'shutdown') ending.resolve(message)
-          else exited(message.scope, message.replica).catch((failed: unknown) => note((failed as Error).message))
-        })
+  const keeper = new KeeperLink((message) => {
+    if (message.kind === 'shutdown') ending.resolve(message)
+    else exited(message.scope, message.replica).catch((failed: unknown) => note((failed as Error).message))
+  })
+  if (process.send !== undefined) keeper.attach(process)
   const paths = routerPaths(options.folder)
   const { instanceId, fastPath } = options
-  const running = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, parent, changed, note })
+  const running = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, keeper, changed, note })
   opened.resolve(running)
   const readings = new Readings(running)
   const drains = new DrainWatch(readings, changed)
@@ -66,8 +65,9 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
     if (request.kind === 'watch') watch(peers, peer)
     else if (request.kind === 'notes') return notes
     else if (request.kind === 'who') {
-      return { pid: process.pid, instanceId, hasParent: parent?.connected ?? false } satisfies RouterWho
-    } else if (request.kind === 'shutdown') ending.resolve(request)
+      return { pid: process.pid, instanceId, hasParent: keeper.connected } satisfies RouterWho
+    } else if (request.kind === 'keep') return startKeeper(request, peer, (channel) => running.keptBy(channel))
+    else if (request.kind === 'shutdown') ending.resolve(request)
     else return carryOut(running, readings, request, drains)
   }
   const server = await serveLines(
@@ -91,7 +91,7 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
 async function carryOut(
   core: RouterCore,
   readings: Readings,
-  request: Exclude<RouterRequest, { kind: 'watch' | 'notes' | 'who' | 'shutdown' }>,
+  request: Exclude<RouterRequest, { kind: 'watch' | 'notes' | 'who' | 'keep' | 'shutdown' }>,
   drains: DrainWatch,
 ): Promise<unknown> {
   switch (request.kind) {

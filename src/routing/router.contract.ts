@@ -167,7 +167,13 @@ export function describeRouter(name: string, reason: string | null, make: () => 
       await router.admit(scope, (await replica('web-1-1', 1)).target, 1, signal)
       expect((await ask(listen)).replica).toBe('web-1-1')
       await router.publish(scope, [], 1, signal)
-      await expect(ask(listen)).rejects.toThrow('ECONNREFUSED')
+      // Until the keeper has closed its copy of the socket too, a connection is taken by the kernel and reset then.
+      await until('no connection is taken', () =>
+        ask(listen).then(
+          () => false,
+          (why: Error) => why.message === 'ECONNREFUSED',
+        ),
+      )
       await until('others can take it', async () => {
         const server = createServer().listen(listen)
         const free = await new Promise<boolean>((resolve) => {

@@ -287,7 +287,7 @@ export class StubKeeper {
   }
 
   #answer(child: ChildProcess, message: FromRouter): void {
-    if (message.kind === 'hello') return
+    if (message.kind !== 'bind' && message.kind !== 'unbind') return
     const key = `${message.host} ${message.port}`
     if (message.kind === 'unbind') {
       this.#bound.get(key)?.close()

@@ -7,6 +7,7 @@ import type { Scope } from '../../model/app.ts'
 import { DeployError, type FailureReport, failureError } from '../../model/failure.ts'
 import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
 import { openLog } from '../../os/open-log.ts'
+import { keeperLog } from './keeper/handover.ts'
 import { logEnd, logTail } from './keeper/log-file.ts'
 import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest } from './keeper/protocol.ts'
 
@@ -18,7 +19,8 @@ export interface KeeperClientOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 2000
-const START_TIMEOUT_MS = 15_000
+/** A keeper after a killed one is started twice: first by us, then by the router (keeper/started-by-router.ts). */
+const START_TIMEOUT_MS = 30_000
 const ATTEMPTS = 3
 /** What the keeper, and so tools that it starts, see of our environment: no value in it is a secret. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'] as const
@@ -110,7 +112,7 @@ export class KeeperClient {
   async #startKeeper(signal: AbortSignal): Promise<LineClient> {
     const { folder, command } = this.#options
     const [program = '', ...args] = command
-    const path = join(folder, 'logs', 'keeper.log')
+    const path = keeperLog(folder)
     const log = openLog(path)
     const offset = logEnd(path)
     const child = spawn(program, args, {
@@ -192,7 +194,7 @@ export class KeeperClient {
 
   #unreachable(why: string, cause?: unknown): DeployError {
     return new DeployError('ENGINE_UNREACHABLE', `the keeper of ${this.#options.folder} cannot be reached: ${why}`, {
-      hint: `What runs goes on. Look into ${join(this.#options.folder, 'logs', 'keeper.log')}, then try again.`,
+      hint: `What runs goes on. Look into ${keeperLog(this.#options.folder)}, then try again.`,
       cause,
     })
   }

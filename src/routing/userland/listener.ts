@@ -1,13 +1,13 @@
 import { createServer, Server } from 'node:net'
 import type { PublishedRoute } from '../../model/step.ts'
 import type { AcceptedHandle } from './connection.ts'
-import type { BoundSocket } from './parent.ts'
+import type { BoundSocket } from './keeper-link.ts'
 
 /** As many as the kernel allows (it cuts it at net.core.somaxconn): they wait here while the router restarts. */
 const BACKLOG = 4096
 
 /** The part of a listening handle that node:net itself uses; its types leave it out. */
-interface ListeningHandle {
+export interface ListeningHandle {
   onconnection: (status: number, handle: AcceptedHandle | undefined) => void
 }
 
@@ -30,10 +30,13 @@ export async function listen(
     })
     server.removeAllListeners('error')
   }
-  const { _handle: handle } = server as unknown as { readonly _handle: ListeningHandle }
-  handle.onconnection = (status, accepted) => {
+  handleOf(server).onconnection = (status, accepted) => {
     // Out of file descriptors and the like: the connection stays in the kernel's queue or is gone; there is nobody to tell.
     if (status === 0 && accepted !== undefined) accept(accepted)
   }
   return server
 }
+
+/** What listens in it. */
+export const handleOf = (server: Server): ListeningHandle =>
+  (server as unknown as { readonly _handle: ListeningHandle })._handle

@@ -3,9 +3,9 @@ import { DeployError } from '../../model/failure.ts'
 import type { PublishedRoute } from '../../model/step.ts'
 import { addressName } from '../router-state.ts'
 import { Connection, type Routing } from './connection.ts'
-import { listen } from './listener.ts'
+import type { KeeperChannel, KeeperLink } from './keeper-link.ts'
+import { handleOf, listen } from './listener.ts'
 import type { LiveTarget } from './live-target.ts'
-import type { Parent } from './parent.ts'
 import { portOwner } from './port-owner.ts'
 import { ServedPorts } from './served-ports.ts'
 import type { TargetPool } from './target-pool.ts'
@@ -40,11 +40,19 @@ const KEEPALIVE_MS = 60_000
 
 /** The published addresses that this process listens on. */
 export class Listeners {
-  readonly #parent: Parent | null
+  readonly #keeper: KeeperLink
   readonly #all = new Map<string, Listener>()
 
-  constructor(parent: Parent | null) {
-    this.#parent = parent
+  constructor(keeper: KeeperLink) {
+    this.#keeper = keeper
+  }
+
+  /** Gives all sockets to a keeper that was started here and waits for them. */
+  keptBy(channel: KeeperChannel): void {
+    this.#keeper.attach(channel)
+    for (const { address, server } of this.#all.values())
+      if (server !== null) this.#keeper.hold(address, handleOf(server))
+    this.#keeper.go()
   }
 
   has(address: Address): boolean {
@@ -55,10 +63,11 @@ export class Listeners {
   async open(address: Address, pool: TargetPool): Promise<void> {
     const listener = new Listener(address, pool)
     try {
-      const bound = (await this.#parent?.bind(address)) ?? null
+      const bound = await this.#keeper.bind(address)
       listener.server = await listen(address, bound, (handle) => void new Connection(handle, listener))
+      this.#keeper.hold(address, handleOf(listener.server))
     } catch (failed) {
-      this.#parent?.unbind(address)
+      this.#keeper.unbind(address)
       throw await bindFailure(address, failed)
     }
     this.#all.set(addressName(address), listener)
@@ -77,7 +86,7 @@ export class Listeners {
       if (kept.has(name)) continue
       this.#all.delete(name)
       server?.close()
-      this.#parent?.unbind(address)
+      this.#keeper.unbind(address)
     }
   }
 

@@ -1,22 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Scope } from '../../../model/app.ts'
 import { DeployError } from '../../../model/failure.ts'
-import { openLog } from '../../../os/open-log.ts'
+import { startReady } from '../../../os/ready-child.ts'
 import type { Secrets } from './protocol.ts'
 
-/** What a keeper knows that is on no disk: what it hands to a successor that it starts itself. */
-export interface Inheritance {
+/** What is on no disk: what a keeper hands to a successor that it starts itself. */
+export interface Handover {
   readonly sockets: readonly { readonly host: string; readonly port: number; readonly handle: object }[]
   readonly secrets: readonly { readonly scope: Scope; readonly replica: string; readonly secrets: Secrets }[]
 }
 
-/** Over the channel from predecessor to successor; a socket travels as its message's handle. */
+/** What a keeper got from the process that started it. */
+export interface Inheritance extends Handover {
+  /** The way to the router that goes on, where it was the router of a killed keeper that started this one; else null. */
+  readonly router: NodeJS.Process | null
+}
+
+/** Over the channel to the successor (a router says only what FromRouter has); a socket travels as its message's handle. */
 type Handed =
   | { readonly kind: 'socket'; readonly host: string; readonly port: number }
-  | ({ readonly kind: 'secrets' } & Inheritance['secrets'][number])
-  | { readonly kind: 'go' }
+  | ({ readonly kind: 'secrets' } & Handover['secrets'][number])
+  | { readonly kind: 'go'; readonly isRouter?: true }
 
 const READY_TIMEOUT_MS = 15_000
 
@@ -25,29 +30,15 @@ const READY_TIMEOUT_MS = 15_000
  * does not come up.
  */
 export async function startSuccessor(command: readonly string[], folder: string): Promise<ChildProcess> {
-  const [program = '', ...args] = command
-  const log = openLog(join(folder, 'logs', 'keeper.log'))
-  const successor = spawn(program, args, { detached: true, stdio: ['ignore', log, log, 'ipc'], cwd: '/' })
-  closeSync(log)
-  return new Promise((resolve, reject) => {
-    const fail = (why: string) => {
-      clearTimeout(timer)
-      successor.kill('SIGKILL')
-      reject(notTakenOver(why))
-    }
-    const timer = setTimeout(() => fail(`it was not ready after ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS)
-    successor.once('error', (failed) => fail(failed.message))
-    successor.once('exit', (code, signal) => fail(`it ended with ${signal ?? code}`))
-    successor.once('message', () => {
-      clearTimeout(timer)
-      successor.removeAllListeners('exit')
-      resolve(successor)
-    })
-  })
+  try {
+    return await startReady(command, keeperLog(folder), READY_TIMEOUT_MS)
+  } catch (failed) {
+    throw notTakenOver((failed as Error).message)
+  }
 }
 
 /** Hands everything over; resolves when it is on its way. */
-export async function handOver(successor: ChildProcess, { sockets, secrets }: Inheritance): Promise<void> {
+export async function handOver(successor: ChildProcess, { sockets, secrets }: Handover): Promise<void> {
   const send = (message: Handed, handle?: object) =>
     new Promise<void>((resolve, reject) =>
       successor.send(message, handle as Parameters<ChildProcess['send']>[1], (failed) =>
@@ -61,24 +52,36 @@ export async function handOver(successor: ChildProcess, { sockets, secrets }: In
   successor.unref()
 }
 
-/** The successor's side: what the predecessor hands over, when it has let go of everything; null: there is none. */
+/**
+ * The successor's side: what the predecessor hands over, when it has let go of everything; or its router, when it was killed. null: nobody
+ * hands anything over.
+ */
 export async function takeOver(channel: NodeJS.Process): Promise<Inheritance | null> {
   if (channel.send === undefined) return null
-  const sockets: Inheritance['sockets'][number][] = []
-  const secrets: Inheritance['secrets'][number][] = []
-  await new Promise<void>((resolve) => {
-    // A predecessor that is killed in the middle has let go as well: what it did not hand over is lost with it.
-    channel.once('disconnect', resolve)
-    channel.on('message', (message: Handed, handle: unknown) => {
-      if (message.kind === 'go') resolve()
-      else if (message.kind === 'secrets') secrets.push(message)
-      else if (typeof handle === 'object' && handle !== null) sockets.push({ ...message, handle })
-    })
+  const sockets: Handover['sockets'][number][] = []
+  const secrets: Handover['secrets'][number][] = []
+  const isRouter = await new Promise<boolean>((resolve) => {
+    const take = (message: Handed, handle: unknown) => {
+      if (message.kind === 'secrets') secrets.push(message)
+      if (message.kind === 'socket' && typeof handle === 'object' && handle !== null)
+        sockets.push({ ...message, handle })
+      if (message.kind !== 'go') return
+      // What a router says from now on is kept until somebody listens.
+      channel.off('message', take)
+      resolve(message.isRouter ?? false)
+    }
+    channel.on('message', take)
+    // Who is killed in the middle has let go as well: what it did not hand over is lost with it.
+    channel.once('disconnect', () => resolve(false))
     channel.send?.({ kind: 'ready' })
   })
+  if (isRouter) return { sockets, secrets, router: channel }
   if (channel.connected) channel.disconnect()
-  return { sockets, secrets }
+  return { sockets, secrets, router: null }
 }
+
+/** Where a keeper writes. */
+export const keeperLog = (folder: string): string => join(folder, 'logs', 'keeper.log')
 
 const notTakenOver = (why: string): DeployError =>
   new DeployError('ENGINE_UNREACHABLE', `the keeper's successor did not take over: ${why}`, {

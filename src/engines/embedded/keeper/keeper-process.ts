@@ -16,6 +16,7 @@ import { Ledger } from './ledger.ts'
 import { enterOwnCgroup } from './own-cgroup.ts'
 import { KEEPER_PROTOCOL, type KeeperRequest, type KeeperStatus } from './protocol.ts'
 import { RouterProcess } from './router-process.ts'
+import { startedByRouter } from './started-by-router.ts'
 
 export interface KeeperOptions {
   /** The data folder: absolute, and short (a unix socket's path has 107 bytes). */
@@ -36,8 +37,8 @@ export const keeperSocket = (folder: string): string => join(folder, 'keeper.soc
 
 /**
  * One tiny process per data folder: parent of its replicas and of the router, holder of the listening sockets. Resolves when it
- * has nothing left to keep, was told to shut down, or got SIGTERM (then replicas and router go on, and the next keeper adopts
- * them). `false`: another keeper holds the folder.
+ * has nothing left to keep, was told to shut down, got SIGTERM (then replicas and router go on, and the next keeper adopts them), or
+ * when a router that goes on has started the keeper in its place. `false`: another keeper holds the folder.
  */
 export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   const { folder } = options
@@ -45,6 +46,7 @@ export async function runKeeper(options: KeeperOptions): Promise<boolean> {
   const inheritance = await takeOver(process)
   const ledger = Ledger.open(join(folder, 'keeper'))
   if (ledger === null) return false
+  if (inheritance === null && (await startedByRouter(ledger, folder, complain))) return true
   const id = await instanceId(folder)
   const leaveCgroup = enterOwnCgroup(id)
   const end = Promise.withResolvers<void>()
@@ -95,7 +97,7 @@ class RunningKeeper {
   }
 
   async begin(inheritance: Inheritance | null): Promise<void> {
-    await this.#router?.begin(inheritance?.sockets ?? null)
+    await this.#router?.begin(inheritance)
     await this.#keeper.adopt(inheritance?.secrets ?? [])
     this.#server = await serveLines(
       keeperSocket(this.#options.folder),
@@ -152,10 +154,10 @@ class RunningKeeper {
   async #handOver(command: readonly string[]): Promise<void> {
     const successor = await startSuccessor(command, this.#options.folder)
     await this.#keeper.settled()
-    const inheritance = { sockets: (await this.#router?.release()) ?? [], secrets: this.#keeper.secrets }
+    const handover = { sockets: (await this.#router?.release()) ?? [], secrets: this.#keeper.secrets }
     await this.end()
     this.#ledger.close()
-    await handOver(successor, inheritance)
+    await handOver(successor, handover)
     this.#finish()
   }
 

@@ -4,7 +4,7 @@ import { inCgroups } from '../../../os/cgroup.ts'
 import { canListen } from '../../../os/listening-socket.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
 import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
-import type { Inheritance } from './handover.ts'
+import type { Handover } from './handover.ts'
 import { HeldStarts } from './held-starts.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
 import { KeptReplica, type Surroundings } from './kept-replica.ts'
@@ -66,7 +66,7 @@ export class Keeper {
   }
 
   /** Values that only this keeper knows, for its successor. */
-  get secrets(): Inheritance['secrets'] {
+  get secrets(): Handover['secrets'] {
     return [...this.#replicas.values()].flatMap((one) => {
       const { scope, replica } = one.record.spec.place
       return one.secrets === null ? [] : [{ scope, replica, secrets: one.secrets }]
@@ -79,7 +79,7 @@ export class Keeper {
   }
 
   /** Goes on with everything that is written down; `inherited`: the values that a predecessor handed over. */
-  async adopt(inherited: Inheritance['secrets']): Promise<void> {
+  async adopt(inherited: Handover['secrets']): Promise<void> {
     const given = new Map(inherited.map(({ scope, replica, secrets }) => [keyOf(scope, replica), secrets]))
     for (const record of this.#around.ledger.migrations()) {
       const migration = new KeptMigration(record, this.#around)

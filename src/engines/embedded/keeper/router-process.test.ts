@@ -1,14 +1,19 @@
+import { randomBytes } from 'node:crypto'
+import { getPriority } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { connectLines } from '../../../os/line-socket.ts'
 import { systemClock } from '../../../os/system-clock.ts'
 import { connectRouter } from '../../../routing/router-client.ts'
-import { freePort, Load, startReplica } from '../../../routing/testing.ts'
+import { ask, freePort, kernelPathMissing, Load, startReplica } from '../../../routing/testing.ts'
 import { KEEPER_PROTOCOL, type KeeperStatus } from './protocol.ts'
 import { type KeeperUnderTest, keeperUnderTest, SCOPE } from './testing.ts'
 
 const DEADLINE = { timeout: 30_000, interval: 20 }
 const ROUTER = resolve(import.meta.dirname, '../../../routing/router-main.ts')
+const IS_ROOT = process.geteuid?.() === 0
+const NOBODY = 65_534
+const isRefused = (why: string) => why.includes('ECONNREFUSED')
 const signal = () => AbortSignal.timeout(60_000)
 
 describe('keeper and the userland router under load', { timeout: 90_000 }, () => {
@@ -17,8 +22,9 @@ describe('keeper and the userland router under load', { timeout: 90_000 }, () =>
     for (const end of ending.splice(0).reverse()) await end()
   })
 
-  const published = async () => {
-    const keeper = await keeperUnderTest((folder) => [process.execPath, ROUTER, folder, '00000000', 'none'])
+  const published = async ({ fastPath = 'none', uid = null as number | null } = {}) => {
+    const id = randomBytes(4).toString('hex')
+    const keeper = await keeperUnderTest((folder) => [process.execPath, ROUTER, folder, id, fastPath], uid)
     ending.push(() => keeper.close())
     await keeper.request({ kind: 'status' })
     const router = connectRouter({ socket: join(keeper.folder, 'router.sock'), clock: systemClock })
@@ -28,7 +34,15 @@ describe('keeper and the userland router under load', { timeout: 90_000 }, () =>
     const listen = { host: '127.0.0.1', port: await freePort() }
     await router.publish(SCOPE, [{ role: 'web', listen }], 1, signal())
     await router.admit(SCOPE, replica.target, 1, signal())
-    return { keeper, listen }
+    /** The keeper answers, and holds the sockets of the router that it names. */
+    const whole = () =>
+      vi.waitFor(async () => {
+        const { pid, routerPid } = await keeper.request<KeeperStatus>({ kind: 'status' })
+        const who = await router.who(signal())
+        expect(who).toMatchObject({ pid: routerPid, hasParent: true })
+        return { keeperPid: pid, routerPid: who.pid }
+      }, DEADLINE)
+    return { keeper, router, listen, whole }
   }
   const routerPid = async (keeper: KeeperUnderTest) =>
     (await keeper.request<KeeperStatus>({ kind: 'status' })).routerPid
@@ -61,12 +75,88 @@ describe('keeper and the userland router under load', { timeout: 90_000 }, () =>
     expect((await load.end()).lost).toEqual([])
   })
 
+  const users = [
+    ['root', null, IS_ROOT ? null : 'needs root'],
+    ['an ordinary user', IS_ROOT ? NOBODY : null, null],
+  ] as const
+  describe.each(users)('of %s', (_user, uid, missing) => {
+    it.skipIf(missing !== null)(
+      `has its sockets again after the keeper was killed: killed in random order, nothing is refused${missing ?? ''}`,
+      async () => {
+        const { listen, whole } = await published({ uid })
+        const load = new Load(listen, 200)
+        const killed: string[] = []
+        let now = await whole()
+        for (let round = 0; round < 8; round++) {
+          const isKeeper = round < 2 ? round === 0 : Math.random() < 0.5
+          killed.push(isKeeper ? 'keeper' : 'router')
+          process.kill(isKeeper ? now.keeperPid : now.routerPid, 'SIGKILL')
+          const then = await whole()
+          expect(then.keeperPid === now.keeperPid, killed.join()).toBe(!isKeeper)
+          expect(then.routerPid === now.routerPid, killed.join()).toBe(isKeeper)
+          await answeredMore(load, 20)
+          now = then
+        }
+        const { lost } = await load.end()
+        expect(lost.filter(isRefused), killed.join()).toEqual([])
+      },
+    )
+  })
+
+  it.skipIf(kernelPathMissing !== null)(
+    `loses nothing where the kernel redirects, keeper and then router killed${kernelPathMissing ?? ''}`,
+    async () => {
+      const { listen, whole } = await published({ fastPath: 'nftables' })
+      const load = new Load(listen, 200)
+      await answeredMore(load, 50)
+      process.kill((await whole()).keeperPid, 'SIGKILL')
+      const { keeperPid, routerPid } = await whole()
+      expect([getPriority(keeperPid), getPriority(routerPid)]).toEqual([getPriority(), expect.toSatisfy((n) => n < 0)])
+      process.kill(routerPid, 'SIGKILL')
+      await whole()
+      await answeredMore(load, 100)
+      expect((await load.end()).lost).toEqual([])
+    },
+  )
+
+  it('goes on with the router that started it as with one of its own: addresses come and go', async () => {
+    const { keeper, router, listen, whole } = await published()
+    await keeper.kill()
+    const { routerPid } = await whole()
+    const more = { host: '127.0.0.1', port: await freePort() }
+    const publish = (...addresses: (typeof listen)[]) =>
+      router.publish(
+        SCOPE,
+        addresses.map((each) => ({ role: 'web', listen: each })),
+        1,
+        signal(),
+      )
+    await publish(listen, more)
+    await publish(listen)
+    await vi.waitFor(() => expect(ask(more)).rejects.toThrow('ECONNREFUSED'), DEADLINE)
+    await publish(listen, more)
+    process.kill(routerPid, 'SIGKILL')
+    // Both wait in the backlogs of sockets that the keeper holds: one that came from the router, one that it bound itself.
+    expect([(await ask(listen)).revision, (await ask(more)).revision]).toEqual([1, 1])
+    await publish(more)
+    await vi.waitFor(() => expect(ask(listen)).rejects.toThrow('ECONNREFUSED'), DEADLINE)
+  })
+
+  it('comes back with a router that serves when both are killed at once', async () => {
+    const { listen, whole } = await published()
+    const { keeperPid, routerPid } = await whole()
+    process.kill(keeperPid, 'SIGKILL')
+    process.kill(routerPid, 'SIGKILL')
+    await whole()
+    expect((await ask(listen)).revision).toBe(1)
+  })
+
   it('refuses no connection while a killed router is replaced: what was open is cut, new ones wait', async () => {
     const { keeper, listen } = await published()
     const load = new Load(listen, 200)
     await answeredMore(load, 50)
     process.kill((await routerPid(keeper)) ?? 0, 'SIGKILL')
     await answeredMore(load, 200)
-    expect((await load.end()).lost.filter((why) => why.includes('ECONNREFUSED'))).toEqual([])
+    expect((await load.end()).lost.filter(isRefused)).toEqual([])
   })
 })

@@ -8,7 +8,7 @@ import { connectLines } from '../../../os/line-socket.ts'
 import { bindSocket, type ListeningSocket, socketOf } from '../../../os/listening-socket.ts'
 import { openLog } from '../../../os/open-log.ts'
 import { identifyChild, isAlive, type ProcessIdentity, signalProcess } from '../../../os/process-identity.ts'
-import type { Inheritance } from './handover.ts'
+import type { Handover, Inheritance } from './handover.ts'
 import { adoptProcess } from './kept-process.ts'
 import type { Surroundings } from './kept-replica.ts'
 
@@ -23,14 +23,16 @@ const LINGER_MS = 60_000
  * The router process: started with a channel, given the sockets that it asks for, started again at once when it crashes. The
  * kernel's sockets are bound here once and held, so that connections wait in the backlog while a successor starts.
  *
- * A router whose keeper was killed goes on serving with its own copies of the sockets. The next keeper finds it in the ledger,
- * leaves it alone, speaks to it over `router.sock`, and starts a successor only when it is gone.
+ * A router whose keeper was killed goes on serving with its own copies of the sockets. It starts the next keeper as its child and
+ * gives it the sockets (started-by-router.ts), so that they are held again and the channel is as it was. One that cannot is found
+ * in the ledger, left alone, spoken to over `router.sock`, and has a successor only when it is gone.
  */
 export class RouterProcess {
   readonly #command: readonly string[]
   readonly #around: Surroundings
   readonly #sockets = new Map<string, Promise<ListeningSocket>>()
-  #child: ChildProcess | null = null
+  /** Of a router that is our child, or our parent. */
+  #channel: ChildProcess | NodeJS.Process | null = null
   #identity: ProcessIdentity | null = null
   /** Made way for ours, and may still finish open connections. */
   #former: ProcessIdentity | null = null
@@ -50,40 +52,37 @@ export class RouterProcess {
     return join(this.#around.folder, 'router.sock')
   }
 
-  /** No address is published. What a router publishes that a keeper before us started is not known here. */
+  /** No address is published. What an adopted router publishes is not known here. */
   get isUnused(): boolean {
     return this.#sockets.size === 0 && !this.#isAdopted
   }
 
+  /** It runs, and there is no channel to it. */
   get #isAdopted(): boolean {
-    return this.#identity !== null && this.#child === null
+    return this.#identity !== null && this.#channel === null
   }
 
   /**
-   * `inherited`: the sockets of a predecessor that handed over. Its router then makes way for one of ours, which takes up its
-   * rules and state; connections wait in the backlog meanwhile.
+   * Goes on with the router that runs, or starts one. With the sockets of a predecessor that handed over, its router makes way for one
+   * of ours, which takes up its rules and state; connections wait in the backlog meanwhile.
    */
-  async begin(inherited: Inheritance['sockets'] | null): Promise<void> {
+  async begin(inheritance: Inheritance | null): Promise<void> {
+    for (const { host, port, handle } of inheritance?.sockets ?? []) this.#hold(host, port, handle)
     const known = this.#around.ledger.router()
-    for (const { host, port, handle } of inherited ?? []) {
-      this.#sockets.set(keyOf(host, port), Promise.resolve(socketOf(handle, port)))
-    }
-    if (inherited !== null) {
+    if (known === null || !isAlive(known)) this.#start()
+    else if (inheritance === null) this.#adopt(known)
+    else if (inheritance.router !== null) this.#goOnWith(known, inheritance.router)
+    else {
+      this.#former = known
       const message: ToRouter = { kind: 'shutdown', remove: false, lingerMs: LINGER_MS }
-      if (known !== null && isAlive(known)) {
-        this.#former = known
-        await this.#request(message).catch(this.#around.complain)
-        await this.#socketGone()
-      }
+      await this.#request(message).catch(this.#around.complain)
+      await this.#socketGone()
       this.#start()
-    } else if (known !== null && isAlive(known)) {
-      this.#identity = known
-      void adoptProcess(known).ended.then(() => this.#restart(Number.POSITIVE_INFINITY))
-    } else this.#start()
+    }
   }
 
   /** The sockets, for a successor of this keeper. Nothing is done with them here any more. */
-  async release(): Promise<Inheritance['sockets']> {
+  async release(): Promise<Handover['sockets']> {
     this.#ending = true
     const bound = await Promise.allSettled(
       [...this.#sockets].map(async ([key, binding]) => {
@@ -97,7 +96,7 @@ export class RouterProcess {
   /** A replica's process is gone: its target must leave the map now. */
   exited(scope: Scope, replica: string): void {
     const message: ToRouter = { kind: 'exited', scope: scopeName(scope), replica }
-    if (this.#child !== null) this.#send(message)
+    if (this.#channel !== null) this.#send(message)
     else if (this.#isAdopted) this.#request(message).catch(this.#around.complain)
   }
 
@@ -107,7 +106,7 @@ export class RouterProcess {
     const identity = this.#identity
     if (identity !== null && isAlive(identity)) {
       const message: ToRouter = { kind: 'shutdown', remove: true, lingerMs: 0 }
-      if (this.#child !== null) this.#send(message)
+      if (this.#channel !== null) this.#send(message)
       else await this.#request(message).catch(this.#around.complain)
       const gone = await this.#goneWithin(identity, SHUTDOWN_TIMEOUT_MS)
       if (!gone) signalProcess(identity, 'SIGKILL')
@@ -117,19 +116,38 @@ export class RouterProcess {
     await this.#closeSockets()
   }
 
+  #adopt(router: ProcessIdentity): void {
+    this.#identity = router
+    void adoptProcess(router).ended.then(() => this.#restart(Number.POSITIVE_INFINITY))
+  }
+
+  /** It has started this keeper: its end is the end of the channel. */
+  #goOnWith(router: ProcessIdentity, channel: NodeJS.Process): void {
+    this.#identity = router
+    this.#channel = channel
+    channel.on('message', (message, handle) => this.#onMessage(channel, message as FromRouter, handle))
+    const ended = async () => {
+      this.#channel = null
+      if (await this.#goneWithin(router, ANSWER_TIMEOUT_MS)) this.#restart(Number.POSITIVE_INFINITY)
+      else this.#adopt(router)
+    }
+    if (channel.connected) channel.once('disconnect', () => void ended())
+    else void ended()
+  }
+
   #start(): void {
     const [program = '', ...args] = this.#command
     const log = openLog(join(this.#around.folder, 'logs', 'router.log'))
     const startedAt = this.#around.clock.monotonic()
     const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] })
     closeSync(log)
-    this.#child = child
+    this.#channel = child
     this.#identity = child.pid === undefined ? null : identifyChild(child.pid)
     this.#around.ledger.saveRouter(this.#identity)
-    child.on('message', (message) => this.#onMessage(child, message as FromRouter))
+    child.on('message', (message, handle) => this.#onMessage(child, message as FromRouter, handle))
     const ended = () => {
-      if (this.#child !== child) return
-      this.#child = null
+      if (this.#channel !== child) return
+      this.#channel = null
       this.#restart(this.#around.clock.monotonic() - startedAt)
     }
     child.once('exit', ended)
@@ -151,22 +169,31 @@ export class RouterProcess {
     else setTimeout(start, this.#delays.next().value)
   }
 
-  #onMessage(child: ChildProcess, message: FromRouter): void {
-    if (message.kind === 'bind') void this.#bind(child, message.host, message.port)
+  #onMessage(channel: ChildProcess | NodeJS.Process, message: FromRouter, handle: unknown): void {
+    if (message.kind === 'bind') void this.#bind(channel, message.host, message.port)
     if (message.kind === 'unbind') this.#unbind(message.host, message.port)
+    if (message.kind === 'socket' && typeof handle === 'object' && handle !== null) {
+      this.#hold(message.host, message.port, handle)
+    }
   }
 
-  async #bind(child: ChildProcess, host: string, port: number): Promise<void> {
+  /** The newest copy of a socket counts: an older one may be of another that had this address before. */
+  #hold(host: string, port: number, handle: object): void {
+    this.#unbind(host, port)
+    this.#sockets.set(keyOf(host, port), Promise.resolve(socketOf(handle, port)))
+  }
+
+  async #bind(channel: ChildProcess | NodeJS.Process, host: string, port: number): Promise<void> {
     const key = keyOf(host, port)
     const binding = this.#sockets.get(key) ?? bindSocket(host, port)
     this.#sockets.set(key, binding)
     try {
       const socket = await binding
-      this.#sendTo(child, { kind: 'listen', host, port, error: null }, socket.handle)
+      this.#sendTo(channel, { kind: 'listen', host, port, error: null }, socket.handle)
     } catch (failed) {
       if (this.#sockets.get(key) === binding) this.#sockets.delete(key)
       const { code = 'EUNKNOWN' } = failed as NodeJS.ErrnoException
-      this.#sendTo(child, { kind: 'listen', host, port, error: code })
+      this.#sendTo(channel, { kind: 'listen', host, port, error: code })
     }
   }
 
@@ -187,12 +214,12 @@ export class RouterProcess {
   }
 
   #send(message: ToRouter): void {
-    if (this.#child !== null) this.#sendTo(this.#child, message)
+    if (this.#channel !== null) this.#sendTo(this.#channel, message)
   }
 
   /** A router that is just going away takes no messages: its end is an event of its own. */
-  #sendTo(child: ChildProcess, message: ToRouter, handle?: object): void {
-    if (child.connected) child.send(message, handle as Parameters<ChildProcess['send']>[1], () => {})
+  #sendTo(channel: ChildProcess | NodeJS.Process, message: ToRouter, handle?: object): void {
+    if (channel.connected) channel.send?.(message, handle as Parameters<ChildProcess['send']>[1], {}, () => {})
   }
 
   async #request(message: ToRouter): Promise<void> {

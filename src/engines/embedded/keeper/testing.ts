@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -7,6 +7,7 @@ import { systemClock } from '../../../os/system-clock.ts'
 import { aRelease, anApp } from '../../testing.ts'
 import type { Launch } from '../launch.ts'
 import { KeeperClient } from '../keeper-client.ts'
+import { keeperLog } from './handover.ts'
 import type { KeeperRequest, KeeperStatus } from './protocol.ts'
 import type { ReplicaRecord, ReplicaSpec } from './replica-record.ts'
 
@@ -24,13 +25,21 @@ export interface KeeperUnderTest {
   close(): Promise<void>
 }
 
-/** `routerOf`: the router's argument list for this folder. */
+/** `routerOf`: the router's argument list for this folder; `uid`: as whom the keeper runs (needs root). */
 export async function keeperUnderTest(
   routerOf: ((folder: string) => readonly string[]) | null = null,
+  uid: number | null = null,
 ): Promise<KeeperUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-'))
+  if (uid !== null) {
+    // This process starts the keeper, and so would make its log.
+    await mkdir(join(folder, 'logs'))
+    await writeFile(keeperLog(folder), '')
+    for (const path of [folder, join(folder, 'logs'), keeperLog(folder)]) await chown(path, uid, uid)
+  }
   const router = JSON.stringify(routerOf?.(folder) ?? null)
-  const command = [process.execPath, join(import.meta.dirname, 'testing-keeper.ts'), folder, '30000', router]
+  const user = uid === null ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--']
+  const command = [...user, process.execPath, join(import.meta.dirname, 'testing-keeper.ts'), folder, '30000', router]
   const client = new KeeperClient({ folder, command, clock: systemClock })
   const request = <T>(message: KeeperRequest) => client.request<T>(message, AbortSignal.timeout(60_000))
   return {

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { createServer, Server } from 'node:net'
 import { DeployError } from '../../model/failure.ts'
 import { type FromRouter, ROUTER_CHANNEL_VERSION, type ToRouter } from '../../model/router-channel.ts'
@@ -17,26 +18,54 @@ interface Waiting {
   reject(why: unknown): void
 }
 
-/**
- * The keeper, where the router is its child: it binds addresses once and keeps the sockets for the router's successors, and tells of
- * exits. When it is gone (killed), the router goes on with what it has.
- */
-export class Parent {
-  readonly #channel: NodeJS.Process
-  readonly #waiting = new Map<string, Waiting>()
+/** This process where its parent is the keeper; or the keeper, where it is a child of this process. */
+export type KeeperChannel = NodeJS.Process | ChildProcess
 
-  constructor(channel: NodeJS.Process, on: (message: Exclude<ToRouter, { kind: 'hello' | 'listen' }>) => void) {
+/**
+ * The keeper: it binds addresses once and keeps the sockets for the router's successors, and tells of exits. When it is gone (killed), the
+ * router goes on with what it has, until there is another one.
+ */
+export class KeeperLink {
+  readonly #tell: (message: Exclude<ToRouter, { kind: 'hello' | 'listen' }>) => void
+  #channel: KeeperChannel | null = null
+  readonly #waiting = new Map<string, Waiting>()
+  /** Names of the addresses whose sockets the keeper has. */
+  readonly #held = new Set<string>()
+
+  constructor(tell: (message: Exclude<ToRouter, { kind: 'hello' | 'listen' }>) => void) {
+    this.#tell = tell
+  }
+
+  /** From now on this is the keeper. */
+  attach(channel: KeeperChannel): void {
     this.#channel = channel
+    this.#held.clear()
     channel.on('message', (message: ToRouter, handle: unknown) => {
-      if (message.kind === 'listen') this.#listen(message, handle)
-      else if (message.kind !== 'hello') on(message)
+      if (this.#channel !== channel) closeHandle(handle)
+      else if (message.kind === 'listen') this.#listen(message, handle)
+      else if (message.kind !== 'hello') this.#tell(message)
     })
-    channel.on('disconnect', () => this.#lost())
-    this.#send({ kind: 'hello', version: ROUTER_CHANNEL_VERSION, pid: channel.pid })
+    channel.on('disconnect', () => {
+      if (this.#channel === channel) this.#lost()
+    })
+    this.#send({ kind: 'hello', version: ROUTER_CHANNEL_VERSION, pid: process.pid })
   }
 
   get connected(): boolean {
-    return this.#channel.connected
+    return this.#channel?.connected ?? false
+  }
+
+  /** Has the keeper hold this socket too, unless it does. Without a keeper: no effect. */
+  hold(address: Address, handle: object): void {
+    const name = addressName(address)
+    if (!this.connected || this.#held.has(name)) return
+    this.#held.add(name)
+    this.#send({ kind: 'socket', host: address.host, port: address.port }, handle)
+  }
+
+  /** Tells a keeper that was started here that it has all sockets, and may take over. */
+  go(): void {
+    this.#send({ kind: 'go', isRouter: true })
   }
 
   /** Asks the keeper for the address; without a keeper: null, the router binds by itself. Rejects with the errno's name as `code`. */
@@ -59,23 +88,27 @@ export class Parent {
 
   /** Tells the keeper that no route uses the address any more. */
   unbind(address: Address): void {
+    this.#held.delete(addressName(address))
     this.#send({ kind: 'unbind', host: address.host, port: address.port })
   }
 
   #listen(message: Extract<ToRouter, { kind: 'listen' }>, handle: unknown): void {
     const waiting = this.#waiting.get(addressName(message))
     if (waiting === undefined) closeHandle(handle)
-    else if (message.error === null && isHandle(handle)) waiting.resolve({ handle })
-    else waiting.reject(Object.assign(new Error(message.error ?? 'no handle came'), { code: message.error ?? 'EBADF' }))
+    else if (message.error === null && isHandle(handle)) {
+      this.#held.add(addressName(message))
+      waiting.resolve({ handle })
+    } else
+      waiting.reject(Object.assign(new Error(message.error ?? 'no handle came'), { code: message.error ?? 'EBADF' }))
   }
 
   #lost(): void {
     for (const waiting of [...this.#waiting.values()]) waiting.resolve(null)
   }
 
-  #send(message: FromRouter): void {
+  #send(message: FromRouter, handle?: object): void {
     // The callback keeps a channel that breaks at this moment from throwing: `disconnect` says it.
-    if (this.connected) this.#channel.send?.(message, undefined, {}, () => {})
+    if (this.connected) this.#channel?.send?.(message, handle as Server | undefined, {}, () => {})
   }
 }
 
