@@ -1,6 +1,26 @@
-import type { Descriptor } from '../model/descriptor.ts'
+import type { Descriptor, ImageConfig, ImageManifest, Platform } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import type { ContentStore } from '../registry/content-store.ts'
+
+/** An image that a Dockerfile names, with all its layers in a store of this machine. */
+export interface NamedImage {
+  /** The whole name without a digest: `docker.io/library/node:24`. */
+  readonly name: string
+  /** Of the manifest that the name led to, an index where it is one: who writes `name@digest` gets the same image. */
+  readonly digest: string
+  /** Of the image for the platform. */
+  readonly imageDigest: string
+  readonly store: ContentStore
+  readonly repository: string
+  readonly manifest: ImageManifest
+  readonly config: ImageConfig
+}
+
+/** Where FROM, COPY --from and RUN --mount find images by name, for one build: a tag is looked up once. */
+export interface NamedImages {
+  /** Throws REFERENCE_INVALID, IMAGE_NOT_FOUND (also for the platform), IMAGE_INVALID, REGISTRY_* and DISK_FULL. */
+  find(name: string, platform: Platform, signal: AbortSignal): Promise<NamedImage>
+}
 
 /** What is built, from where and to where. */
 export interface BuildRequest {
@@ -17,8 +37,7 @@ export interface BuildRequest {
   readonly ssh?: Readonly<Record<string, string>>
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
-  /** Where base images are found: repository in the embedded registry. */
-  readonly bases: ContentStore
+  readonly bases: NamedImages
   readonly destination: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
 }
 
@@ -28,6 +47,8 @@ export interface BuildResult {
   /** Bytes that were sent to the destination; 0 when everything was there. */
   readonly sentBytes: number
   readonly layers: readonly { readonly digest: string; readonly size: number; readonly cached: boolean }[]
+  /** The images that were used: whole name → digest. */
+  readonly images: Readonly<Record<string, string>>
 }
 
 /** Makes an image from a Dockerfile and puts it into a store. */

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContentStore } from '../registry/content-store.ts'
 import { describe, expect, it } from 'vitest'
-import { aBuild, never, readImage, type TestFile } from './testing.ts'
+import { anImageOf, elsewhere, failing } from './base/testing-bases.ts'
+import { namedImages } from '../registry/bases/named-images.ts'
+import { aBuild, basesOf, never, readImage, type TestFile } from './testing.ts'
 import { dockerfileBuilder } from './dockerfile-builder.ts'
 
 /** The same store with other answers to some calls. */
@@ -351,9 +353,49 @@ describe('base images', () => {
     expect(config.config?.OnBuild).toBeUndefined()
   })
 
+  it('say what they stand on, and where the image is from another registry', async () => {
+    await using other = await elsewhere()
+    const { digest } = await anImageOf(other.store, 'library/node', [{ 'bin/node': 'node' }], { tags: ['24'] })
+    const tools = await anImageOf(other.store, 'x/tools', [{ tool: 'T' }], { tags: ['1'] })
+    const dockerfile = lines(
+      'FROM node:24',
+      'COPY --from=ghcr.io/x/tools:1 /tool /t',
+      `COPY --from=docker.io/library/node@${digest} /bin/node /n`,
+    )
+    await using build = await aBuild({ Dockerfile: dockerfile })
+    const bases = namedImages({ images: build.store, open: other.open, report: () => {} })
+    const { artifact, images } = await build.run({ bases })
+    const { files } = await readImage(build.store, 'shop', artifact.digest)
+    expect(files).toMatchObject({ t: 'f 644 0:0 T', n: 'f 644 0:0 node' })
+    expect(images).toEqual({
+      'docker.io/library/node': digest,
+      'docker.io/library/node:24': digest,
+      'ghcr.io/x/tools:1': tools.digest,
+    })
+    const found = await build.store.readManifest('shop', artifact.digest, never)
+    expect(JSON.parse(Buffer.from(found?.bytes ?? []).toString())).toMatchObject({
+      annotations: {
+        'org.opencontainers.image.base.digest': digest,
+        'org.opencontainers.image.base.name': 'docker.io/library/node:24',
+      },
+    })
+  })
+
+  it('that fail are told with their place, and nothing goes on behind the build', async () => {
+    await using other = await elsewhere()
+    other.failure = failing('REGISTRY_AUTH_FAILED')
+    await using build = await aBuild({ Dockerfile: 'FROM scratch AS a\nFROM ghcr.io/x/y:1\nCOPY --from=a / /\n' })
+    const bases = namedImages({ images: build.store, open: other.open, report: () => {} })
+    await expect(build.run({ bases })).rejects.toMatchObject({
+      code: 'REGISTRY_AUTH_FAILED',
+      message: 'Dockerfile:2:1: REGISTRY_AUTH_FAILED of the registry',
+      detail: { file: 'Dockerfile', line: 2 },
+    })
+  })
+
   it.each([
-    ['team/none', 'BUILD_BASE_NOT_FOUND'],
-    ['docker.io/library/node:24', 'BUILD_BASE_NOT_FOUND'],
+    ['team/none', 'REGISTRY_UNREACHABLE'],
+    ['docker.io/library/node:24', 'REGISTRY_UNREACHABLE'],
     ['Not A Name', 'DOCKERFILE_SYNTAX'],
     ['UPPER', 'REFERENCE_INVALID'],
     ['${NOTHING}', 'DOCKERFILE_SYNTAX'],
@@ -508,7 +550,7 @@ describe('a build', () => {
   it('stops when it is aborted, and leaves nothing behind', async () => {
     await using build = await aBuild({ Dockerfile: 'FROM scratch\nCOPY a /\n', a: 'A' })
     const abort = new AbortController()
-    const bases = storeWith(build.store, {
+    const store = storeWith(build.store, {
       readManifest: () => {
         abort.abort(new Error('enough'))
         return Promise.resolve(null)
@@ -521,10 +563,10 @@ describe('a build', () => {
       target: null,
       args: {},
       epochSeconds: 0,
-      bases,
+      bases: basesOf(build.store),
     }
     const building = dockerfileBuilder({ cacheFolder: build.cacheFolder }).build(
-      { ...request, destination: { store: bases, repository: 'shop', tags: ['v1'] } },
+      { ...request, destination: { store, repository: 'shop', tags: ['v1'] } },
       () => {},
       abort.signal,
     )
@@ -568,7 +610,7 @@ describe('a build', () => {
         }
         const destination = { store: build.store, repository: 'shop', tags: ['v1'] }
         await expect(
-          builder.build({ ...request, bases: build.store, destination }, () => {}, never),
+          builder.build({ ...request, bases: basesOf(build.store), destination }, () => {}, never),
         ).rejects.toMatchObject({ code: 'DISK_FULL' })
         expect(await readdir(join(small, 'tmp'))).toEqual([])
         expect(await build.store.tags('shop', never)).toEqual([])

@@ -7,6 +7,7 @@ import { type BuildContext, openContext } from './context/build-context.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
 import type { StageImage } from './evaluate-stage.ts'
 import { LayerCache } from './image/layer-cache.ts'
+import { BaseImages } from './base/base-images.ts'
 import { SpooledContents } from './base/layer-content.ts'
 import { type PlannedImage, publishImage } from './image/publish-image.ts'
 import { BuildProgress } from './build-progress.ts'
@@ -29,11 +30,13 @@ export function dockerfileBuilder(options: SandboxOptions & { readonly cacheFold
       await sweepTemporary(cacheFolder, systemClock.now())
       const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
+      const bases = new BaseImages(request.bases, signal)
       try {
-        const build = { request, cacheFolder, context, contents, sandboxes, report }
+        const build = { request, cacheFolder, context, contents, bases, sandboxes, report }
         return await sandboxes.during(() => buildImage(build, signal))
       } finally {
         context.close()
+        await bases.close()
         await contents.discard()
       }
     },
@@ -45,13 +48,14 @@ interface Build {
   readonly cacheFolder: string
   readonly context: BuildContext
   readonly contents: SpooledContents
+  readonly bases: BaseImages
   readonly sandboxes: RunSandboxes
   readonly report: Report
 }
 
 /** Reads, refuses, decides; only then packs and sends. */
 async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResult> {
-  const { request, cacheFolder, context, contents, report } = build
+  const { request, cacheFolder, context, contents, bases, report } = build
   const dockerfile = readDockerfile(context.dockerfile, request.dockerfile)
   const target = targetStage(dockerfile, request.target)
   const platform = hostPlatform()
@@ -63,15 +67,16 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const progress = new BuildProgress(stages, report)
   const builder = new StageBuilder(
     {
-      ...{ dockerfile, context: context.files, args, globals, platform, bases: request.bases, cacheFolder, contents },
+      ...{ dockerfile, context: context.files, args, globals, platform, bases, cacheFolder, contents },
       ...{ runs: build.sandboxes.steps(request, contents, report), progress },
     },
     signal,
   )
+  builder.begin(stages)
   const image = await evaluateAll(stages, builder, progress)
   const unused = args.unused
   if (unused.length > 0) report({ kind: 'note', message: `no ARG takes the build arguments ${unused.join(', ')}` })
-  return publishImage(
+  const published = await publishImage(
     plannedImage(image, request.epochSeconds),
     {
       destination: request.destination,
@@ -83,6 +88,7 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
     },
     signal,
   )
+  return { ...published, images: bases.used }
 }
 
 async function evaluateAll(
@@ -121,5 +127,16 @@ function plannedImage(image: StageImage, epochSeconds: number): PlannedImage {
       })),
     ],
   }
-  return { base: image.base, layers: image.records.flatMap(({ layer }) => layer ?? []), config }
+  return {
+    base: image.base,
+    layers: image.records.flatMap(({ layer }) => layer ?? []),
+    config,
+    annotations: baseAnnotations(image),
+  }
 }
+
+/** What the image stands on, by the annotations of the OCI image specification (annotations.md). */
+const baseAnnotations = ({ from }: StageImage): Readonly<Record<string, string>> =>
+  from === null
+    ? {}
+    : { 'org.opencontainers.image.base.digest': from.digest, 'org.opencontainers.image.base.name': from.name }

@@ -27,6 +27,8 @@ export interface Record {
 /** An image as far as a stage has come: what it stands on, and what its instructions add. Nothing of it is packed yet. */
 export interface StageImage {
   readonly platform: Platform
+  /** The image that it stands on, for its platform; null: scratch. */
+  readonly from: { readonly name: string; readonly digest: string } | null
   readonly base: readonly LayerSource[]
   readonly baseHistory: NonNullable<ImageConfig['history']>
   readonly author: string | null

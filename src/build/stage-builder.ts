@@ -1,7 +1,4 @@
 import type { Platform } from '../model/descriptor.ts'
-import { DeployError } from '../model/failure.ts'
-import { parseReference } from '../model/reference.ts'
-import type { ContentStore } from '../registry/content-store.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { parseDockerfile } from './dockerfile/parse-dockerfile.ts'
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
@@ -13,7 +10,7 @@ import type { Files } from './image/file-entry.ts'
 import { FileTree } from './image/file-tree.ts'
 import type { SpooledContents } from './base/layer-content.ts'
 import { listLayer } from './base/layer-listing.ts'
-import { type BaseImage, readBase } from './base/read-base.ts'
+import type { BaseImage, BaseImages } from './base/base-images.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
@@ -31,7 +28,7 @@ export interface StageBuild {
   readonly args: BuildArgs
   readonly globals: ReadonlyMap<string, string>
   readonly platform: Platform
-  readonly bases: ContentStore
+  readonly bases: BaseImages
   readonly cacheFolder: string
   readonly contents: SpooledContents
   readonly runs: RunSteps
@@ -55,6 +52,15 @@ export class StageBuilder {
     this.#expand = expander(build.dockerfile.directives.escapeChar, (name) => build.globals.get(name))
   }
 
+  /** Begins to bring the images that these stages stand on. */
+  begin(stages: readonly Stage[]): void {
+    const names = stages.flatMap((stage) => {
+      const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
+      return origin.kind === 'image' ? { name: origin.name, platform: this.#platform(stage) } : []
+    })
+    this.#build.bases.begin(names)
+  }
+
   async evaluate(stage: Stage): Promise<StageImage> {
     const { start, triggers } = await this.#start(stage)
     for (const trigger of triggers) refuseUnsupported(trigger)
@@ -69,10 +75,11 @@ export class StageBuilder {
     const origin = stageOrigin(dockerfile, stage, this.#expand)
     if (origin.kind === 'stage') return { start: this.#finished(origin.stage, stage.from.place), triggers: [] }
     if (origin.kind === 'scratch') return { start: scratch(platform), triggers: [] }
-    const image = await this.#base(origin.name, platform, stage.from.place)
+    const image = await this.#build.bases.find(origin.name, platform, stage.from.place)
     const { OnBuild = [], ...settings } = image.config.config ?? {}
     const start: StageImage = {
       platform: imagePlatform(image),
+      from: { name: image.name, digest: image.imageDigest },
       base: image.layers,
       baseHistory: image.config.history ?? [],
       author: image.config.author ?? null,
@@ -96,20 +103,6 @@ export class StageBuilder {
       `images for ${found.os} are not built here`,
       'Write --platform=linux/amd64, or leave it out.',
     )
-  }
-
-  async #base(name: string, platform: Platform, place: Place): Promise<BaseImage> {
-    try {
-      return await readBase(this.#build.bases, parseReference(name), platform, this.#signal)
-    } catch (failed) {
-      if (!(failed instanceof DeployError)) throw failed
-      const { file, line, column } = place
-      throw new DeployError(failed.code, `${file}:${line}:${column}: ${failed.message}`, {
-        hint: failed.hint,
-        detail: { ...failed.detail, file, line, column },
-        cause: failed,
-      })
-    }
   }
 
   /** The file system of an image; read once, however many stages use it. */
@@ -159,7 +152,7 @@ export class StageBuilder {
     const origin = copyOrigin(this.#build.dockerfile, stage.index, from, place)
     if (origin.kind === 'stage') return this.#finished(origin.stage, place).tree()
     if (origin.kind === 'scratch') return new FileTree()
-    return this.#tree(await this.#base(origin.name, this.#build.platform, place))
+    return this.#tree(await this.#build.bases.find(origin.name, this.#build.platform, place))
   }
 
   async #run(instruction: Instruction, step: RunStep, standing: Standing): Promise<RunResult> {
@@ -180,6 +173,7 @@ export class StageBuilder {
 function scratch(platform: Platform): StageImage {
   return {
     platform,
+    from: null,
     base: [],
     baseHistory: [],
     author: null,

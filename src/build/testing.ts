@@ -5,10 +5,12 @@ import { gunzipSync } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import type { ImageConfig, ImageManifest } from '../model/descriptor.ts'
 import type { Happening } from '../model/event.ts'
+import { DeployError } from '../model/failure.ts'
 import { systemClock } from '../os/system-clock.ts'
+import { namedImages } from '../registry/bases/named-images.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
-import type { BuildRequest, BuildResult } from './builder.ts'
+import type { BuildRequest, BuildResult, NamedImages } from './builder.ts'
 import { dockerfileBuilder } from './dockerfile-builder.ts'
 import type { SandboxOptions } from './run/run-sandboxes.ts'
 
@@ -63,6 +65,16 @@ export async function readImage(store: ContentStore, repository: string, referen
   return { config: JSON.parse((await blob(manifest.config.digest)).toString()) as ImageConfig, files, layers }
 }
 
+/** Images of a store; no other registry can be reached. */
+export const basesOf = (images: DiskStore): NamedImages =>
+  namedImages({
+    images,
+    report: () => {},
+    open: async (registry) => {
+      throw new DeployError('REGISTRY_UNREACHABLE', `the registry ${registry} is none of this test`, { hint: '' })
+    },
+  })
+
 export interface TestBuild extends AsyncDisposable {
   readonly folder: string
   readonly root: string
@@ -95,7 +107,7 @@ export async function aBuild(
       target: null,
       args: {},
       epochSeconds: 1_700_000_000,
-      bases: store,
+      bases: basesOf(store),
       destination: { store, repository: 'shop', tags: ['v1'] },
       ...request,
     }

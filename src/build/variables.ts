@@ -1,10 +1,10 @@
 import type { Platform } from '../model/descriptor.ts'
-import { platformName } from './base/read-base.ts'
 import type { Escape } from './dockerfile/directives.ts'
 import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from './dockerfile/expand-word.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Place, syntaxError } from './dockerfile/place.ts'
 import type { Dockerfile } from './dockerfile/stages.ts'
+import { platformName } from './platform.ts'
 
 /** Replaces variables in the words of an instruction. Throws DOCKERFILE_SYNTAX at its place. */
 export interface Expand {

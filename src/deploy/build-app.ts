@@ -1,8 +1,8 @@
 import type { Control } from './control.ts'
 import type { EventStream } from './event-stream.ts'
 import { findSource, type SourceRequest } from './artifact/find-source.ts'
-import { type Artifact, type BuildExtras, buildArtifact } from './artifact/make-artifact.ts'
-import type { AppReader, Workshop } from './artifact/workshop.ts'
+import { type BuildExtras, buildArtifact } from './artifact/make-artifact.ts'
+import type { AppReader, Artifact, Workshop } from './artifact/workshop.ts'
 
 /** One `naru build`: what it overrides of naru.yaml, and where the result goes besides the embedded registry. */
 export interface BuildTask {

@@ -3,8 +3,8 @@ import { draftRelease, pinSecrets } from './artifact/draft-release.ts'
 import type { Control } from './control.ts'
 import type { EventStream } from './event-stream.ts'
 import { findSource, type Found, type SourceRequest } from './artifact/find-source.ts'
-import { type Artifact, atStation, buildArtifact, imageOf, importArtifact } from './artifact/make-artifact.ts'
-import type { AppReader, AppReading, Workshop } from './artifact/workshop.ts'
+import { atStation, buildArtifact, imageOf, importArtifact } from './artifact/make-artifact.ts'
+import type { AppReader, AppReading, Artifact, Workshop } from './artifact/workshop.ts'
 
 /** One `naru deploy` of a commit or an image. */
 export interface DeployTask {

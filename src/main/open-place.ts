@@ -1,3 +1,4 @@
+import { COPIES } from '../registry/bases/copy-name.ts'
 import { join } from 'node:path'
 import { EmbeddedEngine } from '../engines/embedded/embedded-engine.ts'
 import { type OpenReplicaRoots, openReplicaRoots } from '../engines/embedded/roots/replica-roots.ts'
@@ -91,6 +92,9 @@ function isolationAsked(): { isolation?: Isolation } {
   return asked === undefined || asked === '' ? {} : { isolation: asked as Isolation }
 }
 
+/** Copies of images of other registries that no build or deploy asked for in so long go; releases keep their own. */
+const COPIES_UNUSED_MS = 30 * 24 * 3600_000
+
 async function pruneImages(images: DiskStore, memory: Place['memory'], signal: AbortSignal): Promise<void> {
   const scopes = await memory.scopes()
   const releases = (await Promise.all(scopes.map((scope) => memory.releases(scope)))).flat()
@@ -104,5 +108,5 @@ async function pruneImages(images: DiskStore, memory: Place['memory'], signal: A
       if (found !== null && !keep.has(found.descriptor.digest)) await images.deleteManifest(repository, tag, signal)
     }
   }
-  await images.collectGarbage({ keep }, signal)
+  await images.collectGarbage({ keep, expire: { below: COPIES, unusedMs: COPIES_UNUSED_MS } }, signal)
 }

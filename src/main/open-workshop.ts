@@ -5,13 +5,17 @@ import { runHostCommand } from '../build/host-command.ts'
 import { hostPlatform } from '../build/platform.ts'
 import type { Workshop } from '../deploy/artifact/workshop.ts'
 import type { Descriptor } from '../model/descriptor.ts'
+import type { Report } from '../model/event.ts'
 import { DeployError } from '../model/failure.ts'
-import { parseReference, type Reference } from '../model/reference.ts'
+import { fullReference, parseReference, type Reference } from '../model/reference.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
 import type { ContentStore } from '../registry/content-store.ts'
+import { copiesOf } from '../registry/bases/copy-name.ts'
+import { namedImages } from '../registry/bases/named-images.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
 import { copyImage } from '../registry/copy-image.ts'
 import type { DiskStore } from '../registry/disk/disk-store.ts'
+import { findManifest } from '../registry/find-manifest.ts'
 import { OciLayout } from '../registry/oci-layout.ts'
 import { readImage } from '../registry/read-image.ts'
 import { gitSource } from '../source/git-source.ts'
@@ -45,7 +49,8 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
       await mkdir(path, { recursive: true, mode: 0o700 })
       return { path, remove: () => rm(path, { recursive: true, force: true }) }
     },
-    importImage: (reference, report, signal) => importImage(images, parseReference(reference), report, signal),
+    namedImages: (report) => findImages(images, report),
+    importImage: (reference, report, signal) => importImage(images, reference, report, signal),
     async exportImage(repository, artifact, reference, report, signal) {
       const to = parseReference(reference)
       const remote = await remoteStore(to)
@@ -56,6 +61,7 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
           artifact,
           { store: remote, repository: to.repository, tags: [to.tag ?? 'latest'] },
           signal,
+          await mountsAt(images, to, signal),
         )
         report({ kind: 'push', digest: artifact.digest, sentBytes, size: artifact.size })
       } finally {
@@ -79,39 +85,49 @@ function copyTo(
   artifact: Descriptor,
   to: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] },
   signal: AbortSignal,
+  mountFrom: (digest: string) => Promise<readonly string[]> = async () => [],
 ) {
-  return copyImage({ from: { store: images, repository, reference: artifact.digest }, to, platform: null }, signal)
+  const from = { store: images, repository, reference: artifact.digest }
+  return copyImage({ from, to, platform: null, mountFrom }, signal)
 }
 
-/** An image of the embedded registry as it is; any other one is copied into it, under the name of its registry and repository. */
-async function importImage(
-  images: DiskStore,
-  reference: Reference,
-  report: Parameters<Workshop['importImage']>[1],
-  signal: AbortSignal,
-): ReturnType<Workshop['importImage']> {
-  const wanted = reference.digest ?? reference.tag ?? 'latest'
-  if (reference.registry === null) {
-    const { descriptor } = await readImage(images, reference.repository, wanted, hostPlatform(), signal)
-    return { repository: reference.repository, artifact: descriptor }
-  }
-  const remote = await remoteStore(reference)
-  const repository = `mirror/${reference.registry.replaceAll(/[^a-z0-9]+/g, '-')}/${reference.repository}`
-  try {
-    const { descriptor, sentBytes } = await copyImage(
-      {
-        from: { store: remote, repository: reference.repository, reference: wanted },
-        to: { store: images, repository, tags: reference.tag === null ? [] : [reference.tag] },
-        platform: hostPlatform(),
-      },
-      signal,
-    )
-    report({ kind: 'push', digest: descriptor.digest, sentBytes, size: descriptor.size })
-    return { repository, artifact: descriptor }
-  } finally {
-    remote.close()
+/** Which repositories of a registry have a blob, as far as copies from there tell: its base images. */
+async function mountsAt(images: DiskStore, to: Reference, signal: AbortSignal) {
+  const { registry, repository } = fullReference(to)
+  const prefix = copiesOf(registry)
+  const copies = (await images.repositories()).filter((name) => name.startsWith(prefix) && name !== prefix + repository)
+  return async (digest: string): Promise<readonly string[]> => {
+    const found: string[] = []
+    for (const name of copies) {
+      if ((await images.statBlob(name, digest, signal)) !== null) found.push(name.slice(prefix.length))
+    }
+    return found.slice(0, MOST_MOUNTS)
   }
 }
+
+/** A registry that does not let us mount from one repository is not asked for many. */
+const MOST_MOUNTS = 2
+
+/** An image of the embedded registry as it is; any other one is copied into it first. */
+async function importImage(
+  images: DiskStore,
+  reference: string,
+  report: Report,
+  signal: AbortSignal,
+): ReturnType<Workshop['importImage']> {
+  const named = findImages(images, report)
+  try {
+    const { name, digest, imageDigest, repository } = await named.find(reference, hostPlatform(), signal)
+    const { descriptor } = await findManifest(images, repository, imageDigest, signal)
+    const { mediaType, size } = descriptor
+    return { repository, artifact: { mediaType, digest: imageDigest, size }, images: { [name]: digest } }
+  } finally {
+    await named.close()
+  }
+}
+
+const findImages = (images: DiskStore, report: Report) =>
+  namedImages({ images, report, open: (registry) => openRegistry(registry, { clock, env: process.env }) })
 
 async function remoteStore({ registry, repository }: Reference) {
   if (registry === null) {

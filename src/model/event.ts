@@ -45,6 +45,20 @@ export type Happening =
       readonly cached: boolean
       readonly tookMs: number
     }
+  /**
+   * An image that a Dockerfile or a deploy names: known, on its way here (at most once a second), here. `source`: where it
+   * is from; 'copy': the registry could not be reached, an earlier copy is used.
+   */
+  | {
+      readonly kind: 'image'
+      readonly state: 'found' | 'moving' | 'here'
+      readonly name: string
+      readonly digest: string
+      readonly source: 'embedded' | 'registry' | 'copy'
+      readonly receivedBytes: number
+      /** What was not here before; 0: all was. */
+      readonly missingBytes: number
+    }
   /** A layer or manifest on its way to the registry. `sentBytes` 0: it was there. */
   | { readonly kind: 'push'; readonly digest: string; readonly sentBytes: number; readonly size: number }
   /** A line of a host command, of migrate, or of a failing replica's log. Secrets are redacted before. */

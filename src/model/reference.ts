@@ -52,3 +52,19 @@ export function parseReference(text: string): Reference {
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
   return `${registry === null ? '' : `${registry}/`}${repository}${tag === null ? '' : `:${tag}`}${digest === null ? '' : `@${digest}`}`
 }
+
+/** The registry that a name without one belongs to, outside the embedded registry. */
+export const DOCKER_HUB = 'docker.io'
+
+/** A reference with its registry said and its tag filled in, in one spelling: `node` is `docker.io/library/node:latest`. */
+export function fullReference(reference: Reference): Reference & { readonly registry: string } {
+  const registry = (reference.registry ?? DOCKER_HUB).toLowerCase()
+  const isHub = registry === DOCKER_HUB || registry === 'index.docker.io' || registry === 'registry-1.docker.io'
+  const { repository, digest } = reference
+  return {
+    registry: isHub ? DOCKER_HUB : registry,
+    repository: isHub && !repository.includes('/') ? `library/${repository}` : repository,
+    tag: reference.tag ?? (digest === null ? 'latest' : null),
+    digest,
+  }
+}

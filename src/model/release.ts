@@ -20,6 +20,8 @@ export interface Release extends Scope {
   readonly artifact: Descriptor
   /** Repository of the artifact: `shop` in the embedded registry, or `registry.example.com/team/shop`. */
   readonly repository: string
+  /** Images that went into it, or that it is: whole name → digest as it was then. Absent in records of older versions. */
+  readonly images?: Readonly<Record<string, string>>
   readonly source: SourceRevision
   /** Resolved settings; ports that depended on the image are settled here. */
   readonly settings: App

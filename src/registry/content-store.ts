@@ -26,6 +26,8 @@ export interface ContentStore {
     reference: string,
     signal: AbortSignal,
   ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | null>
+  /** The digest that a tag names, without the manifest where the store can say it so; null: not there. */
+  resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null>
   /** Stores a manifest under its digest, and under each tag. What it names is written before; some stores refuse it otherwise. Answers its descriptor. */
   writeManifest(
     repository: string,

@@ -15,6 +15,8 @@ export interface CopyRequest {
   readonly to: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
   /** Of an index, only the image for this platform. null: the whole index with all that it names. */
   readonly platform: Platform | null
+  /** Repositories of the destination's store that may have a blob: it is mounted from there. */
+  readonly mountFrom?: (digest: string) => Promise<readonly string[]>
 }
 
 /** What was copied, and how much of it travelled. */
@@ -38,7 +40,7 @@ export async function copyImage(request: CopyRequest, signal: AbortSignal): Prom
     if (parsed.kind === 'index') continue
     for (const blob of [parsed.config, ...parsed.layers]) if (!isForeign(blob)) blobs.set(blob.digest, blob)
   }
-  const sentBytes = await copyBlobs(request, [...blobs.values()], signal)
+  const sentBytes = await copyBlobs([...blobs.values()], (blob, abort) => copyBlob(request, blob, abort), signal)
   for (const manifest of manifests) {
     const tags = manifest === root ? to.tags : []
     const { descriptor, bytes } = manifest
@@ -69,15 +71,19 @@ async function below(
   return ordered
 }
 
-/** Copies blobs, several at a time; the first failure stops the others. */
-async function copyBlobs({ from, to }: CopyRequest, blobs: Descriptor[], signal: AbortSignal): Promise<number> {
+/** Copies blobs, several at a time; the first failure stops the others. Answers the sum of what `copy` answers. */
+export async function copyBlobs(
+  blobs: readonly Descriptor[],
+  copy: (blob: Descriptor, signal: AbortSignal) => Promise<number>,
+  signal: AbortSignal,
+): Promise<number> {
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   let sent = 0
   const waiting = blobs.values()
   const worker = async () => {
     for (const blob of waiting) {
-      const bytes = await copyBlob(from, to, blob, both)
+      const bytes = await copy(blob, both)
       sent += bytes
     }
   }
@@ -93,25 +99,27 @@ async function copyBlobs({ from, to }: CopyRequest, blobs: Descriptor[], signal:
   return sent
 }
 
-async function copyBlob(
-  from: CopyRequest['from'],
-  to: CopyRequest['to'],
-  blob: Descriptor,
-  signal: AbortSignal,
-): Promise<number> {
+async function copyBlob({ from, to, mountFrom }: CopyRequest, blob: Descriptor, signal: AbortSignal): Promise<number> {
   // A store that is written to asks by itself whether the blob is there: asked here as well, each would cost a way more.
   const { repository } = to
   if (from.store === to.store) {
     const isThere = (await to.store.statBlob(repository, blob.digest, signal)) !== null
     if (isThere || (await to.store.mountBlob(repository, blob.digest, from.repository, signal))) return 0
   }
-  return to.store.writeBlob(to.repository, blob, opener(from, blob.digest, signal), signal)
+  for (const other of (await mountFrom?.(blob.digest)) ?? []) {
+    if (other !== repository && (await to.store.mountBlob(repository, blob.digest, other, signal))) return 0
+  }
+  return to.store.writeBlob(repository, blob, opener(from, blob.digest, signal), signal)
 }
 
 /** Opens a blob of a store only when its first byte is wanted. */
-const opener = (from: CopyRequest['from'], digest: string, signal: AbortSignal) => () =>
+export const opener = (from: Omit<CopyRequest['from'], 'reference'>, digest: string, signal: AbortSignal) => () =>
   Readable.from(piecesOf(from, digest, signal), { objectMode: false })
 
-async function* piecesOf({ store, repository }: CopyRequest['from'], digest: string, signal: AbortSignal) {
+async function* piecesOf(
+  { store, repository }: Omit<CopyRequest['from'], 'reference'>,
+  digest: string,
+  signal: AbortSignal,
+) {
   yield* await store.readBlob(repository, digest, signal)
 }

@@ -114,6 +114,10 @@ export class OciLayout implements ContentStore {
     return { descriptor: { mediaType, digest, size }, bytes }
   }
 
+  async resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null> {
+    return (await this.readManifest(repository, tag, signal))?.descriptor.digest ?? null
+  }
+
   async writeManifest(
     repository: string,
     manifest: { readonly mediaType: string; readonly bytes: Uint8Array },

@@ -43,7 +43,7 @@ export function parseManifest(mediaType: string, bytes: Uint8Array): ParsedManif
   if (kind === null)
     throw invalid(`manifests of the media type ${JSON.stringify(mediaType.slice(0, 100))} are not known`)
   const body = parseObject(bytes, 'the manifest')
-  if (body.schemaVersion !== 2) throw invalid('schemaVersion is not 2')
+  checkVersion(body.schemaVersion)
   if (body.mediaType !== undefined && body.mediaType !== mediaType) {
     throw invalid(`mediaType is ${JSON.stringify(body.mediaType)}, but the manifest was given as ${mediaType}`)
   }
@@ -58,6 +58,11 @@ export function parseManifest(mediaType: string, bytes: Uint8Array): ParsedManif
   if (body.manifests !== undefined) throw invalid('an image manifest has no manifests')
   const layers = parseDescriptors(body.layers, 'layers')
   return { kind, ...common, config: parseDescriptor(body.config, 'config'), layers }
+}
+
+function checkVersion(version: unknown): void {
+  if (version === 1) throw schemaOne()
+  if (version !== 2) throw invalid('schemaVersion is not 2')
 }
 
 /** The media type in the manifest itself, for places that do not tell it (an OCI layout, a registry without Content-Type). */
@@ -84,6 +89,16 @@ export function asObject(value: unknown, what: string): Record<string, unknown> 
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${what} is no object`)
   return Object.assign(Object.create(null), value)
 }
+
+/** Whether a media type is that of Docker's first form of manifests, signed or not. */
+export const isSchemaOne = (mediaType: string): boolean =>
+  mediaType.startsWith('application/vnd.docker.distribution.manifest.v1+')
+
+/** IMAGE_INVALID for an image that was pushed by Docker before 1.10 (2016): its layers have no digests of their content. */
+export const schemaOne = (): DeployError =>
+  new DeployError('IMAGE_INVALID', 'the image has a manifest of Docker schema 1, the form before 2016', {
+    hint: 'Push it again in the present form: skopeo copy --format v2s2 docker://IMAGE docker://IMAGE, or build it again.',
+  })
 
 /** IMAGE_INVALID. */
 export const invalid = (message: string, cause?: unknown): DeployError =>

@@ -33,7 +33,8 @@ export async function readImage(
   }
 }
 
-async function readConfig(
+/** The bytes of an image's configuration. */
+export async function readConfig(
   store: ContentStore,
   repository: string,
   config: Descriptor,

@@ -58,7 +58,7 @@ function request(root: string, store: ContentStore, repository: string): BuildRe
     target: null,
     args: {},
     epochSeconds: 1_700_000_000,
-    bases: store,
+    bases: { find: () => Promise.reject(new Error('FROM scratch needs no image')) },
     destination,
   }
 }

@@ -45,6 +45,16 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)('a registry of one’s own (left out witho
     expect({ code: deployed.code, stderr: deployed.stderr }).toEqual({ code: 0, stderr: '' })
     expect(jsonLines(deployed.stdout).length).toBeGreaterThan(0)
     expect((await fetch(app.url)).status).toBe(200)
+
+    // An image on top of that one: its layers are mounted at the registry, not sent again.
+    writeFileSync(join(app.repository, 'Top.Dockerfile'), `FROM ${host}/team/shop:v1\nCOPY naru.yaml /top\n`)
+    await app.commit('good')
+    const top = await naru(['build', '--file', 'Top.Dockerfile', '--tag', `${host}/team/top:v1`, '-o', 'json'])
+    expect({ code: top.code, stderr: top.stderr }).toEqual({ code: 0, stderr: '' })
+    const sent = jsonLines(top.stdout)
+      .filter(({ kind }) => kind === 'push')
+      .at(-1)
+    expect(sent?.sentBytes).toBeLessThan(20_000)
     expect(deployed.stdout + refused.stderr).not.toContain(HTPASSWD.password)
   }, 240_000)
 })

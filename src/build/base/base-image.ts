@@ -45,7 +45,7 @@ export async function makeBaseImage(
   request: BaseImageRequest,
   report: Report,
   signal: AbortSignal,
-): Promise<BuildResult> {
+): Promise<Omit<BuildResult, 'images'>> {
   const program = findProgram(request)
   const elf = readElf(program)
   if (elf === null) {
@@ -75,7 +75,7 @@ export async function makeBaseImage(
   }))
   const config = { created, ...hostPlatform(), config: { ...SCRATCH_SETTINGS, Cmd: [name] }, history }
   return publishImage(
-    { base: [], layers: [new Map(system.entriesByPath), top], config },
+    { base: [], layers: [new Map(system.entriesByPath), top], config, annotations: {} },
     {
       destination: request.destination,
       cache: new LayerCache(request.cacheFolder),

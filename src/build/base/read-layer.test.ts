@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { packTar } from 'modern-tar'
 import { describe, expect, it } from 'vitest'
 import { MEDIA_TYPES } from '../../model/descriptor.ts'
@@ -31,12 +31,30 @@ async function base({ store }: TestBuild, layer: Uint8Array, more: { plain?: Uin
 const aChild = () => aBuild({ Dockerfile: 'FROM base:1\nCOPY Dockerfile /sub/\n' })
 
 describe('a layer of a base image', () => {
-  it('that is sound is read, packed or not', async () => {
+  const twoFrames = (tar: Uint8Array) =>
+    Buffer.concat([zstdCompressSync(tar.subarray(0, 700)), zstdCompressSync(tar.subarray(700))])
+  it.each<[string, string, (tar: Uint8Array) => Uint8Array]>([
+    ['plain', MEDIA_TYPES.layer, (tar) => tar],
+    ['gzip', MEDIA_TYPES.layerGzip, (tar) => gzipSync(tar)],
+    [
+      'gzip of two members',
+      MEDIA_TYPES.layerGzip,
+      (tar) => Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]),
+    ],
+    ['zstd', MEDIA_TYPES.layerZstd, (tar) => zstdCompressSync(tar)],
+    ['zstd of two frames', MEDIA_TYPES.layerZstd, twoFrames],
+    ["plain, with Docker's type", MEDIA_TYPES.dockerLayer, (tar) => tar],
+    ["gzip, with Docker's type", MEDIA_TYPES.dockerLayerGzip, (tar) => gzipSync(tar)],
+    ["zstd, with Docker's type", MEDIA_TYPES.dockerLayerZstd, (tar) => zstdCompressSync(tar)],
+  ])('that is sound is read and passed on with its OCI type: %s', async (_name, mediaType, pack) => {
     await using build = await aChild()
     const tar = await tarOf('a')
-    await base(build, tar, { mediaType: MEDIA_TYPES.layer })
-    const { layers } = await build.run()
-    expect(layers).toHaveLength(2)
+    await base(build, pack(tar), { plain: tar, mediaType })
+    const { artifact } = await build.run()
+    const manifest = await build.store.readManifest('shop', artifact.digest, never)
+    const { layers } = JSON.parse(Buffer.from(manifest?.bytes ?? []).toString()) as { layers: { mediaType: string }[] }
+    const compression = /(gzip|zstd)$/.exec(mediaType)?.[0]
+    expect(layers[0]?.mediaType).toBe(`${MEDIA_TYPES.layer}${compression === undefined ? '' : `+${compression}`}`)
   })
 
   it.each<[string, string, (build: TestBuild) => Promise<unknown>]>([
@@ -55,10 +73,12 @@ describe('a layer of a base image', () => {
       async (build) => base(build, gzipSync(await tarOf('a')), { plain: await tarOf('b') }),
     ],
     [
-      'has an unknown form',
+      'is a bomb of zeros (A7)',
       'IMAGE_INVALID',
-      (build) => base(build, randomBytes(9), { mediaType: MEDIA_TYPES.layerZstd }),
+      (build) => base(build, zstdCompressSync(Buffer.alloc(300 * 2 ** 20)), { mediaType: MEDIA_TYPES.layerZstd }),
     ],
+    ['is of a type that is no layer', 'IMAGE_INVALID', (build) => base(build, randomBytes(9), { mediaType: 'a/b' })],
+    ['is no zstd', 'IMAGE_INVALID', (build) => base(build, randomBytes(9), { mediaType: MEDIA_TYPES.layerZstd })],
   ])('that %s is refused, and nothing is pushed', async (_name, code, make) => {
     await using build = await aChild()
     await make(build)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { PassThrough, type Readable, Transform } from 'node:stream'
+import { PassThrough, Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { createTarDecoder, type TarHeader } from 'modern-tar'
+import { zstdFrames } from '../../lib/zstd-frames.ts'
 import { type Descriptor, MEDIA_TYPES } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
@@ -19,7 +20,13 @@ export interface LayerSource {
 const MOST_BYTES = 32 * 2 ** 30
 const MOST_ENTRIES = 2_000_000
 
+/** Real files give some 10 times their size, a sparse one 1000 times: beyond this ratio and size it is a bomb (A7). */
+const MOST_RATIO = 400
+const FREE_BYTES = 256 * 2 ** 20
+
 const GZIP = new Set<string>([MEDIA_TYPES.layerGzip, MEDIA_TYPES.dockerLayerGzip])
+const ZSTD = new Set<string>([MEDIA_TYPES.layerZstd, MEDIA_TYPES.dockerLayerZstd])
+const PLAIN = new Set<string>([MEDIA_TYPES.layer, MEDIA_TYPES.dockerLayer])
 
 /**
  * Reads a layer once, entry by entry; `each` reads a file's content or leaves it. The plain content is checked against its
@@ -83,10 +90,11 @@ async function unpack(
   const { mediaType } = source.layer
   try {
     if (GZIP.has(mediaType)) await pipeline(blob, createGunzip({ chunkSize: 2 ** 18 }), count, plain, { signal })
-    else if (mediaType === MEDIA_TYPES.layer) await pipeline(blob, count, plain, { signal })
+    else if (ZSTD.has(mediaType)) await pipeline(Readable.from(unzstd(source, blob)), count, plain, { signal })
+    else if (PLAIN.has(mediaType)) await pipeline(blob, count, plain, { signal })
     else {
       blob.destroy()
-      throw invalid(source, `is of the type ${mediaType}, which cannot be unpacked here yet`)
+      throw invalid(source, `is of the type ${mediaType.slice(0, 120)}, which is no layer`)
     }
   } catch (failed) {
     plain.destroy()
@@ -94,6 +102,9 @@ async function unpack(
     throw failed
   }
 }
+
+const unzstd = (source: LayerSource, blob: Readable): AsyncIterable<Uint8Array> =>
+  zstdFrames(blob, (what, cause) => invalid(source, `is not usable: ${what}`, cause))
 
 const isZlibError = (failed: unknown): boolean => /^Z_/.test(String((failed as { code?: unknown } | null)?.code))
 
@@ -104,7 +115,9 @@ function counted(source: LayerSource, hash: ReturnType<typeof createHash>): Tran
     transform(part: Uint8Array, _encoding, done) {
       total += part.length
       hash.update(part)
-      done(total > MOST_BYTES ? invalid(source, `unpacks to more than ${MOST_BYTES} bytes`) : null, part)
+      if (total > MOST_BYTES) return done(invalid(source, `unpacks to more than ${MOST_BYTES} bytes`))
+      const isBomb = total > FREE_BYTES && total > source.layer.size * MOST_RATIO
+      done(isBomb ? invalid(source, `unpacks to more than ${MOST_RATIO} times its size`) : null, part)
     },
   })
 }
@@ -147,7 +160,7 @@ async function feed(plain: Readable, writable: WritableStream<Uint8Array>): Prom
 
 function invalid({ layer, repository }: LayerSource, problem: string, cause?: unknown): DeployError {
   return new DeployError('IMAGE_INVALID', `layer ${layer.digest} of ${repository} ${problem}`, {
-    hint: 'Push the base image again, with gzip layers.',
+    hint: 'Nothing of it was used. Push the base image again, or use another one.',
     detail: { repository, digest: layer.digest },
     cause,
   })

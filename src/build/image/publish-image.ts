@@ -21,6 +21,8 @@ export interface PlannedImage {
   readonly layers: readonly Added[]
   /** Everything but the layers' digests. */
   readonly config: Omit<ImageConfig, 'rootfs'>
+  /** Of the manifest. */
+  readonly annotations: Readonly<Record<string, string>>
 }
 
 export interface Publishing {
@@ -55,7 +57,7 @@ export async function publishImage(
   image: PlannedImage,
   publishing: Publishing,
   signal: AbortSignal,
-): Promise<BuildResult> {
+): Promise<Omit<BuildResult, 'images'>> {
   const jobs: readonly PlaceLayer[] = [
     ...image.base.map(
       (source): PlaceLayer =>
@@ -76,8 +78,7 @@ export async function publishImage(
         for (const { name } of layers) name.reject(failed)
         throw failed
       }),
-    async (abort) =>
-      placeConfig(image.config, await Promise.all(layers.map(({ name }) => name.promise)), publishing, abort),
+    async (abort) => placeConfig(image, await Promise.all(layers.map(({ name }) => name.promise)), publishing, abort),
   )
   const manifestSent = await placeManifest(described, publishing, signal)
   return {
@@ -129,8 +130,12 @@ async function* readLazily({ store, repository, layer }: LayerSource, signal: Ab
   for await (const part of await store.readBlob(repository, layer.digest, signal)) yield part as Uint8Array
 }
 
-const ociLayerType = (mediaType: string): string =>
-  mediaType === MEDIA_TYPES.dockerLayerGzip ? MEDIA_TYPES.layerGzip : mediaType
+const OCI_TYPES: Readonly<Record<string, string>> = {
+  [MEDIA_TYPES.dockerLayer]: MEDIA_TYPES.layer,
+  [MEDIA_TYPES.dockerLayerGzip]: MEDIA_TYPES.layerGzip,
+  [MEDIA_TYPES.dockerLayerZstd]: MEDIA_TYPES.layerZstd,
+}
+const ociLayerType = (mediaType: string): string => OCI_TYPES[mediaType] ?? mediaType
 
 async function placeLayer(
   added: Added,
@@ -178,7 +183,7 @@ interface Described {
 
 /** Brings the configuration into the store, and looks for the manifest meanwhile. */
 async function placeConfig(
-  config: PlannedImage['config'],
+  { config, annotations }: PlannedImage,
   layers: readonly NamedLayer[],
   { destination: { store, repository, tags } }: Publishing,
   signal: AbortSignal,
@@ -191,6 +196,7 @@ async function placeConfig(
     mediaType: MEDIA_TYPES.imageManifest,
     config: { mediaType: MEDIA_TYPES.imageConfig, ...blob },
     layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   }
   const text = Buffer.from(JSON.stringify(manifest))
   const artifact = { mediaType: MEDIA_TYPES.imageManifest, digest: digestOf(text), size: text.length }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../os/system-clock.ts'
 import { DiskStore } from '../../registry/disk/disk-store.ts'
 import { dockerfileBuilder } from '../dockerfile-builder.ts'
+import { basesOf } from '../testing.ts'
 
 const [folder = '', kind = ''] = process.argv.slice(2)
 const store = await DiskStore.open(join(folder, 'store'), systemClock)
@@ -18,7 +19,7 @@ await builder.build(
     target: null,
     args: {},
     epochSeconds: 1_700_000_000,
-    bases: store,
+    bases: basesOf(store),
     destination: { store, repository: 'shop', tags: ['v1'] },
   },
   () => {},

@@ -120,5 +120,6 @@ class LiveView implements EventView {
 function isInFoot(event: Event): boolean {
   if (event.kind === 'station') return event.state === 'started'
   if (event.kind === 'replica') return event.change === 'ready' || event.change === 'exited with code 0'
+  if (event.kind === 'image') return event.state !== 'here'
   return event.kind === 'build' || event.kind === 'push' || event.kind === 'step'
 }

@@ -12,6 +12,8 @@ export function eventLine(event: Event, verbose = false): string | null {
       return stationLine(event)
     case 'build':
       return event.cached && !verbose ? null : `  ${buildStep(event)}${event.cached ? ' (cached)' : ''}`
+    case 'image':
+      return settledImageLine(event)
     case 'push':
       return event.sentBytes === 0 ? null : `  stored   ${shortened(event.digest)} (${bytesText(event.sentBytes)})`
     case 'log':
@@ -36,6 +38,21 @@ function stationLine(event: Extract<Event, { kind: 'station' }>): string | null 
   const line = `${event.station.padEnd(8)} ${shortened(event.note)}`
   if (event.state === 'finished') return `${line} (${durationText(event.tookMs)})`
   return event.station === 'rollout' ? line : null
+}
+
+/** `  from     docker.io/library/node:24 sha256:1a2b3c4d… (pulled 120 MB)`. */
+export function imageLine(event: Extract<Event, { kind: 'image' }>): string {
+  return `  from     ${event.name} ${shortened(event.digest)} (${howFar(event)})`
+}
+
+const settledImageLine = (event: Extract<Event, { kind: 'image' }>): string | null =>
+  event.state === 'moving' ? null : imageLine(event)
+
+function howFar({ state, source, receivedBytes, missingBytes }: Extract<Event, { kind: 'image' }>): string {
+  if (state === 'found') return `pulling ${bytesText(missingBytes)}`
+  if (state === 'moving') return `${bytesText(receivedBytes)} of ${bytesText(missingBytes)}`
+  if (source === 'embedded') return 'embedded registry'
+  return missingBytes === 0 ? 'here already' : `pulled ${bytesText(missingBytes)}`
 }
 
 /** `2/5 COPY server.mjs ./`; a stage with a name says it. */

@@ -1,6 +1,6 @@
 import type { Event, RequestCounts, RoleProgress } from '../../model/event.ts'
 import { cutToWidth, padEnd } from './columns.ts'
-import { buildStep, stepLine } from './event-line.ts'
+import { buildStep, imageLine, stepLine } from './event-line.ts'
 import type { Paint } from './paint.ts'
 import { countText, durationText } from './quantities.ts'
 
@@ -26,6 +26,8 @@ export function nextScene(scene: Scene, event: Event): Scene {
       return { ...scene, title: `${event.station} ${event.note}`, beganMs: event.atMs, latest: null }
     case 'build':
       return { ...scene, latest: buildStep(event) }
+    case 'image':
+      return { ...scene, latest: imageLine(event).trim() }
     case 'step':
       return { ...scene, latest: event.step.kind === 'wait' ? event.step.cause : stepLine(event.step).trim() }
     case 'replica':

@@ -2,7 +2,7 @@ import type { App } from '../../model/app.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Release, SourceRevision } from '../../model/release.ts'
 import type { Memory } from '../../memory/memory.ts'
-import type { Artifact } from './make-artifact.ts'
+import type { Artifact } from './workshop.ts'
 
 /** The newest version of each secret that the app uses. Throws SECRETS_MISSING with all names that are not set. */
 export async function pinSecrets(memory: Memory, app: App): Promise<Record<string, number>> {

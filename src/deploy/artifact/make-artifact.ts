@@ -1,14 +1,9 @@
-import type { App } from '../../model/app.ts'
-import type { Descriptor } from '../../model/descriptor.ts'
+import type { BuildResult } from '../../build/builder.ts'
+import type { App, BuildSettings } from '../../model/app.ts'
 import type { Report, Station } from '../../model/event.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Found } from './find-source.ts'
-import type { Workshop } from './workshop.ts'
-
-export interface Artifact {
-  readonly repository: string
-  readonly artifact: Descriptor
-}
+import type { Artifact, Workshop } from './workshop.ts'
 
 /** What a build asks beyond the app's settings. */
 export interface BuildExtras {
@@ -61,26 +56,43 @@ export async function buildArtifact(
           report,
           signal,
         )
-      const result = await workshop.builder.build(
-        {
-          root: tree.path,
-          context: build.context,
-          dockerfile: build.dockerfile,
-          target: build.target,
-          args: { ...build.args, ...extras.args },
-          secrets: secretsOf(build.secrets, extras.variables),
-          epochSeconds: Math.floor(source.committedAtMs / 1000),
-          bases: workshop.images,
-          destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
-        },
-        report,
-        signal,
-      )
+      const result = await buildImage(workshop, found, build, tree.path, extras, report, signal)
       if (app.image !== null) await workshop.exportImage(app.app, result.artifact, app.image, report, signal)
-      return { repository: app.app, artifact: result.artifact }
+      return { repository: app.app, artifact: result.artifact, images: result.images }
     })
   } finally {
     await tree.remove()
+  }
+}
+
+async function buildImage(
+  workshop: Workshop,
+  { app, source }: Found,
+  build: BuildSettings,
+  root: string,
+  extras: BuildExtras,
+  report: Report,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  const bases = workshop.namedImages(report)
+  try {
+    return await workshop.builder.build(
+      {
+        root,
+        context: build.context,
+        dockerfile: build.dockerfile,
+        target: build.target,
+        args: { ...build.args, ...extras.args },
+        secrets: secretsOf(build.secrets, extras.variables),
+        epochSeconds: Math.floor(source.committedAtMs / 1000),
+        bases,
+        destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
+      },
+      report,
+      signal,
+    )
+  } finally {
+    await bases.close()
   }
 }
 

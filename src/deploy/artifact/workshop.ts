@@ -1,9 +1,17 @@
 import type { App, BuildSettings } from '../../model/app.ts'
 import type { Descriptor, ImageConfig } from '../../model/descriptor.ts'
 import type { Report } from '../../model/event.ts'
-import type { Builder } from '../../build/builder.ts'
+import type { Builder, NamedImages } from '../../build/builder.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { Source, Uploads } from '../../source/source.ts'
+
+/** An image in the embedded registry. */
+export interface Artifact {
+  readonly repository: string
+  readonly artifact: Descriptor
+  /** Images of other names that went into it: whole name → digest. */
+  readonly images: Readonly<Record<string, string>>
+}
 
 /** Everything between a commit and an artifact: source, build and registry, chosen by main.ts. */
 export interface Workshop {
@@ -23,12 +31,10 @@ export interface Workshop {
   ): Promise<void>
   /** An empty folder for one operation's work tree; whoever takes it removes it. */
   workTree(operation: string): Promise<{ readonly path: string; remove(): Promise<void> }>
-  /** Copies an image into the embedded registry, when it is not of it. Answers where it is there. */
-  importImage(
-    reference: string,
-    report: Report,
-    signal: AbortSignal,
-  ): Promise<{ readonly repository: string; readonly artifact: Descriptor }>
+  /** Images by name, for one build or deploy; `close` ends connections. */
+  namedImages(report: Report): NamedImages & { close(): Promise<void> }
+  /** The image of a name, for this machine, in the embedded registry. */
+  importImage(reference: string, report: Report, signal: AbortSignal): Promise<Artifact>
   /** Copies an image of the embedded registry to another one: `image` of naru.yaml beside a build. */
   exportImage(
     repository: string,

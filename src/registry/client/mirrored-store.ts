@@ -42,6 +42,10 @@ export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[
       const manifest = await found(repository, signal, (store, name) => store.readManifest(name, reference, signal))
       return manifest ?? registry.readManifest(repository, reference, signal)
     },
+    async resolveTag(repository, tag, signal) {
+      const digest = await found(repository, signal, (store, name) => store.resolveTag(name, tag, signal))
+      return digest ?? registry.resolveTag(repository, tag, signal)
+    },
     writeBlob: (...args) => registry.writeBlob(...args),
     mountBlob: (...args) => registry.mountBlob(...args),
     writeManifest: (...args) => registry.writeManifest(...args),

@@ -7,7 +7,15 @@ import { isRepository, isTag } from '../../model/reference.ts'
 import type { ContentStore } from '../content-store.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
-import { ACCEPTED_MANIFESTS, invalid, MAX_MANIFEST_BYTES, mediaTypeOf, parseManifest } from '../parse-manifest.ts'
+import {
+  ACCEPTED_MANIFESTS,
+  invalid,
+  isSchemaOne,
+  MAX_MANIFEST_BYTES,
+  mediaTypeOf,
+  parseManifest,
+  schemaOne,
+} from '../parse-manifest.ts'
 import type { AgentSettings } from './agents.ts'
 import { Authorization } from './authorization.ts'
 import { Connection } from './connection.ts'
@@ -161,6 +169,20 @@ class RegistryClient implements ContentStore {
     return answer.statusCode === 404 ? null : describe(answer, reference, bytes)
   }
 
+  async resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null> {
+    const name = this.#name(repository)
+    const at = `/v2/${name}/manifests/${checked(tag, isTag)}`
+    const what = `look for ${tag} in ${name}`
+    const headers = { Accept: ACCEPTED_MANIFESTS }
+    const call = { method: 'HEAD', at, scopes: [`repository:${name}:pull`], headers, expect: [200, 404], what } as const
+    // HEAD is not counted as a pull (Docker Hub). Who does not take it, or does not name the digest, is asked for the manifest.
+    const answer = await this.#calls.callForHead(call, signal).catch(unlessRefused)
+    if (answer?.statusCode === 404) return null
+    const digest = answer?.headers['docker-content-digest']
+    if (typeof digest === 'string' && isDigest(digest)) return digest
+    return (await this.readManifest(repository, tag, signal))?.descriptor.digest ?? null
+  }
+
   async writeManifest(
     repository: string,
     manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
@@ -239,11 +261,13 @@ class RegistryClient implements ContentStore {
 function describe(answer: IncomingMessage, reference: string, bytes: Uint8Array) {
   if (bytes.length > MAX_MANIFEST_BYTES)
     throw invalid(`the manifest ${reference} has more than ${MAX_MANIFEST_BYTES} bytes`)
+  const given = answer.headers['content-type']?.split(';')[0]?.trim() ?? ''
+  // Its digest leaves the signatures out: told before it is compared.
+  if (isSchemaOne(given)) throw schemaOne()
   const named = reference.includes(':') ? reference : answer.headers['docker-content-digest']
   const expected = typeof named === 'string' && isDigest(named) ? named : digestOf(bytes)
   const got = digestOf(bytes, algorithmOf(expected))
   if (got !== expected) throw mismatch(expected, `${got} of ${bytes.length} bytes`)
-  const given = answer.headers['content-type']?.split(';')[0]?.trim() ?? ''
   const mediaType = ACCEPTED_MANIFESTS.split(', ').includes(given) ? given : mediaTypeOf(bytes)
   return { descriptor: { mediaType, digest: expected, size: bytes.length }, bytes }
 }
@@ -259,6 +283,11 @@ function tagsIn(host: string, body: Uint8Array): readonly string[] {
 
 function unlessForbidden(failed: unknown): null {
   if (failed instanceof DeployError && failed.code === 'REGISTRY_AUTH_FAILED') return null
+  throw failed
+}
+
+function unlessRefused(failed: unknown): null {
+  if (failed instanceof DeployError && failed.code === 'REGISTRY_REFUSED') return null
   throw failed
 }
 

@@ -13,6 +13,8 @@ export interface GarbageRequest {
   readonly keep: ReadonlySet<string>
   /** What was written, asked for or named within this time stays: it may belong to a push that has not ended. Default one hour. */
   readonly graceMs?: number
+  /** Tags of repositories that begin with `below` go when they were not used for so long. Default: tags stay. */
+  readonly expire?: { readonly below: string; readonly unusedMs: number }
 }
 
 /** What was deleted. */
@@ -42,7 +44,11 @@ export async function collectGarbage(
   for (const repository of await repositoryNames(folder)) {
     signal.throwIfAborted()
     const scope = { folder, repository, files: new RepositoryFiles(folder, repository), before }
-    manifests += await locks.run(repository, () => sweepRepository(scope, request.keep, live))
+    manifests += await locks.run(repository, async () => {
+      if (request.expire !== undefined && repository.startsWith(request.expire.below))
+        await expireTags(scope, now - request.expire.unusedMs)
+      return sweepRepository(scope, request.keep, live)
+    })
   }
   let blobs = 0
   let bytes = 0
@@ -82,6 +88,10 @@ async function sweepRepository(scope: Scope, keep: ReadonlySet<string>, live: Se
     if (freed === null) live.add(digest)
   }
   return removed
+}
+
+async function expireTags({ folder, repository, files }: Scope, before: number): Promise<void> {
+  for (const tag of await files.tags()) await sweep(folder, folder.tagPath(repository, tag), before)
 }
 
 async function sweepManifest({ folder, repository, files, before }: Scope, digest: string): Promise<boolean> {

@@ -127,6 +127,11 @@ export class DiskStore implements ContentStore {
     return { descriptor: { mediaType, digest, size: bytes.length, ...more }, bytes }
   }
 
+  async resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null> {
+    signal.throwIfAborted()
+    return this.#files(repository).tag(tag)
+  }
+
   async writeManifest(
     repository: string,
     manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
@@ -170,6 +175,13 @@ export class DiskStore implements ContentStore {
     }
     const missing = await this.#locks.run(repository, () => saving(`writing the manifest ${digest}`, write()))
     return { descriptor: { mediaType, digest, size: bytes.length }, missing }
+  }
+
+  /** Lets a tag name a manifest, and marks it as used now. */
+  async useTag(repository: string, tag: string, digest: string): Promise<void> {
+    const path = this.#folder.tagPath(repository, tag)
+    if ((await this.#files(repository).tag(tag)) === digest && (await touch(path, this.#clock.now())) !== null) return
+    await this.#locks.run(repository, () => saving(`tagging ${digest}`, this.#folder.put(path, digest)))
   }
 
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {

@@ -6,7 +6,7 @@ import { type Descriptor, isDigest, MEDIA_TYPES } from '../../../../model/descri
 import { DeployError } from '../../../../model/failure.ts'
 import { invalidLayer } from './invalid-layer.ts'
 import type { LayerLimits } from './layer-limits.ts'
-import { zstdFrames } from './zstd-frames.ts'
+import { zstdFrames } from '../../../../lib/zstd-frames.ts'
 
 type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -15,7 +15,8 @@ const COMPRESSIONS: Readonly<Record<string, Compression>> = {
   [MEDIA_TYPES.layerGzip]: 'gzip',
   [MEDIA_TYPES.layerZstd]: 'zstd',
   [MEDIA_TYPES.dockerLayerGzip]: 'gzip',
-  'application/vnd.docker.image.rootfs.diff.tar': 'none',
+  [MEDIA_TYPES.dockerLayer]: 'none',
+  [MEDIA_TYPES.dockerLayerZstd]: 'zstd',
 }
 
 /** How a layer is compressed, from its media type. Throws IMAGE_INVALID for anything that is no layer. */
@@ -50,7 +51,7 @@ export async function* plainLayer(
 
 async function* decompress(compression: Compression, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (compression === 'none') yield* bytes
-  else if (compression === 'zstd') yield* zstdFrames(bytes)
+  else if (compression === 'zstd') yield* zstdFrames(bytes, invalidLayer)
   else yield* gunzip(bytes)
 }
 

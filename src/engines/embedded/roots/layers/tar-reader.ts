@@ -1,4 +1,4 @@
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource } from '../../../../lib/byte-source.ts'
 import { invalidLayer } from './invalid-layer.ts'
 import { decodeName, type PaxRecords, parsePaxRecords } from './pax-records.ts'
 import { parseTarHeader, type TarHeader } from './tar-header.ts'

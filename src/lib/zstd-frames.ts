@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createZstdDecompress } from 'node:zlib'
 import { ByteSource } from './byte-source.ts'
-import { invalidLayer } from './invalid-layer.ts'
+
+/** Makes the error for bytes that are no intact stream. */
+export type Damaged = (what: string, cause?: unknown) => Error
 
 const FRAME = 0xfd2fb528
 const SKIPPABLE = 0x184d2a50
@@ -11,33 +13,33 @@ const SKIPPABLE = 0x184d2a50
  * reports success after it (reference/libraries.md section 6), so each frame gets a decoder of its own: `bytesWritten`
  * tells how much of the input it used. Skippable frames are jumped over; bad magic and short input are refused.
  */
-export async function* zstdFrames(compressed: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+export async function* zstdFrames(compressed: AsyncIterable<Uint8Array>, damaged: Damaged): AsyncGenerator<Buffer> {
   const source = new ByteSource(compressed)
   while (true) {
     const head = await source.take(4)
     if (head.length === 0) return
-    if (head.length < 4) throw invalidLayer('its zstd stream ends in the middle of a frame')
+    if (head.length < 4) throw damaged('its zstd stream ends in the middle of a frame')
     const magic = head.readUInt32LE()
     if (magic === FRAME) {
       source.putBack(head)
-      yield* oneFrame(source)
-    } else if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) await skipFrame(source)
-    else throw invalidLayer('its zstd stream has bytes that are no frame')
+      yield* oneFrame(source, damaged)
+    } else if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) await skipFrame(source, damaged)
+    else throw damaged('its zstd stream has bytes that are no frame')
   }
 }
 
-async function skipFrame(source: ByteSource): Promise<void> {
+async function skipFrame(source: ByteSource, damaged: Damaged): Promise<void> {
   const size = await source.take(4)
-  if (size.length < 4) throw invalidLayer('its zstd stream ends in the middle of a frame')
+  if (size.length < 4) throw damaged('its zstd stream ends in the middle of a frame')
   let left = size.readUInt32LE()
   while (left > 0) {
     const part = await source.some(left)
-    if (part === null) throw invalidLayer('its zstd stream ends in the middle of a frame')
+    if (part === null) throw damaged('its zstd stream ends in the middle of a frame')
     left -= part.length
   }
 }
 
-async function* oneFrame(source: ByteSource): AsyncGenerator<Buffer> {
+async function* oneFrame(source: ByteSource, damaged: Damaged): AsyncGenerator<Buffer> {
   const decoder = createZstdDecompress()
   const fed = feed(decoder, source)
   // Handled below, after the output: without this an early failure counts as unhandled.
@@ -45,7 +47,7 @@ async function* oneFrame(source: ByteSource): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of decoder) yield chunk as Buffer
   } catch (failed) {
-    throw invalidLayer('its zstd stream is damaged', failed)
+    throw damaged('its zstd stream is damaged', failed)
   } finally {
     decoder.destroy()
   }
