@@ -48,6 +48,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.run': build(/\brun\b/),
   'build.runEnv': { by: 'main', as: /runEnv/ },
   'build.artifact': { noEffect: 'names the file that the engine tomcat ships; this engine ships the image' },
+  'build.compression': deploy(/build\.compression/),
   'build.watch': {
     noEffect: 'narrows deploy --changed-since, which comes with root files; every other deploy takes the app',
   },

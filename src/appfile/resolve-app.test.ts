@@ -26,6 +26,7 @@ describe('defaults', () => {
         run: null,
         runEnv: [],
         artifact: null,
+        compression: 'gzip',
         watch: [],
       },
       image: null,

@@ -1,4 +1,4 @@
-import type { Descriptor, ImageConfig, ImageManifest, Platform } from '../model/descriptor.ts'
+import type { Descriptor, ImageConfig, ImageManifest, LayerCompression, Platform } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 
@@ -38,6 +38,8 @@ export interface BuildRequest {
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   readonly bases: NamedImages
+  /** Of the layers that are made; those of base images stay as they are. Default gzip. */
+  readonly compression?: LayerCompression
   readonly destination: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
 }
 

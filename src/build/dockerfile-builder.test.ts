@@ -480,6 +480,16 @@ describe('the same input', () => {
     expect((await build.run()).layers[0]?.digest).not.toBe(first.layers[0]?.digest)
   })
 
+  it('has the time that SOURCE_DATE_EPOCH says, else the commit’s, and an ARG takes it', async () => {
+    await using build = await aBuild({
+      Dockerfile: 'FROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL at=$SOURCE_DATE_EPOCH\n',
+    })
+    const { config } = await build.image({ args: { SOURCE_DATE_EPOCH: '86400' } })
+    expect(config).toMatchObject({ created: '1970-01-02T00:00:00Z', config: { Labels: { at: '86400' } } })
+    expect((await build.image()).config.config?.Labels).toEqual({ at: '1700000000' })
+    await expect(build.run({ args: { SOURCE_DATE_EPOCH: 'now' } })).rejects.toMatchObject({ code: 'USAGE_INVALID' })
+  })
+
   it('is mounted from another repository', async () => {
     await using build = await aBuild(files)
     await build.run()

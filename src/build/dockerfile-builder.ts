@@ -60,7 +60,8 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const target = targetStage(dockerfile, request.target)
   const platform = hostPlatform()
   const args = new BuildArgs(request.args)
-  const globals = globalVariables(dockerfile, args, platform, request.target)
+  const epochSeconds = args.epochSeconds(request.epochSeconds)
+  const globals = globalVariables(dockerfile, args, platform, { target: request.target, epochSeconds })
   const expand = expander(dockerfile.directives.escapeChar, (name) => globals.get(name))
   const stages = neededStages(dockerfile, target, expand)
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
@@ -77,9 +78,10 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const unused = args.unused
   if (unused.length > 0) report({ kind: 'note', message: `no ARG takes the build arguments ${unused.join(', ')}` })
   const published = await publishImage(
-    plannedImage(image, request.epochSeconds),
+    plannedImage(image, epochSeconds),
     {
       destination: request.destination,
+      ...(request.compression === undefined ? {} : { compression: request.compression }),
       cache: new LayerCache(cacheFolder),
       contents,
       temporary: temporaryFolder(cacheFolder),

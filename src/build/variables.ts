@@ -1,4 +1,5 @@
 import type { Platform } from '../model/descriptor.ts'
+import { DeployError } from '../model/failure.ts'
 import type { Escape } from './dockerfile/directives.ts'
 import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from './dockerfile/expand-word.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
@@ -47,6 +48,16 @@ export class BuildArgs {
     return Object.hasOwn(this.#given, name) ? this.#given[name] : undefined
   }
 
+  /** SOURCE_DATE_EPOCH as it was given, else the one of the source. Throws USAGE_INVALID when it is no number of seconds. */
+  epochSeconds(fallback: number): number {
+    const given = this.take(EPOCH)
+    if (given === undefined || given === '') return fallback
+    if (/^\d{1,11}$/.test(given)) return Number(given)
+    throw new DeployError('USAGE_INVALID', `--build-arg ${EPOCH}=${given.slice(0, 40)} is no number of seconds`, {
+      hint: 'Write seconds since 1970, or leave it out: then it is the time of the commit.',
+    })
+  }
+
   /** Proxies that were given, as RUN sees them. */
   get proxies(): Readonly<Record<string, string>> {
     return Object.fromEntries(Object.entries(this.#given).filter(([name]) => PROXIES.has(name.toUpperCase())))
@@ -58,6 +69,9 @@ export class BuildArgs {
   }
 }
 
+/** The time of the result (reproducible-builds.org): the commit's, or as it is given; an ARG of this name takes it. */
+const EPOCH = 'SOURCE_DATE_EPOCH'
+
 /** Taken without an ARG; only RUN sees them. */
 const PROXIES = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'])
 
@@ -66,9 +80,13 @@ export function globalVariables(
   dockerfile: Dockerfile,
   args: BuildArgs,
   platform: Platform,
-  target: string | null,
+  { target, epochSeconds }: { readonly target: string | null; readonly epochSeconds: number },
 ): ReadonlyMap<string, string> {
-  const found = new Map<string, string>([...platformVariables(platform), ['TARGETSTAGE', target ?? 'default']])
+  const found = new Map<string, string>([
+    ...platformVariables(platform),
+    ['TARGETSTAGE', target ?? 'default'],
+    [EPOCH, String(epochSeconds)],
+  ])
   const expand = expander(dockerfile.directives.escapeChar, (name) => found.get(name))
   for (const instruction of dockerfile.globals) declareArgs(instruction, found, { args, expand, inherited: found })
   return found

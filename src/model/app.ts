@@ -1,3 +1,5 @@
+import type { LayerCompression } from './descriptor.ts'
+
 /** One environment of one app: what a lease, a history and a rollout belong to. */
 export interface Scope {
   readonly app: string
@@ -96,6 +98,7 @@ export interface BuildSettings {
   /** Names of the caller's environment that `run` may see besides PATH, HOME, LANG and TZ. */
   readonly runEnv: readonly string[]
   readonly artifact: string | null
+  readonly compression: LayerCompression
   readonly watch: readonly string[]
 }
 

@@ -31,6 +31,9 @@ export const MEDIA_TYPES = {
   dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const
 
+/** How layers are made smaller. Everything reads gzip; zstd is read by Docker 23, containerd 1.5, CRI-O 1.20, Podman 3 and newer. */
+export type LayerCompression = 'gzip' | 'zstd'
+
 const DIGEST = /^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
 
 /** Whether a text is a digest that we accept; checked before it becomes part of any path (A19). */

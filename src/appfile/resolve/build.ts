@@ -37,6 +37,7 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
     run: commandAt(from, ['build', 'run']),
     runEnv: settings.take(['build', 'runEnv'], build.runEnv, []),
     artifact: settings.take(['build', 'artifact'], build.artifact, null),
+    compression: settings.take(['build', 'compression'], build.compression, 'gzip'),
     watch: settings.take(['build', 'watch'], build.watch, []),
   }
 }

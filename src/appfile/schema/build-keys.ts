@@ -28,6 +28,10 @@ export const buildSchema = z
     run: command.optional().describe('On the host, in the clean tree, before the image'),
     runEnv: z.array(variableName).optional().describe('Variables of the caller that `run` may see'),
     artifact: relativePath.optional().describe('What the engine tomcat ships'),
+    compression: z
+      .enum(['gzip', 'zstd'], { error: 'gzip or zstd' })
+      .optional()
+      .describe('Of layers; default gzip. zstd: for Docker 23, containerd 1.5 and newer'),
     watch: z.array(text('a pattern')).optional().describe('What makes this app change (monorepos)'),
   })
   .describe('How the code becomes an image')

@@ -2,16 +2,15 @@ import { createHash, type Hash } from 'node:crypto'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
-import { createGzip } from 'node:zlib'
 import { canonicalJson } from '../../lib/canonical-json.ts'
+import type { LayerCompression } from '../../model/descriptor.ts'
+import { compressed, compressionKey } from './compress.ts'
 import type { Added } from './file-entry.ts'
 import { Spool } from './spool.ts'
 import { type LayerFile, mtimeOf, tarBytes } from './tar-bytes.ts'
 
 /** Changes when the bytes of a layer would change for the same entries: cached digests of older forms are not used. */
-const FORM = 'naru-layer-1'
-/** 100 MB/s a core; level 6 is 2.5 times slower and gives 16 % less. A deploy waits for it, and the store keeps a layer once. */
-const GZIP_LEVEL = 1
+const FORM = 'naru-layer-2'
 
 /** Files are read synchronously (see content.ts): after so long other work of the process gets its turn. */
 const SLICE_MS = 5
@@ -43,8 +42,8 @@ export async function settleLayer(added: Added, signal: AbortSignal): Promise<re
 }
 
 /** Equal keys are equal layers, byte for byte. */
-export function layerKey(files: readonly LayerFile[]): string {
-  const hash = createHash('sha256').update(`${FORM} gzip ${GZIP_LEVEL}\n`)
+export function layerKey(files: readonly LayerFile[], compression: LayerCompression = 'gzip'): string {
+  const hash = createHash('sha256').update(`${FORM} ${compressionKey(compression)}\n`)
   for (const file of files) {
     const { type, mode, uid, gid } = file.entry
     const link = file.entry.type === 'symlink' ? file.entry.target : ''
@@ -62,7 +61,7 @@ const hardLink = ({ entry }: LayerFile): readonly string[] =>
 /** Packs and compresses a layer, and hands it to `use` before its bytes are forgotten. */
 export async function makeLayer<Value>(
   files: readonly LayerFile[],
-  temporary: string,
+  { compression, temporary }: { readonly compression: LayerCompression; readonly temporary: string },
   signal: AbortSignal,
   use: (layer: MadeLayer, open: () => Readable) => Promise<Value>,
 ): Promise<Value> {
@@ -73,7 +72,7 @@ export async function makeLayer<Value>(
     await pipeline(
       Readable.from(tarBytes(files), { highWaterMark: 2 }),
       through(plain),
-      createGzip({ level: GZIP_LEVEL, chunkSize: 128 * 1024 }),
+      (tar: AsyncIterable<Uint8Array>) => compressed(tar, compression),
       through(packed),
       spool,
       { signal },

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type Descriptor, type ImageConfig, type ImageManifest, MEDIA_TYPES } from '../../model/descriptor.ts'
+import {
+  type Descriptor,
+  type ImageConfig,
+  type ImageManifest,
+  type LayerCompression,
+  MEDIA_TYPES,
+} from '../../model/descriptor.ts'
 import type { Report } from '../../model/event.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { BuildRequest, BuildResult } from '../builder.ts'
 import type { Added, Content } from './file-entry.ts'
+import { compressedType } from './compress.ts'
 import type { LayerCache } from './layer-cache.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import { layerKey, type MadeLayer, makeLayer, settleLayer } from './make-layer.ts'
@@ -27,6 +34,8 @@ export interface PlannedImage {
 
 export interface Publishing {
   readonly destination: BuildRequest['destination']
+  /** Of the layers that are made. Default gzip. */
+  readonly compression?: LayerCompression
   readonly cache: LayerCache
   readonly contents: SpooledContents
   /** Folder for temporary files. */
@@ -144,12 +153,13 @@ async function placeLayer(
   name: (layer: NamedLayer) => void,
   signal: AbortSignal,
 ): Promise<Placed> {
-  const { destination, cache, report, layerDone } = publishing
+  const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
   const files = await settleLayer(added, signal)
-  const key = layerKey(files)
+  const key = layerKey(files, compression)
   const known = await cache.find(key)
-  const named = ({ digest, size, diffId }: MadeLayer) => ({ mediaType: MEDIA_TYPES.layerGzip, digest, size, diffId })
+  const mediaType = compressedType(compression)
+  const named = ({ digest, size, diffId }: MadeLayer) => ({ mediaType, digest, size, diffId })
   if (known !== null && (await isThere(destination, known, known.repositories, signal))) {
     name(named(known))
     await cache.remember(key, known, repository)
@@ -158,7 +168,8 @@ async function placeLayer(
     return { ...named(known), cached: true, sentBytes: 0 }
   }
   await publishing.contents.prepare(contentsOf(added), signal)
-  const made = await makeLayer(files, publishing.temporary, signal, async (layer, open) => {
+  const form = { compression, temporary: publishing.temporary }
+  const made = await makeLayer(files, form, signal, async (layer, open) => {
     layerDone(index, false)
     name(named(layer))
     return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }

@@ -82,6 +82,7 @@ async function buildImage(
         context: build.context,
         dockerfile: build.dockerfile,
         target: build.target,
+        compression: build.compression,
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
         epochSeconds: Math.floor(source.committedAtMs / 1000),
