@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import { systemClock } from '../os/system-clock.ts'
+import type { AddOptions, AddSources } from './add/add-sources.ts'
 import type { Builder, BuildRequest, BuildResult } from './builder.ts'
 import { type BuildContext, openContext } from './context/build-context.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
@@ -18,11 +19,13 @@ import { StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
 
+export type DockerfileBuilderOptions = SandboxOptions & AddOptions & { readonly cacheFolder: string }
+
 /**
  * Builds images from Dockerfiles in this process: no daemon, no container, no tar on disk. `cacheFolder` (absolute, made
  * when needed) remembers what became of equal inputs; losing it costs time only. Several builds may share it.
  */
-export function dockerfileBuilder(options: SandboxOptions & { readonly cacheFolder: string }): Builder {
+export function dockerfileBuilder(options: DockerfileBuilderOptions): Builder {
   const { cacheFolder } = options
   const sandboxes = new RunSandboxes(join(cacheFolder, 'sandbox'), options)
   return {
@@ -31,10 +34,12 @@ export function dockerfileBuilder(options: SandboxOptions & { readonly cacheFold
       const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       const bases = new BaseImages(request.bases, signal)
+      const adds = sandboxes.adds(options, () => contents.ownFolder())
       try {
-        const build = { request, cacheFolder, context, contents, bases, sandboxes, report }
+        const build = { request, cacheFolder, context, contents, bases, sandboxes, adds, report }
         return await sandboxes.during(() => buildImage(build, signal))
       } finally {
+        adds.close()
         context.close()
         await bases.close()
         await contents.discard()
@@ -50,6 +55,7 @@ interface Build {
   readonly contents: SpooledContents
   readonly bases: BaseImages
   readonly sandboxes: RunSandboxes
+  readonly adds: AddSources
   readonly report: Report
 }
 
@@ -69,7 +75,7 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const builder = new StageBuilder(
     {
       ...{ dockerfile, context: context.files, args, globals, platform, bases, cacheFolder, contents },
-      ...{ runs: build.sandboxes.steps(request, contents, report), progress },
+      ...{ runs: build.sandboxes.steps(request, contents, report), adds: build.adds, progress },
     },
     signal,
   )

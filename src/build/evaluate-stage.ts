@@ -1,15 +1,16 @@
 import type { ImageConfig, Platform } from '../model/descriptor.ts'
-import { CONTEXT, type Copy, copyFiles, findSources, makeParents } from './copy-files.ts'
-import { refuseArchive, refuseRemote } from './add-rules.ts'
+import { DeployError } from '../model/failure.ts'
+import type { AddSources } from './add/add-sources.ts'
+import { copyFiles, makeFolders } from './copy/copy-files.ts'
+import { type Owner, readOwner } from './copy/owner.ts'
+import { makeCopy } from './copy/make-copy.ts'
 import { failureAt, type Place } from './dockerfile/place.ts'
 import type { CopyInstruction, Instruction, RunInstruction } from './dockerfile/instruction.ts'
-import { bytesContent } from './image/content.ts'
-import type { Added, FileEntry, Files } from './image/file-entry.ts'
-import { FileTree, FOLDER } from './image/file-tree.ts'
+import type { Added, Files } from './image/file-entry.ts'
+import { FileTree } from './image/file-tree.ts'
 import type { LayerSource } from './base/read-layer.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import { applySetting, type Settings, workingDir } from './image-settings.ts'
-import { readMode, readOwner } from './owner.ts'
 import { addedBy, applyRun, type RunResult } from './run/kept/run-results.ts'
 import { type RunStep, runStep } from './run/run-step.ts'
 import type { Standing } from './run/run-steps.ts'
@@ -51,6 +52,8 @@ export interface Surroundings {
   /** The text of a small file of an image; null: it is not there. */
   readonly readText: (tree: FileTree, path: string) => Promise<string | null>
   readonly proxies: BuildArgs['proxies']
+  readonly adds: AddSources
+  readonly signal: AbortSignal
   /** Carries a RUN out, or finds what it did before. */
   readonly run: (instruction: Instruction, step: RunStep, standing: Standing) => Promise<RunResult>
 }
@@ -166,52 +169,34 @@ class Evaluation {
     }
     if (tree.at(path) !== null) return null
     const added: Added = new Map()
-    makeParents({ tree, added, place }, path, null)
-    tree.set(path, FOLDER)
-    return added.set(path, FOLDER)
+    const owner = await this.#user(tree, place)
+    makeFolders({ tree, added, place, owner, mode: 0o755 }, path)
+    return added
+  }
+
+  /** Whom a folder of WORKDIR belongs to: the user of the image; root where nobody knows that one (BuildKit's rule). */
+  async #user(tree: FileTree, place: Place): Promise<Owner | null> {
+    const { User: user = '' } = this.#settings
+    if (user === '') return null
+    const read = (path: string) => this.#around.readText(tree, path)
+    return readOwner(user, { read }, place).catch((failed: unknown) => {
+      if (failed instanceof DeployError) return null
+      throw failed
+    })
   }
 
   async #copy(instruction: Instruction & CopyInstruction, expand: Expand): Promise<Added> {
-    const { place, from } = instruction
+    const { context, filesOf, readText, adds, signal } = this.#around
     const tree = await this.#ownTree()
-    const sources = instruction.sources.map((source) => expand.one(source, place))
-    for (const source of sources) refuseRemote(instruction.kind, source, place)
-    const read = { read: (path: string) => this.#around.readText(tree, path) }
-    const chown = instruction.chown === null ? null : expand.one(instruction.chown, place)
-    const chmod = instruction.chmod === null ? null : expand.one(instruction.chmod, place)
-    const destination = expand.one(instruction.destination, place)
-    const copy: Copy = {
-      place,
-      from: {
-        files: from === null ? this.#around.context : await this.#around.filesOf(from, instruction),
-        name: from ?? CONTEXT,
-      },
-      sources,
-      texts: instruction.files.map((file) => ({
-        name: file.name,
-        entry: textEntry(file.expand ? expand.text(file.content, place) : file.content),
-      })),
-      destination: destination.startsWith('/') ? destination : `${this.#settings.WorkingDir ?? '/'}/${destination}`,
-      owner: chown === null ? null : await readOwner(chown, read, place),
-      mode: chmod === null ? null : readMode(chmod, place),
-    }
-    if (instruction.kind === 'add') refuseArchives(copy)
+    const copy = await makeCopy(instruction, {
+      ...{ expand, context, adds, signal },
+      filesOf: (from) => filesOf(from, instruction),
+      users: { read: (path) => readText(tree, path) },
+      workingDir: this.#settings.WorkingDir ?? '/',
+    })
     // With --link the layer stands on its own: links and folders of the image below do not matter to it.
     const added = copyFiles(copy, instruction.link ? new FileTree() : tree)
     if (instruction.link) for (const [path, entry] of added) tree.set(path, entry)
     return added
   }
-}
-
-/** Only a file that is named itself would be unpacked, not those in a folder. */
-function refuseArchives(copy: Copy): void {
-  for (const { path } of copy.sources.flatMap((source) => findSources(copy, source))) {
-    const entry = copy.from.files.at(path)
-    if (entry?.type === 'file') refuseArchive(entry.content, path, copy.place)
-  }
-}
-
-function textEntry(text: string): FileEntry {
-  const content = bytesContent(Buffer.from(text))
-  return { type: 'file', uid: 0, gid: 0, mode: 0o644, mtime: 'content', content }
 }

@@ -58,15 +58,11 @@ function copiesOf(dockerfile: Dockerfile, stage: Stage): readonly Origin[] {
   })
 }
 
-const OTHER_FLAGS_HINT = 'Leave the flag out, or build the image with another builder, push it and deploy it by image.'
-
-/** Refuses what is read but not carried out yet, so that nothing is ever ignored. Throws DOCKERFILE_NOT_SUPPORTED at its place. */
+/** Refuses what is read but not carried out, so that nothing is ever ignored. Throws DOCKERFILE_NOT_SUPPORTED at its place. */
 export function refuseUnsupported(instruction: Instruction): void {
   const { place } = instruction
   if (instruction.kind === 'run') checkRunFlags(instruction)
-  if (instruction.kind !== 'copy' && instruction.kind !== 'add') return
-  const [flag] = instruction.others
-  if (flag === undefined) return
-  const name = instruction.kind.toUpperCase()
-  throw notSupported(place, `${name} ${flag} is not carried out by this builder yet`, OTHER_FLAGS_HINT)
+  if (instruction.kind !== 'add' || !instruction.keepGitDir) return
+  const hint = 'Leave the flag out: a repository inside an image is another one after each fetch.'
+  throw notSupported(place, 'ADD --keep-git-dir is not carried out by this builder', hint)
 }

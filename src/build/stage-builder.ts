@@ -1,4 +1,5 @@
 import type { Platform } from '../model/descriptor.ts'
+import type { AddSources } from './add/add-sources.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { parseDockerfile } from './dockerfile/parse-dockerfile.ts'
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
@@ -32,6 +33,7 @@ export interface StageBuild {
   readonly cacheFolder: string
   readonly contents: SpooledContents
   readonly runs: RunSteps
+  readonly adds: AddSources
   readonly progress: BuildProgress
 }
 
@@ -144,6 +146,8 @@ export class StageBuilder {
       filesOf: (from, { place }) => this.#filesOf(stage, from, place),
       readText: (tree, path) => this.#readText(tree, path),
       proxies: args.proxies,
+      adds: this.#build.adds,
+      signal: this.#signal,
       run: (instruction, step, standing) => this.#run(instruction, step, standing),
     }
   }

@@ -11,8 +11,7 @@ import { namedImages } from '../registry/bases/named-images.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import type { BuildRequest, BuildResult, NamedImages } from './builder.ts'
-import { dockerfileBuilder } from './dockerfile-builder.ts'
-import type { SandboxOptions } from './run/run-sandboxes.ts'
+import { dockerfileBuilder, type DockerfileBuilderOptions } from './dockerfile-builder.ts'
 
 export const never = new AbortController().signal
 
@@ -90,7 +89,7 @@ export interface TestBuild extends AsyncDisposable {
 /** A tree to build, a real store, and an empty cache. */
 export async function aBuild(
   files: Readonly<Record<string, TestFile>>,
-  options: SandboxOptions = {},
+  options: Omit<DockerfileBuilderOptions, 'cacheFolder'> = {},
 ): Promise<TestBuild> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-build-'))
   const [root, cacheFolder] = [join(folder, 'root'), join(folder, 'cache')]

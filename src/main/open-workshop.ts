@@ -28,10 +28,11 @@ const HOST_COMMAND_MS = 60 * 60_000
 export async function openWorkshop(folder: string, images: DiskStore): Promise<Workshop> {
   const paths = dataPaths(folder)
   await rm(paths.work, { recursive: true, force: true })
+  const source = gitSource({ cacheFolder: paths.mirrors, env: process.env })
   return {
-    source: gitSource({ cacheFolder: paths.mirrors, env: process.env }),
+    source,
     uploads: gitUploads({ cacheFolder: paths.mirrors, env: process.env }),
-    builder: dockerfileBuilder({ cacheFolder: paths.buildCache }),
+    builder: dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env }),
     images,
     hostCommand: (tree, build, variables, report, signal) => {
       const environment = { ...process.env, ...variables }

@@ -56,6 +56,7 @@ export class LayerContent implements Content {
 export class SpooledContents {
   readonly #temporary: string
   #folder: string | null = null
+  #made: Promise<string> | null = null
   #count = 0
   /** One after the other: two layers may want the same file. */
   #turn: Promise<void> = Promise.resolve()
@@ -80,18 +81,24 @@ export class SpooledContents {
     for (const wanted of byLayer.values()) await this.#readOut(wanted, signal)
   }
 
+  /** A folder of this build's own, which ends with it. */
+  async ownFolder(): Promise<string> {
+    this.#made ??= mkdir(this.#temporary, { recursive: true }).then(() => mkdtemp(join(this.#temporary, 'base-')))
+    this.#folder = await this.#made
+    return this.#folder
+  }
+
   /** Removes what was read out. */
   async discard(): Promise<void> {
     if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true })
     this.#folder = null
+    this.#made = null
   }
 
   async #readOut(wanted: readonly LayerContent[], signal: AbortSignal): Promise<void> {
     const source = wanted[0]?.source
     if (source === undefined) return
-    await mkdir(this.#temporary, { recursive: true })
-    this.#folder ??= await mkdtemp(join(this.#temporary, 'base-'))
-    const folder = this.#folder
+    const folder = await this.ownFolder()
     const byPath = Map.groupBy(wanted, ({ path }) => path)
     await readLayer(
       source,

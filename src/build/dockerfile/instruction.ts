@@ -24,8 +24,14 @@ export interface CopyInstruction {
   readonly chown: string | null
   readonly chmod: string | null
   readonly link: boolean
-  /** Flags that are read and not carried out yet: they are refused by name. */
-  readonly others: readonly string[]
+  /** COPY: the folders that lead to a source are kept. */
+  readonly parents: boolean
+  readonly excludes: readonly string[]
+  /** ADD: of an address. */
+  readonly checksum: string | null
+  readonly keepGitDir: boolean
+  /** ADD: null leaves it to the kind of source. */
+  readonly unpack: boolean | null
 }
 
 export interface HealthcheckInstruction {

@@ -3,18 +3,18 @@ import { heredocOf } from './heredoc.ts'
 import type { CopyInstruction } from './instruction.ts'
 import type { RawInstruction } from './parse-dockerfile.ts'
 import { syntaxError } from './place.ts'
-import { type FlagKind, readFlags } from './read-flags.ts'
+import { type FlagKind, readFlags, repeatedFlag } from './read-flags.ts'
 
 const BOTH: Readonly<Record<string, FlagKind>> = { chown: 'text', chmod: 'text', link: 'switch', exclude: 'text' }
 const FLAGS: Readonly<Record<'copy' | 'add', Readonly<Record<string, FlagKind>>>> = {
   copy: { ...BOTH, from: 'text', parents: 'switch' },
   add: { ...BOTH, 'keep-git-dir': 'switch', checksum: 'text', unpack: 'switch' },
 }
-const CARRIED_OUT = new Set(['from', 'chown', 'chmod', 'link'])
 
 /** COPY and ADD: flags, sources (paths and here-documents), destination. */
 export function readCopy(raw: RawInstruction, kind: 'copy' | 'add'): CopyInstruction {
   const flags = readFlags(raw, FLAGS[kind], new Set(['exclude']))
+  const unpack = flags.get('unpack')
   const list = jsonList(raw.rest, raw.place)
   const words = list ?? raw.rest.split(/\s+/).filter((word) => word !== '')
   const destination = words.at(-1)
@@ -32,8 +32,10 @@ export function readCopy(raw: RawInstruction, kind: 'copy' | 'add'): CopyInstruc
     chown: flags.get('chown') ?? null,
     chmod: flags.get('chmod') ?? null,
     link: flags.get('link') === 'true',
-    others: [...flags]
-      .filter(([name, value]) => !CARRIED_OUT.has(name) && value !== 'false')
-      .map(([name]) => `--${name}`),
+    parents: flags.get('parents') === 'true',
+    excludes: repeatedFlag(raw, 'exclude'),
+    checksum: flags.get('checksum') ?? null,
+    keepGitDir: flags.get('keep-git-dir') === 'true',
+    unpack: unpack === undefined ? null : unpack === 'true',
   }
 }

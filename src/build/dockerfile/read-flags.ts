@@ -28,6 +28,10 @@ export function readFlags(
   return found
 }
 
+/** All values of a flag that may stand several times, in order. */
+export const repeatedFlag = ({ flags }: Pick<Flagged, 'flags'>, name: string): readonly string[] =>
+  flags.flatMap((flag) => (flag.startsWith(`--${name}=`) ? flag.slice(name.length + 3) : []))
+
 function switchValue(raw: Flagged, name: string, value: string): string {
   if (value === '' || value === 'true') return 'true'
   if (value === 'false') return 'false'

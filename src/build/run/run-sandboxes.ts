@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Report } from '../../model/event.ts'
+import { type AddOptions, AddSources } from '../add/add-sources.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import type { BuildRequest } from '../builder.ts'
 import { CacheFolders } from './kept/cache-folders.ts'
@@ -49,6 +50,11 @@ export class RunSandboxes {
     } finally {
       this.#builds -= 1
     }
+  }
+
+  /** What ADD takes from elsewhere; `own`: a folder of the build's own. */
+  adds(options: AddOptions, own: () => Promise<string>): AddSources {
+    return new AddSources(options, { keep: (name) => join(this.#folder, name), work: join(this.#folder, 'work'), own })
   }
 
   steps(request: BuildRequest, contents: SpooledContents, report: Report): RunSteps {

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 /** A cache mount that no RUN used for so long is forgotten. */
 const CACHE_MS = 30 * 24 * 3600_000
 
+/** What is kept between builds: results of RUNs, unpacked layers, archives and downloads of ADD. */
+const KINDS = ['runs', 'lowers', 'archives', 'downloads']
+
 interface Kept {
   readonly path: string
   readonly bytes: number
@@ -19,7 +22,7 @@ export async function pruneSandboxes(
   mostBytes: number,
   remove: (path: string) => Promise<void>,
 ): Promise<void> {
-  const kept = [...(await list(join(folder, 'runs'))), ...(await list(join(folder, 'lowers')))]
+  const kept = (await Promise.all(KINDS.map((kind) => list(join(folder, kind))))).flat()
   let total = kept.reduce((sum, { bytes }) => sum + bytes, 0)
   for (const { path, bytes } of kept.sort((a, b) => a.usedMs - b.usedMs)) {
     if (total <= mostBytes) break

@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { DeployError } from '../../../model/failure.ts'
-import { addressClass } from '../address-class.ts'
+import { addressClass } from '../../../os/address-class.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,4 +1,4 @@
-import { type Place, syntaxError } from './dockerfile/place.ts'
+import { type Place, syntaxError } from '../dockerfile/place.ts'
 
 export interface Owner {
   readonly uid: number
@@ -45,10 +45,4 @@ function unknown(what: string, name: string, file: string, place: Place) {
     `the image has no ${what} ${JSON.stringify(name)}`,
     `Add it to /${file} of the image, or write its number.`,
   )
-}
-
-/** Permission bits of `--chmod`, in octal. Throws DOCKERFILE_SYNTAX. */
-export function readMode(text: string, place: Place): number {
-  if (/^0?[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8)
-  throw syntaxError(place, `--chmod=${text} is no octal mode`, 'Write --chmod=755, or 0644.')
 }
