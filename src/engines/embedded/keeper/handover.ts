@@ -73,7 +73,8 @@ export async function takeOver(channel: NodeJS.Process): Promise<Inheritance | n
     channel.on('message', take)
     // Who is killed in the middle has let go as well: what it did not hand over is lost with it.
     channel.once('disconnect', () => resolve(false))
-    channel.send?.({ kind: 'ready' })
+    // A channel that is closed already says so by itself.
+    channel.send?.({ kind: 'ready' }, undefined, {}, () => {})
   })
   if (isRouter) return { sockets, secrets, router: channel }
   if (channel.connected) channel.disconnect()

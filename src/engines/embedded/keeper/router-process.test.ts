@@ -142,6 +142,23 @@ describe('keeper and the userland router under load', { timeout: 90_000 }, () =>
     await vi.waitFor(() => expect(ask(listen)).rejects.toThrow('ECONNREFUSED'), DEADLINE)
   })
 
+  it('has the sockets of a router that was just starting when the keeper was killed', async () => {
+    const { keeper, whole } = await published()
+    for (let round = 0; round < 2; round++) {
+      const { keeperPid, routerPid } = await whole()
+      process.kill(routerPid, 'SIGKILL')
+      await vi.waitFor(
+        async () => {
+          const now = await keeper.request<KeeperStatus>({ kind: 'status' })
+          expect([null, routerPid]).not.toContain(now.routerPid)
+        },
+        { ...DEADLINE, interval: 1 },
+      )
+      process.kill(keeperPid, 'SIGKILL')
+      await whole()
+    }
+  })
+
   it('comes back with a router that serves when both are killed at once', async () => {
     const { listen, whole } = await published()
     const { keeperPid, routerPid } = await whole()

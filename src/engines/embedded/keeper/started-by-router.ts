@@ -1,12 +1,16 @@
 import { join } from 'node:path'
+import { backoff } from '../../../lib/backoff.ts'
 import { failureError, type FailureReport } from '../../../model/failure.ts'
 import { type KeepAnswer, type KeepRequest, ROUTER_CHANNEL_VERSION } from '../../../model/router-channel.ts'
 import { connectLines, type LineClient, LineFailure } from '../../../os/line-socket.ts'
-import { isAlive } from '../../../os/process-identity.ts'
+import { isAlive, type ProcessIdentity } from '../../../os/process-identity.ts'
+import { systemClock } from '../../../os/system-clock.ts'
 import { keeperLog } from './handover.ts'
 import type { Ledger } from './ledger.ts'
 
 const CONNECT_TIMEOUT_MS = 2000
+/** Node starts within it also on a machine that is very busy. */
+const REACH_TIMEOUT_MS = 5000
 const START_TIMEOUT_MS = 20_000
 
 /**
@@ -20,10 +24,7 @@ export async function startedByRouter(
   complain: (thrown: unknown) => void,
 ): Promise<boolean> {
   const known = ledger.router()
-  if (known === null || !isAlive(known)) return false
-  const router = await connectLines(join(folder, 'router.sock'), ROUTER_CHANNEL_VERSION, CONNECT_TIMEOUT_MS).catch(
-    () => null,
-  )
+  const router = known === null ? null : await reached(known, join(folder, 'router.sock'))
   if (router === null) return false
   try {
     const isStarted = await asked(router, folder)
@@ -36,6 +37,20 @@ export async function startedByRouter(
     // This tells the router that the ledger is free.
     router.close()
   }
+}
+
+/** A router that its keeper started just before it was killed is not there at once. null: it is gone, or does not answer. */
+async function reached(router: ProcessIdentity, socket: string): Promise<LineClient | null> {
+  const deadline = systemClock.monotonic() + REACH_TIMEOUT_MS
+  for (const delay of backoff(5, 50)) {
+    if (!isAlive(router) || systemClock.monotonic() > deadline) return null
+    try {
+      return await connectLines(socket, ROUTER_CHANNEL_VERSION, CONNECT_TIMEOUT_MS)
+    } catch {
+      await systemClock.sleep(delay, new AbortController().signal)
+    }
+  }
+  return null
 }
 
 async function asked(router: LineClient, folder: string): Promise<boolean> {
