@@ -49,6 +49,8 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.runEnv': { by: 'main', as: /runEnv/ },
   'build.artifact': { noEffect: 'names the file that the engine tomcat ships; this engine ships the image' },
   'build.compression': deploy(/build\.compression/),
+  'build.unpack.*': deploy(/build\.unpack/),
+  'build.split': build(/'java'/),
   'build.watch': {
     noEffect: 'narrows deploy --changed-since, which comes with root files; every other deploy takes the app',
   },

@@ -27,6 +27,8 @@ describe('defaults', () => {
         runEnv: [],
         artifact: null,
         compression: 'gzip',
+        unpack: {},
+        split: null,
         watch: [],
       },
       image: null,

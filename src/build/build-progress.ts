@@ -9,6 +9,7 @@ export class BuildProgress {
   readonly #numbered = new Map<Instruction, { readonly stage: string; readonly step: number }>()
   readonly #startedMs = performance.now()
   readonly #ran = new Set<Instruction>()
+  readonly #done = new Map<Instruction, { readonly layers: number; readonly cached: boolean }>()
   #layers: readonly Instruction[] = []
 
   constructor(stages: readonly Stage[], report: Report) {
@@ -31,7 +32,13 @@ export class BuildProgress {
   /** The layer of that index of the target is packed, or was found. */
   layerDone(index: number, cached: boolean): void {
     const instruction = this.#layers[index]
-    if (instruction !== undefined && !this.#ran.has(instruction)) this.#tell(instruction, cached)
+    if (instruction === undefined || this.#ran.has(instruction)) return
+    // One that makes several layers is told with the last of them.
+    const done = this.#done.get(instruction) ?? { layers: 0, cached: true }
+    const now = { layers: done.layers + 1, cached: done.cached && cached }
+    this.#done.set(instruction, now)
+    const all = this.#layers.filter((one) => one === instruction).length
+    if (now.layers === all) this.#tell(instruction, now.cached)
   }
 
   /** A RUN has ended, or was found in the cache: told at once, with its own time. */

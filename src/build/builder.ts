@@ -40,6 +40,8 @@ export interface BuildRequest {
   readonly bases: NamedImages
   /** Of the layers that are made; those of base images stay as they are. Default gzip. */
   readonly compression?: LayerCompression
+  /** 'java': what COPY takes of an unpacked jar or WAR becomes layers by how often it changes. Default: one layer each. */
+  readonly split?: 'java' | null
   readonly destination: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
 }
 

@@ -391,6 +391,38 @@ describe('settings', () => {
   })
 })
 
+describe('split: java', () => {
+  const files = {
+    Dockerfile: 'FROM scratch\nWORKDIR /app\nCOPY war .\nCMD ["run"]\n',
+    'war/WEB-INF/lib/spring.jar': 'S'.repeat(5000),
+    'war/WEB-INF/classes/A.class': 'one',
+    'war/index.jsp': 'hello',
+  }
+
+  it('has the same files in layers by how often they change; a change of code sends only code', async () => {
+    await using build = await aBuild(files)
+    const whole = await build.image({ destination: { store: build.store, repository: 'whole', tags: [] } })
+    const { files: split, layers, config } = await build.image({ split: 'java' })
+    expect(split).toEqual(whole.files)
+    expect(layers.slice(1)).toEqual([
+      ['app/WEB-INF', 'app/WEB-INF/lib', 'app/WEB-INF/lib/spring.jar'],
+      ['app/index.jsp'],
+      ['app/WEB-INF/classes', 'app/WEB-INF/classes/A.class'],
+    ])
+    expect(config.history?.filter(({ empty_layer }) => empty_layer !== true)).toHaveLength(layers.length)
+    expect(config.history?.map(({ comment }) => comment)).toEqual([
+      'naru',
+      ...['dependencies', 'resources', 'classes'].map((part) => `naru: ${part}`),
+      'naru',
+    ])
+    await build.write({ 'war/WEB-INF/classes/A.class': 'two' })
+    const { layers: again, happenings } = await build.run({ split: 'java' })
+    expect(again.map(({ cached }) => cached)).toEqual([true, true, true, false])
+    const told = happenings.filter((one) => one.kind === 'build' && one.instruction === 'COPY war .')
+    expect(told).toMatchObject([{ cached: false }])
+  })
+})
+
 describe('base images', () => {
   it('are read from the store: files, links in paths, settings, triggers', async () => {
     await using build = await aBuild({

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { ImageConfig } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import { systemClock } from '../os/system-clock.ts'
 import type { AddOptions, AddSources } from './add/add-sources.ts'
@@ -7,12 +6,15 @@ import type { Builder, BuildRequest, BuildResult } from './builder.ts'
 import { type BuildContext, openContext } from './context/build-context.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
 import type { StageImage } from './evaluate-stage.ts'
+import type { FileEntry } from './image/file-entry.ts'
 import { LayerCache } from './image/layer-cache.ts'
 import { BaseImages } from './base/base-images.ts'
 import { SpooledContents } from './base/layer-content.ts'
-import { type PlannedImage, publishImage } from './image/publish-image.ts'
+import { publishImage } from './image/publish-image.ts'
+import { splitRecords } from './java/split-records.ts'
 import { BuildProgress } from './build-progress.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
+import { plannedImage } from './planned-image.ts'
 import { hostPlatform } from './platform.ts'
 import { RunSandboxes, type SandboxOptions } from './run/run-sandboxes.ts'
 import { StageBuilder } from './stage-builder.ts'
@@ -80,7 +82,11 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
     signal,
   )
   builder.begin(stages)
-  const image = await evaluateAll(stages, builder, progress)
+  const evaluated = await evaluateAll(stages, builder)
+  const read = (entry: FileEntry) => builder.readText(entry)
+  const records = request.split === 'java' ? await splitRecords(evaluated.records, read) : evaluated.records
+  const image = { ...evaluated, records }
+  progress.evaluated(records)
   const unused = args.unused
   if (unused.length > 0) report({ kind: 'note', message: `no ARG takes the build arguments ${unused.join(', ')}` })
   const published = await publishImage(
@@ -99,52 +105,12 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   return { ...published, images: bases.used }
 }
 
-async function evaluateAll(
-  stages: readonly Stage[],
-  builder: StageBuilder,
-  progress: BuildProgress,
-): Promise<StageImage> {
+async function evaluateAll(stages: readonly Stage[], builder: StageBuilder): Promise<StageImage> {
   const [first, ...others] = stages
   if (first === undefined) throw new Error('a target is always needed')
   let image = await builder.evaluate(first)
   for (const stage of others) {
     image = await builder.evaluate(stage)
   }
-  progress.evaluated(image.records)
   return image
 }
-
-/** Everything of the image but the digests of its layers. */
-function plannedImage(image: StageImage, epochSeconds: number): PlannedImage {
-  const created = new Date(epochSeconds * 1000).toISOString().replace('.000Z', 'Z')
-  const { os, architecture, variant } = image.platform
-  const config: Omit<ImageConfig, 'rootfs'> = {
-    created,
-    ...(image.author === null ? {} : { author: image.author }),
-    architecture,
-    os,
-    ...(variant === undefined ? {} : { variant }),
-    config: image.settings,
-    history: [
-      ...image.baseHistory,
-      ...image.records.map(({ instruction, layer }) => ({
-        created,
-        created_by: instruction.text,
-        comment: 'naru',
-        ...(layer === null ? { empty_layer: true } : {}),
-      })),
-    ],
-  }
-  return {
-    base: image.base,
-    layers: image.records.flatMap(({ layer }) => layer ?? []),
-    config,
-    annotations: baseAnnotations(image),
-  }
-}
-
-/** What the image stands on, by the annotations of the OCI image specification (annotations.md). */
-const baseAnnotations = ({ from }: StageImage): Readonly<Record<string, string>> =>
-  from === null
-    ? {}
-    : { 'org.opencontainers.image.base.digest': from.digest, 'org.opencontainers.image.base.name': from.name }

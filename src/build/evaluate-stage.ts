@@ -23,6 +23,8 @@ export interface Record {
   readonly layer: Added | null
   /** The folder that a RUN left, whose layer this is; null: no RUN made it. */
   readonly upper: string | null
+  /** Name of the part, where a layer was split by how often its files change (build/java). */
+  readonly part?: string
 }
 
 /** An image as far as a stage has come: what it stands on, and what its instructions add. Nothing of it is packed yet. */

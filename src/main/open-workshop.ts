@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { unpackArchives } from '../build/archive/unpack-archives.ts'
 import { dockerfileBuilder } from '../build/dockerfile-builder.ts'
 import { runHostCommand } from '../build/host-command.ts'
 import { hostPlatform } from '../build/platform.ts'
@@ -45,6 +46,7 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
       }
       return runHostCommand(command, report, signal)
     },
+    unpackArchives,
     async workTree(operation) {
       const path = join(paths.work, operation)
       await mkdir(path, { recursive: true, mode: 0o700 })

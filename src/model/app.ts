@@ -99,6 +99,10 @@ export interface BuildSettings {
   readonly runEnv: readonly string[]
   readonly artifact: string | null
   readonly compression: LayerCompression
+  /** Zip files of the tree → new folders that they are unpacked to before the image; both from the repository's root. */
+  readonly unpack: Readonly<Record<string, string>>
+  /** Whether COPY's layers are split by how often their files change. */
+  readonly split: 'java' | null
   readonly watch: readonly string[]
 }
 

@@ -38,15 +38,23 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
     runEnv: settings.take(['build', 'runEnv'], build.runEnv, []),
     artifact: settings.take(['build', 'artifact'], build.artifact, null),
     compression: settings.take(['build', 'compression'], build.compression, 'gzip'),
+    unpack: Object.fromEntries(
+      Object.entries(settings.take(['build', 'unpack'], build.unpack, {})).map(([archive, to]) => [
+        joinPath(folder, archive),
+        joinPath(folder, to),
+      ]),
+    ),
+    split: settings.take(['build', 'split'], build.split, null),
     watch: settings.take(['build', 'watch'], build.watch, []),
   }
 }
 
 /** Paths of `build` that leave the repository. */
 export function buildProblems({ file, root }: Resolving, folder: string): readonly Problem[] {
-  return (['context', 'dockerfile'] as const).flatMap((key) => {
-    const written = file.build?.[key]
-    if (written === undefined || isWithin(folder, written)) return []
+  const unpacked = Object.entries(file.build?.unpack ?? {}).flat()
+  const written = { context: [file.build?.context], dockerfile: [file.build?.dockerfile], unpack: unpacked }
+  return Object.entries(written).flatMap(([key, paths]) => {
+    if (paths.every((path) => path === undefined || isWithin(folder, path))) return []
     return [
       {
         place: nearestNode(root, ['build', key]).place,

@@ -32,6 +32,14 @@ export const buildSchema = z
       .enum(['gzip', 'zstd'], { error: 'gzip or zstd' })
       .optional()
       .describe('Of layers; default gzip. zstd: for Docker 23, containerd 1.5 and newer'),
+    unpack: z
+      .record(relativePath, relativePath)
+      .optional()
+      .describe('Jars and WARs (target/*.war) → new folders that they are unpacked to, after `run`, for COPY'),
+    split: z
+      .enum(['java'], { error: 'java' })
+      .optional()
+      .describe('COPY of an unpacked jar or WAR becomes layers by how often they change'),
     watch: z.array(text('a pattern')).optional().describe('What makes this app change (monorepos)'),
   })
   .describe('How the code becomes an image')

@@ -56,6 +56,7 @@ export async function buildArtifact(
           report,
           signal,
         )
+      await workshop.unpackArchives(tree.path, build.unpack, report, signal)
       const result = await buildImage(workshop, found, build, tree.path, extras, report, signal)
       if (app.image !== null) await workshop.exportImage(app.app, result.artifact, app.image, report, signal)
       return { repository: app.app, artifact: result.artifact, images: result.images }
@@ -83,6 +84,7 @@ async function buildImage(
         dockerfile: build.dockerfile,
         target: build.target,
         compression: build.compression,
+        split: build.split,
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
         epochSeconds: Math.floor(source.committedAtMs / 1000),

@@ -29,6 +29,13 @@ export interface Workshop {
     report: Report,
     signal: AbortSignal,
   ): Promise<void>
+  /** Unpacks jars and WARs of the work tree into new folders of it: `build.unpack`. */
+  unpackArchives(
+    tree: string,
+    archives: Readonly<Record<string, string>>,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<void>
   /** An empty folder for one operation's work tree; whoever takes it removes it. */
   workTree(operation: string): Promise<{ readonly path: string; remove(): Promise<void> }>
   /** Images by name, for one build or deploy; `close` ends connections. */
