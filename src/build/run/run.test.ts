@@ -6,6 +6,8 @@ import { aBusyboxBuild, failure, hasBusybox } from './testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
 const hasRunc = ['/usr/sbin/runc', '/usr/bin/runc'].some((path) => existsSync(path))
+/** Where CVE-2024-21626 looked for what a runtime has open. */
+const descriptors = [3, 7, 8, 9].map((fd) => `/proc/self/fd/${fd}`)
 const lines = (...all: readonly string[]) => `${['FROM busybox:1', ...all].join('\n')}\n`
 
 const KINDS: readonly (readonly [string, SandboxOptions, boolean])[] = [
@@ -102,6 +104,27 @@ describe.each(KINDS)('RUN %s (needs root, busybox and the runtime)', (_name, opt
         options,
       )
       expect((await failure(build)).message).toContain('cannot be the folder of a RUN')
+    },
+  )
+
+  it.skipIf(!here).each(['/proc/1/root', '/proc/self/root', '/proc/1/cwd', ...descriptors])(
+    'does not reach the machine by a link of a mount to %s',
+    async (target) => {
+      await using build = await aBusyboxBuild(
+        {
+          // What the image has there must not make it look as if that was meant.
+          Dockerfile: lines(
+            `COPY own ${target}/`,
+            'WORKDIR /m/link',
+            'RUN --mount=target=/m ls -d boot etc/os-release ../etc/os-release > /out; true',
+          ),
+          own: '',
+          link: { link: target },
+        },
+        options,
+      )
+      const { files } = await build.image().catch((failed: Error) => ({ files: { out: failed.message } }))
+      expect(files.out).toMatch(/cannot be the folder of a RUN|cannot chdir to|^f 644 0:0 $/)
     },
   )
 

@@ -1,4 +1,4 @@
-/** What `enter.mjs` does in new namespaces; a file in the work folder of a RUN. It holds no secret. */
+/** What `enter.cjs` does in new namespaces; a file in the work folder of a RUN. It holds no secret. */
 export interface EnterSpec {
   /** The mount program, and the folder in which it runs: the layers of the overlay are named relative to it. */
   readonly mount: string
@@ -8,9 +8,10 @@ export interface EnterSpec {
   /** Moved over `/`, so that nothing of the machine is left to climb to; null: an OCI runtime changes the root. */
   readonly newRoot: string | null
   readonly hostname: string
-  /** Where the layers are put together, and the folder of the command in it. */
-  readonly root: string
+  /** The folder of the command, for people. */
   readonly cwd: string
+  /** Ends with 126 where the folder of the command is one of the sandbox; null: where it leads is found inside of it only. */
+  readonly check: readonly string[] | null
   /** Becomes memory: secrets, and the bundle of an OCI runtime with its state. */
   readonly privateFolder: string
   /** config.json of an OCI bundle without its variables; null: no runtime is used. */
@@ -19,11 +20,11 @@ export interface EnterSpec {
   readonly own: Readonly<Record<string, string>>
   /** The environment of the command, without secrets. */
   readonly env: Readonly<Record<string, string>>
-  /** What it becomes: absolute path and arguments; `--wd` stands for that folder, links followed. */
+  /** What it becomes: absolute path and arguments. */
   readonly chain: readonly string[]
 }
 
-/** What `enter.mjs` is told by stdin, and nobody else. */
+/** What `enter.cjs` is told by stdin, and nobody else. */
 export interface EnterSecrets {
   readonly files: readonly {
     readonly name: string

@@ -19,7 +19,7 @@ export interface SandboxMounts {
   readonly userNamespace: boolean
   /** A folder with the mount points of /dev. */
   readonly devices: string
-  /** /proc of these namespaces; false: an OCI runtime makes its own. */
+  /** /proc of these namespaces; false: an OCI runtime makes its own, and it is empty until then, whatever an image has there. */
   readonly proc: boolean
   readonly bound: readonly Bound[]
 }
@@ -60,7 +60,7 @@ export function sandboxMounts(of: SandboxMounts, exists: (path: string) => boole
     mount('mqueue', 'dev/mqueue', 'mqueue', ['nosuid', 'nodev', 'noexec']),
     // Of another user's network a user namespace may show nothing.
     ...(of.userNamespace ? [] : [mount('sysfs', 'sys', 'sysfs', ['nosuid', 'nodev', 'noexec', 'ro'])]),
-    ...(of.proc ? procMounts(mount, bind, exists) : []),
+    ...(of.proc ? procMounts(mount, bind, exists) : [mount('none', 'proc', 'tmpfs', ['ro', 'size=0'])]),
     ...[...of.bound].sort((a, b) => (a.target < b.target ? -1 : 1)).map((one) => boundMount(one, of)),
   ]
 }

@@ -11,7 +11,7 @@ import type { Privileges } from './privileges.ts'
 import type { PreparedMounts } from '../run/run-mounts.ts'
 import type { RunStep } from '../run/run-step.ts'
 import type { RunUser } from '../run/run-user.ts'
-import { commandChain, namespaces } from './sandbox-command.ts'
+import { commandChain, folderCheck, namespaces } from './sandbox-command.ts'
 import { type Bound, sandboxMounts } from './sandbox-mounts.ts'
 import { TOOL_ENV, tool } from './tools.ts'
 import type { WorkFolder } from './work-folder.ts'
@@ -38,7 +38,7 @@ export interface Ended {
   readonly timedOut: boolean
 }
 
-const ENTER = join(import.meta.dirname, 'enter.mjs')
+const ENTER = join(import.meta.dirname, 'enter.cjs')
 const HOSTNAME = 'naru-build'
 const NOT_MOUNTED = 125
 
@@ -84,7 +84,6 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
     mountsFrom: work.path,
     mountTable: work.at('mounts'),
     hostname: HOSTNAME,
-    root,
     cwd: step.cwd,
     privateFolder: work.at('private'),
     own: TOOL_ENV,
@@ -92,14 +91,14 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
   }
   const { args, cwd, network } = step
   if (runtime === null) {
-    const chain = commandChain(privileges.tools, user, args)
-    return { ...frame, newRoot: root, bundle: null, chain }
+    const chain = commandChain(privileges.tools, user, cwd, args)
+    return { ...frame, newRoot: root, check: null, bundle: null, chain }
   }
   const id = basename(work.path)
   const bundle = ociBundle({ root, devices: `${root}/dev`, id, user, cwd, args, network, hostname: HOSTNAME })
   const state = `${frame.privateFolder}/state`
   const chain = [runtime, '--root', state, 'run', '--no-new-keyring', '--bundle', frame.privateFolder, id]
-  return { ...frame, newRoot: null, bundle, chain }
+  return { ...frame, newRoot: null, check: folderCheck(privileges.tools, root, cwd), bundle, chain }
 }
 
 /** Name lookup as the machine has it, and a name for the sandbox itself; never part of the layer. */

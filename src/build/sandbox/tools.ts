@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
 
 /** Programs of this machine that make sandboxes. All but the last three are of util-linux, GNU tar, coreutils and findutils. */
-const NAMES = ['unshare', 'setpriv', 'nsenter', 'mount', 'tar', 'touch', 'xargs', 'newuidmap', 'runc', 'crun'] as const
+const NAMES = ['unshare', 'setpriv', 'mount', 'tar', 'touch', 'xargs', 'newuidmap', 'runc', 'crun'] as const
 export type ToolName = (typeof NAMES)[number]
 export type Tools = Readonly<Record<ToolName, string | null>>
 

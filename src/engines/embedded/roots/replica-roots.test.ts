@@ -1,5 +1,16 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -13,6 +24,7 @@ import { openReplicaRoots } from './replica-roots.ts'
 import { aBusyboxRelease, CraftedStore, hasBusybox, output, scope, start } from './testing.ts'
 
 const { signal } = new AbortController()
+const hasNewNsenter = spawnSync('nsenter', ['--help'], { encoding: 'utf8' }).stdout?.includes('--wdns') === true
 const isRoot = process.geteuid?.() === 0
 let scratch: string
 let id: string
@@ -117,6 +129,22 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
       expect(stdout).not.toContain('lost+found')
       expect(stdout).not.toContain('boot')
       expect(stdout).not.toContain('os-release')
+    },
+  )
+
+  it.skipIf(!hasNewNsenter)(
+    'does not reach the files of the machine in chroot by a link that it puts where its folder was (needs nsenter 2.38)',
+    async () => {
+      const roots = await open('chroot')
+      const release = aRelease({ Cmd: ['sh'], WorkingDir: '/app' })
+      await roots.launch(place(), release, signal)
+      const check = await roots.exec(place(), release, ['sh', '-c', 'busybox ls -a'], process.pid)
+      const folder = join(scratch, 'replicas', `${scope.app}.${scope.environment}.web-1-1`, 'root')
+      renameSync(join(folder, 'app'), join(folder, 'was'))
+      symlinkSync('/', join(folder, 'app'))
+      const { stdout, stderr } = await output(check)
+      expect(stdout, stderr).toContain('was')
+      expect(stdout).not.toContain('boot')
     },
   )
 

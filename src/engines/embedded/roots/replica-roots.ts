@@ -148,7 +148,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
     const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
     if (this.isolation === 'none') return this.#unrooted(folder, program, frame)
     const rooted = this.#rooted(program)
-    if (this.isolation === 'chroot') return launchInChroot(rooted, join(folder, 'root'), frame)
+    if (this.isolation === 'chroot') return launchInChroot(rooted, this.#chroot(folder), frame)
     return execInNamespaces(rooted, pid, this.isolation === 'user-namespaces')
   }
 
@@ -182,7 +182,7 @@ class EmbeddedRoots implements OpenReplicaRoots {
     const draft = await this.#draft(wanted, place, release, signal)
     const { folder, program, frame } = draft
     if (this.isolation === 'none') return this.#unrooted(folder, program, frame)
-    if (this.isolation === 'chroot') return launchInChroot(this.#rooted(program), join(folder, 'root'), frame)
+    if (this.isolation === 'chroot') return launchInChroot(this.#rooted(program), this.#chroot(folder), frame)
     return this.#inNamespaces(draft, place)
   }
 
@@ -288,6 +288,10 @@ class EmbeddedRoots implements OpenReplicaRoots {
 
   #rooted({ user, cwd, program, args, env, envProgram }: ReplicaProgram): RootedProgram {
     return { tools: this.#parts.tools, user, cwd, command: [program.inside, ...args], env, envProgram }
+  }
+
+  #chroot(folder: string): Parameters<typeof launchInChroot>[1] {
+    return { root: join(folder, 'root'), by: this.#parts.found.entrance }
   }
 
   /** The image as a running replica sees it, as far as the program is concerned. */

@@ -12,17 +12,20 @@ const BOUNDING = `--bounding-set=-all,${KEPT.split(',')
   .map((name) => `+${name}`)
   .join(',')}`
 
+/**
+ * What changes root and working directory. `unshare` and `nsenter` open the folder after they have changed the root, so that links of the
+ * image lead nowhere else; Docker's seccomp profile forbids the first one's unshare(2). `old-nsenter`, of util-linux before 2.38, opens it
+ * before, as this machine sees it: a replica that swaps its folder for a link between our look and the start of a check can be beside it.
+ */
+export type Entrance = 'unshare' | 'nsenter' | 'old-nsenter'
+
 export interface ChainEnd {
   readonly tools: Tools
   /** Folder on this machine (or relative, in the right working directory). */
   readonly root: string
   /** The working directory, absolute inside the root. */
   readonly cwd: string
-  /**
-   * Whether unshare(2) may be called, which changes the working directory after the root: links of the image lead nowhere else.
-   * Docker's seccomp profile forbids it; nsenter, which is used then, opens the folder first, as this machine sees it.
-   */
-  readonly mayUnshare: boolean
+  readonly by: Entrance
   /** null: the ids are what they are (a user namespace of one id). */
   readonly user: ProcessUser | null
   /** Program inside the root, and its arguments. */
@@ -30,7 +33,7 @@ export interface ChainEnd {
 }
 
 /** Drops what the program may not have, changes root, working directory and user, and becomes the program: each replaces the one before. */
-export function enterChain({ tools, root, cwd, mayUnshare, user, command }: ChainEnd): string[] {
+export function enterChain({ tools, root, cwd, by, user, command }: ChainEnd): string[] {
   const groups =
     user === null
       ? []
@@ -40,10 +43,14 @@ export function enterChain({ tools, root, cwd, mayUnshare, user, command }: Chai
           ...(user.groups.length === 0 ? ['--clear-groups'] : ['--groups', user.groups.join(',')]),
         ]
   const become = user === null || user.uid === 0 ? [] : ['--setuid', `${user.uid}`]
-  const enter = mayUnshare
-    ? [tool(tools, 'unshare'), `--root=${root}`, `--wd=${cwd}`]
-    : [tool(tools, 'nsenter'), `--root=${root}`, `--wd=${root}${cwd}`]
+  const program = tool(tools, by === 'unshare' ? 'unshare' : 'nsenter')
+  const enter = [program, `--root=${root}`, workingDirectory(by, root, cwd)]
   return [tool(tools, 'setpriv'), ...groups, BOUNDING, '--', ...enter, ...become, '--', ...command]
+}
+
+function workingDirectory(by: Entrance, root: string, cwd: string): string {
+  if (by === 'unshare') return `--wd=${cwd}`
+  return by === 'nsenter' ? `--wdns=${cwd}` : `--wd=${root}${cwd}`
 }
 
 /** The path of a tool that the isolation was found to work with. Throws ISOLATION_UNAVAILABLE when it is gone. */

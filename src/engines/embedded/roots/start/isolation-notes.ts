@@ -17,7 +17,10 @@ const LEVELS = {
 } as const
 
 /** What a person should know of how replicas run here, a sentence each. */
-export function isolationNotes({ isolation, overlay }: FoundIsolation, facts: IsolationFacts): readonly string[] {
+export function isolationNotes(
+  { isolation, overlay, entrance }: FoundIsolation,
+  facts: IsolationFacts,
+): readonly string[] {
   const missing = (['memory', 'cpu'] as const).filter((name) => !facts.limits.includes(name))
   return [
     LEVELS[isolation],
@@ -26,6 +29,9 @@ export function isolationNotes({ isolation, overlay }: FoundIsolation, facts: Is
       ? []
       : ['overlays do not work in the data folder: each replica has a copy of its image']),
     ...(isolation === 'chroot' && !facts.nodes ? ['device nodes cannot be made here: /dev has only null'] : []),
+    ...(entrance === 'old-nsenter'
+      ? ['nsenter is older than 2.38: a check of kind run may stand beside the root of a replica that swaps its folder']
+      : []),
     ...(facts.secretsInMemory && (isolation === 'namespaces' || isolation === 'user-namespaces')
       ? []
       : ['files of secrets lie on the disk while a replica runs']),

@@ -4,6 +4,7 @@ import { DeployError } from '../../../../model/failure.ts'
 import { ProgramNotStarted, run } from '../../../../os/run.ts'
 import { readOnlyProc } from '../../../../os/proc-guard.ts'
 import type { Isolation } from '../../launch.ts'
+import type { Entrance } from './enter-chain.ts'
 import { DEVICES, mountTable } from './enter-spec.ts'
 import { removeTree } from '../layers/remove-tree.ts'
 import {
@@ -20,9 +21,13 @@ export interface FoundIsolation {
   readonly isolation: Isolation
   /** Whether roots can be overlays of shared layers; else each replica has a copy. */
   readonly overlay: boolean
+  /** How programs enter a root in `chroot`; elsewhere by unshare. */
+  readonly entrance: Entrance
   /** Why each stronger level was not taken, the strongest first. */
   readonly why: readonly string[]
 }
+
+type Works = Pick<FoundIsolation, 'overlay' | 'entrance'>
 
 export interface IsolationSearch {
   /** A folder on the file system of the layers and replicas. */
@@ -50,19 +55,16 @@ export async function findIsolation(search: IsolationSearch): Promise<FoundIsola
   })
 }
 
-/** Whether overlays work at this level, or why the level itself does not. */
-async function tryLevel(
-  isolation: Isolation,
-  search: IsolationSearch,
-): Promise<{ readonly overlay: boolean } | string> {
+/** How it works at this level, or why it does not. */
+async function tryLevel(isolation: Isolation, search: IsolationSearch): Promise<Works | string> {
   const root = process.geteuid?.() === 0
-  if (isolation === 'none') return { overlay: false }
+  if (isolation === 'none') return { overlay: false, entrance: 'unshare' }
   if (isolation !== 'user-namespaces' && !root) return 'needs root'
   if (isolation === 'user-namespaces' && root && search.forced === null) return 'is for ordinary users'
-  if (isolation === 'chroot') return (await tryChroot(search)) ?? { overlay: false }
+  if (isolation === 'chroot') return tryChroot(search)
   const user = isolation === 'user-namespaces'
-  if ((await tryNamespaces(search, user, true)) === null) return { overlay: true }
-  return (await tryNamespaces(search, user, false)) ?? { overlay: false }
+  if ((await tryNamespaces(search, user, true)) === null) return { overlay: true, entrance: 'unshare' }
+  return (await tryNamespaces(search, user, false)) ?? { overlay: false, entrance: 'unshare' }
 }
 
 const FRAME: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
@@ -105,10 +107,13 @@ function tryNamespaces(search: IsolationSearch, userNamespace: boolean, overlay:
   })
 }
 
-function tryChroot(search: IsolationSearch): Promise<string | null> {
-  return inProbeFolder(search, (folder) =>
-    attempt(launchInChroot(probeProgram(search.tools), join(folder, 'root'), FRAME), search.signal),
-  )
+async function tryChroot(search: IsolationSearch): Promise<Works | string> {
+  const tried = (by: Entrance) =>
+    inProbeFolder(search, (folder) =>
+      attempt(launchInChroot(probeProgram(search.tools), { root: join(folder, 'root'), by }, FRAME), search.signal),
+    )
+  if ((await tried('nsenter')) === null) return { overlay: false, entrance: 'nsenter' }
+  return (await tried('old-nsenter')) ?? { overlay: false, entrance: 'old-nsenter' }
 }
 
 async function inProbeFolder(

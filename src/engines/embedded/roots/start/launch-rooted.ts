@@ -1,5 +1,5 @@
 import type { Launch } from '../../launch.ts'
-import { enterChain, splitEnvironment, tool } from './enter-chain.ts'
+import { type Entrance, enterChain, splitEnvironment, tool } from './enter-chain.ts'
 import type { EnterSpec } from './enter-spec.ts'
 import type { ProcessUser } from '../image/process-user.ts'
 import { TOOL_ENV, type Tools } from './tools.ts'
@@ -42,7 +42,7 @@ export function launchInNamespaces(
 ): { readonly launch: Launch; readonly spec: EnterSpec } {
   const { env, command } = insideCommand(program)
   const user = place.userNamespace ? null : program.user
-  const chain = enterChain({ tools: program.tools, root: '.', cwd: program.cwd, mayUnshare: true, user, command })
+  const chain = enterChain({ tools: program.tools, root: '.', cwd: program.cwd, by: 'unshare', user, command })
   const spec: EnterSpec = {
     mount: tool(program.tools, 'mount'),
     mountsFrom: place.layers,
@@ -81,13 +81,17 @@ const namespaces = (user: boolean): string[] => [
 ]
 
 /** `setpriv … nsenter --root … program` into a folder that is the replica's own: one process from the first instruction. */
-export function launchInChroot(program: RootedProgram, root: string, frame: LaunchFrame): Launch {
+export function launchInChroot(
+  program: RootedProgram,
+  { root, by }: { readonly root: string; readonly by: Entrance },
+  frame: LaunchFrame,
+): Launch {
   const { env, command } = insideCommand(program)
   const [first = '', ...args] = enterChain({
     tools: program.tools,
     root,
     cwd: program.cwd,
-    mayUnshare: false,
+    by,
     user: program.user,
     command,
   })
@@ -117,7 +121,7 @@ export function execInNamespaces(program: RootedProgram, pid: number, userNamesp
     '--ipc',
     '--uts',
   ]
-  const chain = enterChain({ tools: program.tools, root, cwd: program.cwd, mayUnshare: true, user, command })
+  const chain = enterChain({ tools: program.tools, root, cwd: program.cwd, by: 'unshare', user, command })
   const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
   const rest = { env, cwd: '/', uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
   return { ...frame, ...rest, program: tool(program.tools, 'nsenter'), args: [...into, '--', ...chain] }

@@ -44,14 +44,14 @@ describe('a launch', () => {
     expect(words(spec.chain)).toBe('/u/setpriv --bounding-set=… -- /u/unshare --root=. --wd=/app -- /bin/node a b')
   })
 
-  it('in chroot is one process, and root stays root', () => {
-    const launch = launchInChroot(
-      { ...program, user: { uid: 0, gid: 0, groups: [], home: '/root' } },
-      '/d/r/root',
-      frame,
-    )
+  it.each([
+    ['nsenter', '/u/nsenter --root=/d/r/root --wdns=/app'],
+    ['old-nsenter', '/u/nsenter --root=/d/r/root --wd=/d/r/root/app'],
+  ] as const)('in chroot by %s is one process, and root stays root', (by, entered) => {
+    const root = { ...program, user: { uid: 0, gid: 0, groups: [], home: '/root' } }
+    const launch = launchInChroot(root, { root: '/d/r/root', by }, frame)
     expect(words([launch.program, ...launch.args])).toBe(
-      '/u/setpriv --regid 0 --clear-groups --bounding-set=… -- /u/nsenter --root=/d/r/root --wd=/d/r/root/app -- /bin/node a b',
+      `/u/setpriv --regid 0 --clear-groups --bounding-set=… -- ${entered} -- /bin/node a b`,
     )
     expect(launch.signalTo).toBe('child')
   })
@@ -168,7 +168,7 @@ it.each([
 )
 
 it('what is not limited is told', () => {
-  const found = { isolation: 'user-namespaces', overlay: true, why: [] } as const
+  const found = { isolation: 'user-namespaces', overlay: true, entrance: 'unshare', why: [] } as const
   const notes = isolationNotes(found, { limits: ['cpu'], nodes: false, secretsInMemory: true })
   expect(notes).toContain('memory is not limited here: no cgroup that this user may write')
   expect(notes.join()).not.toContain('cpu is not')
