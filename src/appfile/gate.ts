@@ -15,7 +15,7 @@ const NOT_YET: readonly Refused[] = [
   { key: 'roles.*.health.liveness', hint: 'Remove it: a replica that exits is restarted in any case.' },
   { key: 'roles.*.hosts', hint: 'Remove it: every role runs on every host of the environment.' },
   { key: 'roles.*.replicas.perHost', hint: 'Write the number of replicas in all, such as replicas: 3.' },
-  { key: 'roles.*.replicas.min', hint: 'Write a number, such as replicas: 3, and scale with: naru scale.' },
+  { key: 'roles.*.replicas.min', hint: 'Write a number, such as replicas: 3, and scale with: naru scale N.' },
 ]
 
 /** Refuses what no engine of this version honours, and keys of other engines. Throws KEY_NOT_SUPPORTED with all of them. */

@@ -2,12 +2,22 @@ import { DeployError } from './failure.ts'
 
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 
-/** DISK_FULL when that is why a write failed; otherwise what was thrown. `doing`: "writing a layer to /var/lib/naru". */
-export function diskFull(thrown: unknown, doing: string): unknown {
-  const code = (thrown as { code?: unknown } | null)?.code
+/**
+ * DISK_FULL when that is why a write failed; otherwise what was thrown. `doing`: "storing sha256:…"; `place`: the file or folder
+ * that was written to, so that its file system can be found, where neither `doing` nor what was thrown names it.
+ */
+export function diskFull(thrown: unknown, doing: string, place?: string): unknown {
+  const { code, path } = (thrown ?? {}) as { readonly code?: unknown; readonly path?: unknown }
   if (typeof code !== 'string' || !FULL.has(code)) return thrown
-  return new DeployError('DISK_FULL', `no space left while ${doing}`, {
-    hint: 'Nothing was changed. Free some space (naru image prune, df -h), then run the same command again.',
+  const where = place ?? (typeof path === 'string' ? path : null)
+  const isNamed = where === null || doing.includes(where)
+  return new DeployError('DISK_FULL', `no space left while ${doing}${isNamed ? '' : ` in ${where}`}`, {
+    hint: freeSpace(where),
     cause: thrown,
   })
 }
+
+/** What to do on a full disk: `where` is a file or folder of it. */
+export const freeSpace = (where: string | null): string =>
+  `Nothing was changed. Free some space on that file system (df -h${where === null ? '' : ` ${where}`}), then run the same command again. ` +
+  'Images go with their releases: a smaller rollout.revisionHistoryLimit keeps fewer.'

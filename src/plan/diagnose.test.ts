@@ -132,7 +132,7 @@ describe('exits', () => {
 
   it('tells the last log lines, the exit code, and the command that shows more', () => {
     expect(at(fresh({ restarts: 2, lastExit: exit({ code: 3 }) }), 100)).toMatchObject({
-      hint: 'See why with: naru logs web --revision 7.',
+      hint: 'See why with: naru logs --role web --revision 7.',
       detail: { log: 'loading\nError: no DB_URL', exitCode: 3, replica: 'web-7-2', revision: 7 },
     })
   })
@@ -231,7 +231,7 @@ describe('probes', () => {
     ['redirect', 301, 'health.readiness.path'],
     ['status', 421, 'Host header'],
     ['status', 403, 'needs no login'],
-    ['status', 500, 'naru logs web --revision 7'],
+    ['status', 500, 'naru logs --role web --revision 7'],
   ] as const)('a %s with %i has a hint of its own', (reason, status, hint) => {
     expect(at(fresh({ lastProbe: probe(reason, status) }), 500)?.hint).toContain(hint)
   })

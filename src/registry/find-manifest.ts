@@ -24,7 +24,7 @@ export async function findManifest(
   if (found !== null) return { ...found, parsed: parseManifest(found.descriptor.mediaType, found.bytes) }
   const separator = reference.includes(':') ? '@' : ':'
   throw new DeployError('IMAGE_NOT_FOUND', `there is no image ${repository}${separator}${reference}`, {
-    hint: 'Check the name and the tag; "naru image" lists what the embedded registry has.',
+    hint: 'Check the name and the tag; naru image list shows what the embedded registry has.',
     detail: { repository, reference },
   })
 }

@@ -70,7 +70,7 @@ function unusable({ app, environment, name, version }: SealBinding, why: string)
     'SECRET_KEY_UNUSABLE',
     `version ${version} of the secret ${name} (${app}/${environment}) ${why}`,
     {
-      hint: 'Put the right key file back, or set the secret again: naru secret set.',
+      hint: 'Put the right key file back, or set the secret again: naru secret set NAME.',
       detail: { name, version },
     },
   )

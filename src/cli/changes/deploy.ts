@@ -23,7 +23,7 @@ export const describeDeploy: Describe = (command, start) => {
     .option('--ref <ref>', 'branch, tag or commit (default: what is checked out)')
     .option('--image <reference>', 'an image instead of a build')
     .option('--revision <number>', 'an existing revision again', revisionNumber)
-    .option('--plan <file>', 'what naru plan --save wrote; refused when anything has changed since')
+    .option('--plan <file>', 'what naru plan --save FILE wrote; refused when anything has changed since')
   share(command, OF_APP)
   command.action((options: DeployOptions) => start(command, (session) => deploy(session, options)))
   examples(command, [

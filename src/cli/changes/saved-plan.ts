@@ -21,7 +21,7 @@ export async function readSavedPlan({ folder }: Session, path: string): Promise<
   } catch (failed) {
     throw noPlan(path, (failed as NodeJS.ErrnoException).code ?? 'no JSON', failed)
   }
-  throw noPlan(path, 'not written by naru plan --save of this version')
+  throw noPlan(path, 'not written by naru plan --save FILE of this version')
 }
 
 function isSavedPlan(read: unknown): read is SavedPlan {

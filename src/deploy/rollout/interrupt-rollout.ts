@@ -26,7 +26,7 @@ export async function interruptRollout(active: ActiveRollout, state: Environment
   const failure: FailureReport = {
     code: 'INTERRUPTED',
     message: `interrupted on the way to revision ${rollout.to}; what runs now is ${endState}`,
-    hint: 'Go on with it: naru resume. Go back: naru abort. A new naru deploy takes its place.',
+    hint: 'Go on with it: naru resume. Go back: naru abort. A new deploy takes its place: naru deploy.',
     detail: { revision: rollout.to },
   }
   stream.report({ kind: 'failure', failure })

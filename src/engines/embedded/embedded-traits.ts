@@ -26,9 +26,9 @@ export const embeddedTraits = (limits: EngineTraits['limits']): EngineTraits => 
       hint: 'Use RollingUpdate with maxSurge 100%, which brings up all new replicas first.',
     },
     { key: 'roles.*.replicas.perHost', hint: ONE_MACHINE },
-    { key: 'roles.*.replicas.min', hint: 'There is no autoscaling here: write a number, and use `naru scale`.' },
-    { key: 'roles.*.replicas.max', hint: 'There is no autoscaling here: write a number, and use `naru scale`.' },
-    { key: 'roles.*.replicas.cpu', hint: 'There is no autoscaling here: write a number, and use `naru scale`.' },
+    { key: 'roles.*.replicas.min', hint: 'There is no autoscaling here: write a number, and use `naru scale N`.' },
+    { key: 'roles.*.replicas.max', hint: 'There is no autoscaling here: write a number, and use `naru scale N`.' },
+    { key: 'roles.*.replicas.cpu', hint: 'There is no autoscaling here: write a number, and use `naru scale N`.' },
     { key: 'roles.*.hosts', hint: ONE_MACHINE },
     { key: 'health.liveness', hint: 'Replicas that exit are started again; a check that kills is not done here.' },
     {

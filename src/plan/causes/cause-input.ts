@@ -32,4 +32,4 @@ export function cause(
 
 /** The command that shows what the replica wrote. */
 export const logsCommand = ({ replica }: CauseInput): string =>
-  `naru logs ${replica.role} --revision ${replica.revision}`
+  `naru logs --role ${replica.role} --revision ${replica.revision}`

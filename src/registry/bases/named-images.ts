@@ -149,6 +149,6 @@ function askedBoth(name: string, failed: unknown): unknown {
   if (!(failed instanceof DeployError) || !OF_IMAGES.has(failed.code)) return failed
   if (parseReference(name).registry !== null) return failed
   const message = `the embedded registry has no ${name}, and Docker Hub: ${failed.message}`
-  const hint = `${failed.hint} Without a network: naru image base makes an image from a program of this machine, skopeo copy brings one.`
+  const hint = `${failed.hint} Without a network: naru image base PROGRAM makes an image from a program of this machine, skopeo copy brings one.`
   return new DeployError(failed.code, message, { hint, detail: failed.detail, cause: failed })
 }

@@ -77,7 +77,7 @@ export class Upload {
       await this.#handle.close()
       await place(this.path)
     } catch (failed) {
-      throw diskFull(failed, `storing ${digest}`)
+      throw diskFull(failed, `storing ${digest}`, this.path)
     } finally {
       await this.discard()
     }
@@ -97,7 +97,9 @@ export class Upload {
     } catch (failed) {
       const ended = this.#state === 'ended'
       await this.discard()
-      throw ended ? new Error('this upload was cancelled', { cause: failed }) : diskFull(failed, 'receiving a blob')
+      throw ended
+        ? new Error('this upload was cancelled', { cause: failed })
+        : diskFull(failed, 'receiving a blob', this.path)
     }
     this.#hash.update(chunk)
     this.#offset += chunk.length

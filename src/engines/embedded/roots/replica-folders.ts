@@ -63,7 +63,7 @@ export class ReplicaFolders {
       return folder
     } catch (failed) {
       removeTree(part)
-      throw diskFull(failed, `making the root of replica ${key}`)
+      throw diskFull(failed, `making the root of replica ${key}`, this.folder)
     }
   }
 

@@ -102,6 +102,6 @@ export const entries = (value: unknown): [string, unknown][] =>
 /** A login that cannot be read or written. The message holds no word of it. */
 export const unusable = (message: string, cause?: unknown): DeployError =>
   new DeployError('REGISTRY_AUTH_FAILED', message, {
-    hint: 'Mend the file of logins (docs/registries.md says which), or log in again with "naru login".',
+    hint: 'Mend the file of logins (docs/registries.md says which), or log in again with "naru login REGISTRY".',
     cause,
   })

@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../../../../model/descriptor.ts'
-import { diskFull } from '../../../../model/disk-full.ts'
+import { diskFull, freeSpace } from '../../../../model/disk-full.ts'
 import { DeployError } from '../../../../model/failure.ts'
 import { makeFolder, syncFolder } from '../../../../os/atomic-file.ts'
 import { run } from '../../../../os/run.ts'
@@ -156,7 +156,7 @@ export class LayerStore {
       return layer
     } catch (failed) {
       removeTree(part)
-      throw diskFull(failed, doing)
+      throw diskFull(failed, doing, this.folder)
     }
   }
 
@@ -202,7 +202,7 @@ export async function checkRoom(folder: string, bytes: number): Promise<void> {
     'DISK_FULL',
     `${megabytes(free)} MB are free in ${folder}, about ${megabytes(needed)} MB are needed`,
     {
-      hint: 'Nothing was changed. Free some space (naru image prune, df -h), then run the same command again.',
+      hint: freeSpace(folder),
       detail: { free, needed },
     },
   )
