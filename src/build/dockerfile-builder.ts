@@ -11,13 +11,14 @@ import { LayerCache } from './image/layer-cache.ts'
 import { BaseImages } from './base/base-images.ts'
 import { SpooledContents } from './base/layer-content.ts'
 import { publishImage } from './image/publish-image.ts'
+import { together } from './image/together.ts'
 import { splitRecords } from './java/split-records.ts'
 import { BuildProgress } from './build-progress.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { plannedImage } from './planned-image.ts'
 import { hostPlatform } from './platform.ts'
 import { RunSandboxes, type SandboxOptions } from './run/run-sandboxes.ts'
-import { StageBuilder } from './stage-builder.ts'
+import { type StageBuild, StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
 
@@ -74,18 +75,13 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const stages = neededStages(dockerfile, target, expand)
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
   const progress = new BuildProgress(stages, report)
-  const builder = new StageBuilder(
-    {
-      ...{ dockerfile, context: context.files, args, globals, platform, bases, cacheFolder, contents },
-      ...{ runs: build.sandboxes.steps(request, contents, report), adds: build.adds, progress },
-    },
-    signal,
-  )
-  builder.begin(stages)
-  const evaluated = await evaluateAll(stages, builder)
-  const read = (entry: FileEntry) => builder.readText(entry)
-  const records = request.split === 'java' ? await splitRecords(evaluated.records, read) : evaluated.records
-  const image = { ...evaluated, records }
+  const shared = { dockerfile, context: context.files, args, globals, platform, bases, cacheFolder, contents, progress }
+  const runs = build.sandboxes.steps(request, contents, report)
+  const evaluated = await evaluateAll(stages, target, { ...shared, runs, adds: build.adds }, signal)
+  const { readText } = evaluated
+  const records =
+    request.split === 'java' ? await splitRecords(evaluated.image.records, readText) : evaluated.image.records
+  const image = { ...evaluated.image, records }
   progress.evaluated(records)
   const unused = args.unused
   if (unused.length > 0) report({ kind: 'note', message: `no ARG takes the build arguments ${unused.join(', ')}` })
@@ -105,12 +101,21 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   return { ...published, images: bases.used }
 }
 
-async function evaluateAll(stages: readonly Stage[], builder: StageBuilder): Promise<StageImage> {
-  const [first, ...others] = stages
-  if (first === undefined) throw new Error('a target is always needed')
-  let image = await builder.evaluate(first)
-  for (const stage of others) {
-    image = await builder.evaluate(stage)
+/** All stages side by side: of those that fail the first one says why, and nothing runs on behind it. */
+async function evaluateAll(
+  stages: readonly Stage[],
+  target: Stage,
+  shared: StageBuild,
+  signal: AbortSignal,
+): Promise<{ readonly image: StageImage; readonly readText: (entry: FileEntry) => Promise<string> }> {
+  let made: StageBuilder | null = null
+  const builder = (abort: AbortSignal) => {
+    made ??= new StageBuilder(shared, stages, abort)
+    return made
   }
-  return image
+  const work = (stage: Stage) => (abort: AbortSignal) => builder(abort).evaluate(stage)
+  const images = await together(signal, ...stages.map(work))
+  const image = images[stages.indexOf(target)]
+  if (image === undefined) throw new Error('a target is always needed')
+  return { image, readText: (entry) => builder(signal).readText(entry) }
 }

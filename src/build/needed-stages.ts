@@ -30,6 +30,7 @@ export function copyOrigin({ stages }: Dockerfile, below: number, from: string, 
   }
   const stage = findStage(stages.slice(0, below), from)
   if (stage !== undefined) return { kind: 'stage', stage }
+  if (from === 'scratch') return { kind: 'scratch' }
   if (!/^[0-9]+$/.test(from)) return { kind: 'image', name: from }
   throw syntaxError(
     place,
@@ -44,17 +45,23 @@ export function neededStages(dockerfile: Dockerfile, target: Stage, expand: Expa
   const visit = (stage: Stage) => {
     if (needed.has(stage)) return
     needed.add(stage)
-    const origins = [stageOrigin(dockerfile, stage, expand), ...copiesOf(dockerfile, stage)]
+    const copies = copyOrigins(dockerfile, stage.index, stage.instructions)
+    const origins = [stageOrigin(dockerfile, stage, expand), ...copies]
     for (const origin of origins) if (origin.kind === 'stage') visit(origin.stage)
   }
   visit(target)
   return [...needed].sort((a, b) => a.index - b.index)
 }
 
-function copiesOf(dockerfile: Dockerfile, stage: Stage): readonly Origin[] {
-  return stage.instructions.flatMap((one) => {
-    if (one.kind === 'run') return mountOrigins(one).map((from) => copyOrigin(dockerfile, stage.index, from, one.place))
-    return one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, stage.index, one.from, one.place)] : []
+/** What instructions copy or mount from, in a stage with that index. */
+export function copyOrigins(
+  dockerfile: Dockerfile,
+  below: number,
+  instructions: readonly Instruction[],
+): readonly Origin[] {
+  return instructions.flatMap((one) => {
+    if (one.kind === 'run') return mountOrigins(one).map((from) => copyOrigin(dockerfile, below, from, one.place))
+    return one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, below, one.from, one.place)] : []
   })
 }
 

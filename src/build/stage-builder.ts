@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Platform } from '../model/descriptor.ts'
 import type { AddSources } from './add/add-sources.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
@@ -15,8 +16,9 @@ import type { BaseImage, BaseImages } from './base/base-images.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
-import { copyOrigin, refuseUnsupported, stageOrigin } from './needed-stages.ts'
+import { copyOrigin, copyOrigins, refuseUnsupported, stageOrigin } from './needed-stages.ts'
 import { parsePlatform } from './platform.ts'
+import { Slots } from './slots.ts'
 import type { RunResult } from './run/kept/run-results.ts'
 import type { RunStep } from './run/run-step.ts'
 import type { RunSteps, Standing } from './run/run-steps.ts'
@@ -37,25 +39,56 @@ export interface StageBuild {
   readonly progress: BuildProgress
 }
 
+/** Stages at a time, where there is one CPU: most wait for a network. */
+const LEAST_AT_ONCE = 2
+
 /** User databases are read whole; larger ones are none. */
 const MOST_TEXT_BYTES = 8 * 2 ** 20
 
-/** Evaluates stages one after the other; each may stand on, or copy from, those before it and images of the store. */
+/** A stage that is about to be built: what it stands on, and all that is to be done upon it. */
+interface Begun {
+  readonly start: StageImage
+  readonly instructions: readonly Instruction[]
+}
+
+/** Evaluates stages, each once: it may stand on, or copy from, those above it and images. Several go side by side. */
 export class StageBuilder {
   readonly #build: StageBuild
   readonly #signal: AbortSignal
   readonly #expand: Expand
-  readonly #done = new Map<Stage, StageImage>()
+  readonly #slots = new Slots(Math.max(availableParallelism(), LEAST_AT_ONCE))
+  readonly #images = new Map<Stage, Promise<StageImage>>()
   readonly #trees = new Map<string, Promise<FileTree>>()
 
-  constructor(build: StageBuild, signal: AbortSignal) {
+  /** Begins at once to bring the images that these stages stand on. */
+  constructor(build: StageBuild, stages: readonly Stage[], signal: AbortSignal) {
     this.#build = build
     this.#signal = signal
     this.#expand = expander(build.dockerfile.directives.escapeChar, (name) => build.globals.get(name))
+    this.#begin(stages)
   }
 
-  /** Begins to bring the images that these stages stand on. */
-  begin(stages: readonly Stage[]): void {
+  /** The image of a stage. Those that it needs are built first, and wait for nobody who waits for them. */
+  evaluate(stage: Stage): Promise<StageImage> {
+    const known = this.#images.get(stage)
+    if (known !== undefined) return known
+    const image = this.#evaluate(stage)
+    this.#images.set(stage, image)
+    return image
+  }
+
+  async #evaluate(stage: Stage): Promise<StageImage> {
+    const { start, instructions } = await this.#start(stage)
+    for (const instruction of instructions) refuseUnsupported(instruction)
+    const needed = copyOrigins(this.#build.dockerfile, stage.index, instructions)
+    await Promise.all(needed.map((origin) => (origin.kind === 'stage' ? this.evaluate(origin.stage) : null)))
+    return this.#slots.during(() => {
+      this.#signal.throwIfAborted()
+      return evaluateStage(start, instructions, this.#surroundings(stage))
+    })
+  }
+
+  #begin(stages: readonly Stage[]): void {
     const names = stages.flatMap((stage) => {
       const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
       return origin.kind === 'image' ? { name: origin.name, platform: this.#platform(stage) } : []
@@ -63,20 +96,12 @@ export class StageBuilder {
     this.#build.bases.begin(names)
   }
 
-  async evaluate(stage: Stage): Promise<StageImage> {
-    const { start, triggers } = await this.#start(stage)
-    for (const trigger of triggers) refuseUnsupported(trigger)
-    const image = await evaluateStage(start, [...triggers, ...stage.instructions], this.#surroundings(stage))
-    this.#done.set(stage, image)
-    return image
-  }
-
-  async #start(stage: Stage): Promise<{ start: StageImage; triggers: readonly Instruction[] }> {
-    const { dockerfile } = this.#build
+  async #start(stage: Stage): Promise<Begun> {
+    const { instructions } = stage
     const platform = this.#platform(stage)
-    const origin = stageOrigin(dockerfile, stage, this.#expand)
-    if (origin.kind === 'stage') return { start: this.#finished(origin.stage, stage.from.place), triggers: [] }
-    if (origin.kind === 'scratch') return { start: scratch(platform), triggers: [] }
+    const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
+    if (origin.kind === 'stage') return { start: await this.evaluate(origin.stage), instructions }
+    if (origin.kind === 'scratch') return { start: scratch(platform), instructions }
     const image = await this.#build.bases.find(origin.name, platform, stage.from.place)
     const { OnBuild = [], ...settings } = image.config.config ?? {}
     const start: StageImage = {
@@ -90,7 +115,7 @@ export class StageBuilder {
       baseTree: () => this.#tree(image),
       tree: () => this.#tree(image),
     }
-    return { start, triggers: OnBuild.map((text) => readTrigger(text, origin.name)) }
+    return { start, instructions: [...OnBuild.map((text) => readTrigger(text, origin.name)), ...instructions] }
   }
 
   #platform(stage: Stage): Platform {
@@ -125,17 +150,6 @@ export class StageBuilder {
     return tree
   }
 
-  #finished(stage: Stage, place: Place): StageImage {
-    const image = this.#done.get(stage)
-    if (image !== undefined) return image
-    const name = stage.from.name ?? String(stage.index)
-    throw notSupported(
-      place,
-      `a trigger of the base image uses the stage ${name}`,
-      'Copy from that stage in the target itself.',
-    )
-  }
-
   #surroundings(stage: Stage): Surroundings {
     const { dockerfile, args, globals, context } = this.#build
     return {
@@ -154,7 +168,7 @@ export class StageBuilder {
 
   async #filesOf(stage: Stage, from: string, place: Place): Promise<Files> {
     const origin = copyOrigin(this.#build.dockerfile, stage.index, from, place)
-    if (origin.kind === 'stage') return this.#finished(origin.stage, place).tree()
+    if (origin.kind === 'stage') return (await this.evaluate(origin.stage)).tree()
     if (origin.kind === 'scratch') return new FileTree()
     return this.#tree(await this.#build.bases.find(origin.name, this.#build.platform, place))
   }

@@ -1,5 +1,5 @@
 import type { Place } from '../dockerfile/place.ts'
-import { notSupported, syntaxError } from '../dockerfile/place.ts'
+import { syntaxError } from '../dockerfile/place.ts'
 
 interface Target {
   /** Where it is in the sandbox; a relative path counts from the working directory. */
@@ -28,6 +28,8 @@ export type RunMount =
         readonly id: string
         readonly sharing: 'shared' | 'private' | 'locked'
         readonly readOnly: boolean
+        /** What an empty cache begins with: a folder of a stage or an image; null: nothing. */
+        readonly start: { readonly from: string; readonly source: string } | null
       })
   | (Target & { readonly type: 'tmpfs'; readonly sizeBytes: number | null })
   | (Owned & {
@@ -42,7 +44,7 @@ export type RunMount =
 
 const KEYS: Readonly<Record<RunMount['type'], readonly string[]>> = {
   bind: ['target', 'source', 'from', 'rw', 'ro'],
-  cache: ['id', 'target', 'sharing', 'from', 'mode', 'uid', 'gid', 'ro', 'rw'],
+  cache: ['id', 'target', 'sharing', 'from', 'source', 'mode', 'uid', 'gid', 'ro', 'rw'],
   tmpfs: ['target', 'size'],
   secret: ['id', 'target', 'required', 'mode', 'uid', 'gid', 'env'],
   ssh: ['id', 'target', 'required', 'mode', 'uid', 'gid'],
@@ -73,8 +75,9 @@ export function readRunMount(text: string, expand: (word: string) => string, pla
   if (type === 'tmpfs') return { type, target: read.needed('target'), sizeBytes: read.bytes('size') }
   const owned = (mode: number) => ({ mode: read.octal('mode') ?? mode, uid: read.count('uid'), gid: read.count('gid') })
   if (type === 'cache') {
-    if (from !== null)
-      throw notSupported(place, 'from= of a cache mount is not carried out by this builder yet', 'Leave it out.')
+    if (from === null && source !== '/') {
+      throw syntaxError(place, 'a cache mount has a source= without from=', 'Name the stage or image: from=name.')
+    }
     const target = read.needed('target')
     const sharing = read.oneOf('sharing', ['shared', 'private', 'locked'])
     return {
@@ -83,6 +86,7 @@ export function readRunMount(text: string, expand: (word: string) => string, pla
       id: read.text('id') ?? target,
       sharing,
       readOnly: read.isOn('ro'),
+      start: from === null ? null : { from, source },
       ...owned(0o755),
     }
   }

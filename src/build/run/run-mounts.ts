@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { failureAt } from '../dockerfile/place.ts'
+import { failureAt, type Place } from '../dockerfile/place.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import type { CacheFolders } from './kept/cache-folders.ts'
@@ -40,20 +40,18 @@ export async function bindKeys(
 ): Promise<readonly string[]> {
   const keys: string[] = []
   for (const mount of mounts) {
-    if (mount.type !== 'bind') continue
-    const found = await lowers.ofSource(await sources.filesOf(mount.from), mount.source, signal)
-    if (found === null) {
-      const what = mount.from === null ? 'the build context' : mount.from
-      throw failureAt(
-        'BUILD_COPY_SOURCE_MISSING',
-        place,
-        `${what} has no ${mount.source}`,
-        'Correct source= of the mount.',
-      )
-    }
+    const shown = mount.type === 'bind' ? mount : mount.type === 'cache' ? mount.start : null
+    if (shown === null) continue
+    const found = await lowers.entriesOf(await sources.filesOf(shown.from), shown.source, signal)
+    if (found === null) throw noSource(shown, place)
     keys.push(found.key)
   }
   return keys
+}
+
+function noSource({ from, source }: { readonly from: string | null; readonly source: string }, place: Place) {
+  const message = `${from ?? 'the build context'} has no ${source}`
+  return failureAt('BUILD_COPY_SOURCE_MISSING', place, message, 'Correct source= of the mount.')
 }
 
 export interface MountTools {
@@ -105,17 +103,8 @@ class Preparation implements PreparedMounts {
     switch (mount.type) {
       case 'bind':
         return this.#bind(mount, signal)
-      case 'cache': {
-        const { path, release } = await this.#tools.caches.take(mount, signal)
-        this.#releases.push(release)
-        this.bound.push({
-          kind: 'bind',
-          source: path,
-          readOnly: mount.readOnly,
-          target: this.#target(mount.target, 'folder'),
-        })
-        return
-      }
+      case 'cache':
+        return this.#cache(mount, signal)
       case 'tmpfs':
         this.bound.push({ kind: 'memory', sizeBytes: mount.sizeBytes, target: this.#target(mount.target, 'folder') })
         return
@@ -124,6 +113,17 @@ class Preparation implements PreparedMounts {
       case 'ssh':
         return this.#ssh(mount)
     }
+  }
+
+  async #cache(mount: RunMount & { type: 'cache' }, signal: AbortSignal): Promise<void> {
+    const { caches, lowers } = this.#tools
+    const { start, readOnly } = mount
+    const entries =
+      start === null ? null : await lowers.entriesOf(await this.#sources.filesOf(start.from), start.source, signal)
+    if (start !== null && entries?.added.get('it')?.type !== 'directory') throw noSource(start, this.#step.place)
+    const { path, release } = await caches.take(mount, entries, signal)
+    this.#releases.push(release)
+    this.bound.push({ kind: 'bind', source: path, readOnly, target: this.#target(mount.target, 'folder') })
   }
 
   async #bind(mount: RunMount & { type: 'bind' }, signal: AbortSignal): Promise<void> {

@@ -60,6 +60,7 @@ describe('runStep', () => {
         id: '/cache',
         sharing: 'shared',
         readOnly: false,
+        start: null,
         mode: 0o755,
         uid: 0,
         gid: 0,

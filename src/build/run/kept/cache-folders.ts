@@ -11,6 +11,12 @@ import { ownFolder } from '../../sandbox/work-folder.ts'
 
 export type CacheMount = RunMount & { readonly type: 'cache' }
 
+/** What an empty cache begins with: entries under the name `it`, and what names them. */
+export interface CacheStart {
+  readonly added: Added
+  readonly key: string
+}
+
 /** Who uses a cache folder just now, in this process: the only one that has this data folder. */
 const users = new Map<string, number>()
 const turns = new Map<string, Promise<void>>()
@@ -30,22 +36,29 @@ export class CacheFolders {
   }
 
   /** The folder for one command, until `release`. `locked` waits for its turn, `private` takes one that nobody else has. */
-  async take(mount: CacheMount, signal: AbortSignal): Promise<{ readonly path: string; readonly release: () => void }> {
-    const name = createHash('sha256').update(mount.id).digest('hex')
-    if (mount.sharing === 'locked') return this.#locked(name, mount, signal)
+  async take(
+    mount: CacheMount,
+    start: CacheStart | null,
+    signal: AbortSignal,
+  ): Promise<{ readonly path: string; readonly release: () => void }> {
+    // One that begins with something is another cache than one of the same id that begins with nothing (BuildKit's rule).
+    const id = start === null ? mount.id : `${mount.id}\n${start.key}`
+    const name = createHash('sha256').update(id).digest('hex')
+    const made = start?.added ?? emptyFolder(mount)
+    if (mount.sharing === 'locked') return this.#locked(name, made, signal)
     let chosen = name
     for (let copy = 1; mount.sharing === 'private' && (users.get(chosen) ?? 0) > 0; copy++) chosen = `${name}-${copy}`
-    return this.#use(chosen, mount, signal)
+    return this.#use(chosen, made, signal)
   }
 
-  async #locked(name: string, mount: CacheMount, signal: AbortSignal) {
+  async #locked(name: string, made: Added, signal: AbortSignal) {
     const before = turns.get(name) ?? Promise.resolve()
     const { promise, resolve } = Promise.withResolvers<void>()
     const mine = before.then(() => promise)
     turns.set(name, mine)
     try {
       await Promise.race([before, aborted(signal)])
-      const { path, release } = await this.#use(name, mount, signal)
+      const { path, release } = await this.#use(name, made, signal)
       return {
         path,
         release: () => {
@@ -59,20 +72,20 @@ export class CacheFolders {
     }
   }
 
-  async #use(name: string, mount: CacheMount, signal: AbortSignal) {
+  async #use(name: string, made: Added, signal: AbortSignal) {
     users.set(name, (users.get(name) ?? 0) + 1)
     const release = () => {
       users.set(name, (users.get(name) ?? 1) - 1)
     }
     try {
-      return { path: await this.#folderOf(name, mount, signal), release }
+      return { path: await this.#folderOf(name, made, signal), release }
     } catch (failed) {
       release()
       throw failed
     }
   }
 
-  async #folderOf(name: string, { mode, uid, gid }: CacheMount, signal: AbortSignal): Promise<string> {
+  async #folderOf(name: string, made: Added, signal: AbortSignal): Promise<string> {
     const folder = join(this.#folder, name)
     const now = new Date()
     if ((await stat(folder).catch(() => null)) === null) {
@@ -80,8 +93,7 @@ export class CacheFolders {
       try {
         await makeFolder(this.#folder, 0o700)
         await mkdir(join(part, 'root'))
-        const it: Added = new Map([['it', { type: 'directory', uid, gid, mode, mtime: EARLIEST } as const]])
-        await this.#lowers.unpack(it, join(part, 'root'), signal)
+        await this.#lowers.unpack(made, join(part, 'root'), signal)
         await rename(part, folder).catch((failed: NodeJS.ErrnoException) => {
           if (failed.code !== 'ENOTEMPTY' && failed.code !== 'EEXIST') throw failed
         })
@@ -93,6 +105,9 @@ export class CacheFolders {
     return join(folder, 'root', 'it')
   }
 }
+
+const emptyFolder = ({ mode, uid, gid }: CacheMount): Added =>
+  new Map([['it', { type: 'directory', uid, gid, mode, mtime: EARLIEST } as const]])
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

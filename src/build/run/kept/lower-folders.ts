@@ -53,6 +53,14 @@ export class LowerFolders {
 
   /** A file or folder of another file system: the folder that holds it under the name `it`, and what names its content. */
   async ofSource(files: Files, source: string, signal: AbortSignal): Promise<{ folder: string; key: string } | null> {
+    const found = await this.entriesOf(files, source, signal)
+    return found === null
+      ? null
+      : { key: found.key, folder: await this.#folderOf(`layer-${found.key}`, found.added, signal) }
+  }
+
+  /** The same as entries, nothing of it on disk yet; null: it is not there. */
+  async entriesOf(files: Files, source: string, signal: AbortSignal): Promise<{ added: Added; key: string } | null> {
     const from = resolvePath(files, source)?.path
     if (from === undefined || files.at(from) === null) return null
     const added: Added = new Map()
@@ -64,8 +72,7 @@ export class LowerFolders {
         walk(joinPath(path, name), `${to}/${name}`)
     }
     walk(from, 'it')
-    const key = layerKey(await settleLayer(added, signal))
-    return { key, folder: await this.#folderOf(`layer-${key}`, added, signal) }
+    return { added, key: layerKey(await settleLayer(added, signal)) }
   }
 
   async #folderOf(name: string, entries: Added, signal: AbortSignal): Promise<string> {
