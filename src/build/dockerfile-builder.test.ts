@@ -717,3 +717,46 @@ describe('a build', () => {
     },
   )
 })
+
+describe('a frontend', () => {
+  it.each([
+    '# syntax=docker/dockerfile:1',
+    '#syntax = docker/dockerfile:1.7-labs',
+    '# syntax=docker.io/docker/dockerfile-upstream:master',
+    `# syntax=docker/dockerfile:1@sha256:${'a'.repeat(64)}`,
+  ])('of Dockerfiles is this builder: %s', async (line) => {
+    expect(Object.keys((await built(`${line}\nFROM scratch\nCOPY a /\n`, { a: 'A' })).files)).toEqual(['a'])
+  })
+
+  it('of its own is refused, whether the file or the caller asks for it', async () => {
+    const failed = await refused('# escape=\\\n# syntax=docker.io/team/frontend:1\nFROM scratch\n')
+    expect(failed).toMatchObject({ code: 'DOCKERFILE_NOT_SUPPORTED', detail: { line: 2, column: 1 } })
+    await using build = await aBuild({ Dockerfile: 'FROM scratch\nENV A=1\n' })
+    await expect(build.run({ args: { BUILDKIT_SYNTAX: 'team/frontend' } })).rejects.toMatchObject({
+      code: 'DOCKERFILE_NOT_SUPPORTED',
+      message: expect.stringContaining('team/frontend is not run here'),
+    })
+  })
+})
+
+describe('what a stage hands on', () => {
+  it('to a stage upon it: variables and arguments, but no triggers', async () => {
+    const { config, files } = await built(
+      lines(
+        ...['FROM scratch AS one', 'ARG A=from-one', 'ENV E=env', 'ONBUILD COPY nope /'],
+        ...['FROM one', 'COPY a /$A-$E'],
+      ),
+      { a: 'A' },
+    )
+    expect(Object.keys(files)).toEqual(['from-one-env'])
+    expect(config.config?.OnBuild).toBeUndefined()
+  })
+
+  it.each(['SIGTERM', 'int', '9', 'RTMIN+3', 'SIGRTMAX-1'])('STOPSIGNAL takes %s', async (signal) => {
+    expect((await built(`FROM scratch\nSTOPSIGNAL ${signal}\n`)).config.config?.StopSignal).toBe(signal)
+  })
+
+  it.each(['SIGNOPE', '0', 'RTMIN+16', '-1'])('STOPSIGNAL refuses %s', async (signal) => {
+    expect(await refused(`FROM scratch\nSTOPSIGNAL ${signal}\n`)).toMatchObject({ code: 'DOCKERFILE_SYNTAX' })
+  })
+})

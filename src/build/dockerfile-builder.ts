@@ -4,6 +4,7 @@ import { systemClock } from '../os/system-clock.ts'
 import type { AddOptions, AddSources } from './add/add-sources.ts'
 import type { Builder, BuildRequest, BuildResult } from './builder.ts'
 import { type BuildContext, openContext } from './context/build-context.ts'
+import { refuseFrontend } from './dockerfile/frontend.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
 import type { StageImage } from './evaluate-stage.ts'
 import type { FileEntry } from './image/file-entry.ts'
@@ -69,6 +70,12 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const target = targetStage(dockerfile, request.target)
   const platform = hostPlatform()
   const args = new BuildArgs(request.args)
+  refuseFrontend(
+    dockerfile.directives,
+    request.dockerfile,
+    context.dockerfile.split('\n', 10),
+    args.take('BUILDKIT_SYNTAX'),
+  )
   const epochSeconds = args.epochSeconds(request.epochSeconds)
   const globals = globalVariables(dockerfile, args, platform, { target: request.target, epochSeconds })
   const expand = expander(dockerfile.directives.escapeChar, (name) => globals.get(name))

@@ -35,6 +35,8 @@ export interface StageImage {
   readonly base: readonly LayerSource[]
   readonly baseHistory: NonNullable<ImageConfig['history']>
   readonly author: string | null
+  /** What its ARGs were: a stage upon it has them too. */
+  readonly args: ReadonlyMap<string, string>
   readonly settings: Settings
   readonly records: readonly Record[]
   /** The file system of the base alone. */
@@ -74,7 +76,7 @@ export async function evaluateStage(
 class Evaluation {
   readonly #start: StageImage
   readonly #around: Surroundings
-  readonly #args = new Map<string, string>()
+  readonly #args: Map<string, string>
   readonly #records: Record[] = []
   #settings: Settings
   #author: string | null
@@ -84,6 +86,7 @@ class Evaluation {
   constructor(start: StageImage, around: Surroundings) {
     this.#start = start
     this.#around = around
+    this.#args = new Map(start.args)
     this.#settings = start.settings
     this.#author = start.author
   }
@@ -93,6 +96,7 @@ class Evaluation {
     return {
       ...this.#start,
       author: this.#author,
+      args: this.#args,
       settings: this.#settings,
       records: [...this.#start.records, ...this.#records],
       tree: tree === null ? this.#start.tree : () => Promise.resolve(tree),

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { posix } from 'node:path'
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { Command, HealthcheckInstruction, Instruction } from './dockerfile/instruction.ts'
@@ -82,8 +83,11 @@ function withVariables(env: readonly string[], pairs: readonly (readonly [string
 export const workingDir = (settings: Settings, path: string): string =>
   posix.resolve('/', settings.WorkingDir ?? '/', path)
 
+/** A number other than 0, or a name that Linux knows, in any case, with SIG or without. */
 function checkSignal(text: string, place: Place): string {
-  if (/^(?:(?:SIG)?[A-Z][A-Z0-9+-]{1,15}|[0-9]{1,2})$/i.test(text)) return text
+  const name = text.toUpperCase().replace(/^SIG/, '')
+  const realTime = /^RTM(?:IN(?:\+(?:[1-9]|1[0-5]))?|AX(?:-(?:[1-9]|1[0-4]))?)$/.test(name)
+  if (realTime || `SIG${name}` in constants.signals || name === 'CLD' || /^[1-9][0-9]{0,2}$/.test(text)) return text
   throw syntaxError(place, `${JSON.stringify(text)} is no signal`, 'Write a name such as SIGTERM, or a number.')
 }
 

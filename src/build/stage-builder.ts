@@ -100,7 +100,7 @@ export class StageBuilder {
     const { instructions } = stage
     const platform = this.#platform(stage)
     const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
-    if (origin.kind === 'stage') return { start: await this.evaluate(origin.stage), instructions }
+    if (origin.kind === 'stage') return { start: withoutTriggers(await this.evaluate(origin.stage)), instructions }
     if (origin.kind === 'scratch') return { start: scratch(platform), instructions }
     const image = await this.#build.bases.find(origin.name, platform, stage.from.place)
     const { OnBuild = [], ...settings } = image.config.config ?? {}
@@ -110,6 +110,7 @@ export class StageBuilder {
       base: image.layers,
       baseHistory: image.config.history ?? [],
       author: image.config.author ?? null,
+      args: new Map(),
       settings,
       records: [],
       baseTree: () => this.#tree(image),
@@ -194,6 +195,12 @@ export class StageBuilder {
   }
 }
 
+/** Triggers are for the images of others, not for the stages of the same file. */
+function withoutTriggers(image: StageImage): StageImage {
+  const { OnBuild: _, ...settings } = image.settings
+  return { ...image, settings }
+}
+
 function scratch(platform: Platform): StageImage {
   return {
     platform,
@@ -201,6 +208,7 @@ function scratch(platform: Platform): StageImage {
     base: [],
     baseHistory: [],
     author: null,
+    args: new Map(),
     settings: SCRATCH_SETTINGS,
     records: [],
     baseTree: () => Promise.resolve(new FileTree()),

@@ -65,7 +65,8 @@ export class BuildArgs {
 
   /** Names that were given and that nothing asked for. */
   get unused(): readonly string[] {
-    return Object.keys(this.#given).filter((name) => !this.#taken.has(name) && !PROXIES.has(name.toUpperCase()))
+    const isOwn = (name: string) => PROXIES.has(name.toUpperCase()) || name.startsWith('BUILDKIT_')
+    return Object.keys(this.#given).filter((name) => !this.#taken.has(name) && !isOwn(name))
   }
 }
 
