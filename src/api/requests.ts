@@ -68,6 +68,14 @@ export const buildRequest = z
     tags: z
       .array(z.string())
       .describe('References to put the image under besides the app’s own; with a registry they are pushed there.'),
+    ssh: z
+      .record(z.string(), z.string().startsWith('/'))
+      .optional()
+      .describe('Sockets of ssh agents on the server’s machine, by id, for RUN --mount=type=ssh.'),
+    contexts: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Names for FROM and --from: folders of the commit, docker-image://NAME, git references.'),
     output: z.string().nullable().describe('oci:FOLDER (on the server’s machine) in addition to the registry.'),
   })
   .describe('Build without deploying.')

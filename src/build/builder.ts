@@ -35,6 +35,8 @@ export interface BuildRequest {
   readonly secrets?: Readonly<Record<string, string>>
   /** Sockets of ssh agents for `RUN --mount=type=ssh`, by id. Default: none. */
   readonly ssh?: Readonly<Record<string, string>>
+  /** Names that go before stages and images: folders of the root, `docker-image://NAME`, git references. Default: none. */
+  readonly contexts?: Readonly<Record<string, string>>
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   readonly bases: NamedImages

@@ -15,6 +15,7 @@ import { publishImage } from './image/publish-image.ts'
 import { together } from './image/together.ts'
 import { splitRecords } from './java/split-records.ts'
 import { BuildProgress } from './build-progress.ts'
+import { NamedContexts } from './named-contexts.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { plannedImage } from './planned-image.ts'
 import { hostPlatform } from './platform.ts'
@@ -79,10 +80,12 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const epochSeconds = args.epochSeconds(request.epochSeconds)
   const globals = globalVariables(dockerfile, args, platform, { target: request.target, epochSeconds })
   const expand = expander(dockerfile.directives.escapeChar, (name) => globals.get(name))
-  const stages = neededStages(dockerfile, target, expand)
+  const contexts = new NamedContexts(request.contexts ?? {}, context, build.adds)
+  const origins = { dockerfile, contexts, expand }
+  const stages = neededStages(origins, target)
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
   const progress = new BuildProgress(stages, report)
-  const shared = { dockerfile, context: context.files, args, globals, platform, bases, cacheFolder, contents, progress }
+  const shared = { origins, context: context.files, args, globals, platform, bases, cacheFolder, contents, progress }
   const runs = build.sandboxes.steps(request, contents, report)
   const evaluated = await evaluateAll(stages, target, { ...shared, runs, adds: build.adds }, signal)
   const { readText } = evaluated

@@ -2,32 +2,47 @@ import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Dockerfile, findStage, type Stage } from './dockerfile/stages.ts'
 import { checkRunFlags, mountOrigins } from './run/run-flags.ts'
+import type { NamedContext, NamedContexts } from './named-contexts.ts'
 import type { Expand } from './variables.ts'
 
 /** Where a stage or a COPY takes its files from. */
-export type Origin =
-  | { readonly kind: 'scratch' }
-  | { readonly kind: 'stage'; readonly stage: Stage }
-  | { readonly kind: 'image'; readonly name: string }
+export type Origin = { readonly kind: 'scratch' } | { readonly kind: 'stage'; readonly stage: Stage } | NamedContext
 
-/** What FROM means: scratch, a stage above, or an image. `expand` knows the global ARGs. */
-export function stageOrigin({ stages }: Dockerfile, stage: Stage, expand: Expand): Origin {
+/** A Dockerfile with what the names in it mean. */
+export interface Origins {
+  readonly dockerfile: Dockerfile
+  readonly contexts: NamedContexts
+  /** Knows the global ARGs. */
+  readonly expand: Expand
+}
+
+/** What FROM means: a context that was given, scratch, a stage above, or an image. */
+export function stageOrigin({ dockerfile: { stages }, contexts, expand }: Origins, stage: Stage): Origin {
   const name = expand.one(stage.from.image, stage.from.place)
   if (name === '') {
     const hint = 'Give the ARG in it a default before the first FROM, or a value: --build-arg NAME=VALUE.'
     throw syntaxError(stage.from.place, `the image ${stage.from.image} is empty`, hint)
   }
+  const given = contexts.find(name, stage.from.place)
+  if (given !== null) return given
   if (name === 'scratch') return { kind: 'scratch' }
   const above = stages.slice(0, stage.index).findLast(({ from }) => from.name === name.toLowerCase())
   return above === undefined ? { kind: 'image', name } : { kind: 'stage', stage: above }
 }
 
-/** What `--from=` means: a stage above by name or number, or an image. Variables are not allowed in it (BuildKit's rule). */
-export function copyOrigin({ stages }: Dockerfile, below: number, from: string, place: Place): Origin {
+/** What `--from=` means: a context that was given, a stage above by name or number, or an image. Variables are not allowed in it (BuildKit's rule). */
+export function copyOrigin(
+  { dockerfile: { stages }, contexts }: Origins,
+  below: number,
+  from: string,
+  place: Place,
+): Origin {
   if (from.includes('$')) {
     const hint = 'Name a stage for it: ARG before the first FROM, then FROM $IMAGE AS name, then --from=name.'
     throw syntaxError(place, `--from=${from} may not have a variable`, hint)
   }
+  const given = contexts.find(from, place)
+  if (given !== null) return given
   const stage = findStage(stages.slice(0, below), from)
   if (stage !== undefined) return { kind: 'stage', stage }
   if (from === 'scratch') return { kind: 'scratch' }
@@ -40,28 +55,23 @@ export function copyOrigin({ stages }: Dockerfile, below: number, from: string, 
 }
 
 /** The stages that a target needs, itself last, in the order of the file. Others are not built, whatever is in them. */
-export function neededStages(dockerfile: Dockerfile, target: Stage, expand: Expand): readonly Stage[] {
+export function neededStages(origins: Origins, target: Stage): readonly Stage[] {
   const needed = new Set<Stage>()
   const visit = (stage: Stage) => {
     if (needed.has(stage)) return
     needed.add(stage)
-    const copies = copyOrigins(dockerfile, stage.index, stage.instructions)
-    const origins = [stageOrigin(dockerfile, stage, expand), ...copies]
-    for (const origin of origins) if (origin.kind === 'stage') visit(origin.stage)
+    const copies = copyOrigins(origins, stage.index, stage.instructions)
+    for (const origin of [stageOrigin(origins, stage), ...copies]) if (origin.kind === 'stage') visit(origin.stage)
   }
   visit(target)
   return [...needed].sort((a, b) => a.index - b.index)
 }
 
 /** What instructions copy or mount from, in a stage with that index. */
-export function copyOrigins(
-  dockerfile: Dockerfile,
-  below: number,
-  instructions: readonly Instruction[],
-): readonly Origin[] {
+export function copyOrigins(origins: Origins, below: number, instructions: readonly Instruction[]): readonly Origin[] {
   return instructions.flatMap((one) => {
-    if (one.kind === 'run') return mountOrigins(one).map((from) => copyOrigin(dockerfile, below, from, one.place))
-    return one.kind === 'copy' && one.from !== null ? [copyOrigin(dockerfile, below, one.from, one.place)] : []
+    if (one.kind === 'run') return mountOrigins(one).map((from) => copyOrigin(origins, below, from, one.place))
+    return one.kind === 'copy' && one.from !== null ? [copyOrigin(origins, below, one.from, one.place)] : []
   })
 }
 

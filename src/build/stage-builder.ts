@@ -5,7 +5,7 @@ import type { Instruction } from './dockerfile/instruction.ts'
 import { parseDockerfile } from './dockerfile/parse-dockerfile.ts'
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
 import { readInstruction } from './dockerfile/read-instruction.ts'
-import type { Dockerfile, Stage } from './dockerfile/stages.ts'
+import type { Stage } from './dockerfile/stages.ts'
 import { evaluateStage, type StageImage, type Surroundings } from './evaluate-stage.ts'
 import { applyListing } from './base/apply-listing.ts'
 import type { FileEntry, Files } from './image/file-entry.ts'
@@ -16,17 +16,17 @@ import type { BaseImage, BaseImages } from './base/base-images.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
-import { copyOrigin, copyOrigins, refuseUnsupported, stageOrigin } from './needed-stages.ts'
+import { copyOrigin, copyOrigins, type Origins, refuseUnsupported, stageOrigin } from './needed-stages.ts'
 import { parsePlatform } from './platform.ts'
 import { Slots } from './slots.ts'
 import type { RunResult } from './run/kept/run-results.ts'
 import type { RunStep } from './run/run-step.ts'
 import type { RunSteps, Standing } from './run/run-steps.ts'
-import { type BuildArgs, type Expand, expander } from './variables.ts'
+import type { BuildArgs } from './variables.ts'
 
 /** What the stages of one build share. */
 export interface StageBuild {
-  readonly dockerfile: Dockerfile
+  readonly origins: Origins
   readonly context: Files
   readonly args: BuildArgs
   readonly globals: ReadonlyMap<string, string>
@@ -55,7 +55,6 @@ interface Begun {
 export class StageBuilder {
   readonly #build: StageBuild
   readonly #signal: AbortSignal
-  readonly #expand: Expand
   readonly #slots = new Slots(Math.max(availableParallelism(), LEAST_AT_ONCE))
   readonly #images = new Map<Stage, Promise<StageImage>>()
   readonly #trees = new Map<string, Promise<FileTree>>()
@@ -64,7 +63,6 @@ export class StageBuilder {
   constructor(build: StageBuild, stages: readonly Stage[], signal: AbortSignal) {
     this.#build = build
     this.#signal = signal
-    this.#expand = expander(build.dockerfile.directives.escapeChar, (name) => build.globals.get(name))
     this.#begin(stages)
   }
 
@@ -80,7 +78,7 @@ export class StageBuilder {
   async #evaluate(stage: Stage): Promise<StageImage> {
     const { start, instructions } = await this.#start(stage)
     for (const instruction of instructions) refuseUnsupported(instruction)
-    const needed = copyOrigins(this.#build.dockerfile, stage.index, instructions)
+    const needed = copyOrigins(this.#build.origins, stage.index, instructions)
     await Promise.all(needed.map((origin) => (origin.kind === 'stage' ? this.evaluate(origin.stage) : null)))
     return this.#slots.during(() => {
       this.#signal.throwIfAborted()
@@ -90,7 +88,7 @@ export class StageBuilder {
 
   #begin(stages: readonly Stage[]): void {
     const names = stages.flatMap((stage) => {
-      const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
+      const origin = stageOrigin(this.#build.origins, stage)
       return origin.kind === 'image' ? { name: origin.name, platform: this.#platform(stage) } : []
     })
     this.#build.bases.begin(names)
@@ -99,9 +97,12 @@ export class StageBuilder {
   async #start(stage: Stage): Promise<Begun> {
     const { instructions } = stage
     const platform = this.#platform(stage)
-    const origin = stageOrigin(this.#build.dockerfile, stage, this.#expand)
+    const origin = stageOrigin(this.#build.origins, stage)
     if (origin.kind === 'stage') return { start: withoutTriggers(await this.evaluate(origin.stage)), instructions }
     if (origin.kind === 'scratch') return { start: scratch(platform), instructions }
+    if (origin.kind === 'tree') {
+      return { start: scratch(platform), instructions: [wholeContext(stage, origin.name), ...instructions] }
+    }
     const image = await this.#build.bases.find(origin.name, platform, stage.from.place)
     const { OnBuild = [], ...settings } = image.config.config ?? {}
     const start: StageImage = {
@@ -121,7 +122,7 @@ export class StageBuilder {
 
   #platform(stage: Stage): Platform {
     const { platform, place } = stage.from
-    const text = platform === null ? '' : this.#expand.one(platform, place)
+    const text = platform === null ? '' : this.#build.origins.expand.one(platform, place)
     if (text === '') return this.#build.platform
     const found = parsePlatform(text)
     if (found === null) throw syntaxError(place, `--platform=${text} is no platform`, 'Write --platform=linux/amd64.')
@@ -152,9 +153,9 @@ export class StageBuilder {
   }
 
   #surroundings(stage: Stage): Surroundings {
-    const { dockerfile, args, globals, context } = this.#build
+    const { origins, args, globals, context } = this.#build
     return {
-      escapeChar: dockerfile.directives.escapeChar,
+      escapeChar: origins.dockerfile.directives.escapeChar,
       args,
       globals,
       context,
@@ -168,9 +169,10 @@ export class StageBuilder {
   }
 
   async #filesOf(stage: Stage, from: string, place: Place): Promise<Files> {
-    const origin = copyOrigin(this.#build.dockerfile, stage.index, from, place)
+    const origin = copyOrigin(this.#build.origins, stage.index, from, place)
     if (origin.kind === 'stage') return (await this.evaluate(origin.stage)).tree()
     if (origin.kind === 'scratch') return new FileTree()
+    if (origin.kind === 'tree') return this.#build.origins.contexts.files(origin.name, place, this.#signal)
     return this.#tree(await this.#build.bases.find(origin.name, this.#build.platform, place))
   }
 
@@ -193,6 +195,12 @@ export class StageBuilder {
     await this.#build.contents.prepare([entry.content], this.#signal)
     return Buffer.concat([...entry.content.chunks()]).toString('utf8')
   }
+}
+
+/** FROM a folder: all of it, as one layer. */
+function wholeContext({ from: { place } }: Stage, name: string): Instruction {
+  const raw = { keyword: 'COPY', flags: [`--from=${name}`], rest: '. /', heredocs: [], place, lastLine: place.line }
+  return readInstruction({ ...raw, text: `COPY --from=${name} . /` }, '\\')
 }
 
 /** Triggers are for the images of others, not for the stages of the same file. */

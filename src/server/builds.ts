@@ -28,7 +28,7 @@ export const buildRoutes =
           request: source,
           dockerfile,
           target,
-          extras: { args, tags, variables: body.variables },
+          extras: { args, tags, variables: body.variables, ssh: body.ssh ?? {}, contexts: body.contexts ?? {} },
           push,
           layout,
         }

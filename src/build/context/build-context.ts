@@ -79,6 +79,8 @@ function notUtf8(path: string): DeployError {
 export interface BuildContext {
   readonly files: Files
   readonly dockerfile: string
+  /** Another folder of the same tree, less what its own .dockerignore leaves out. Throws BUILD_PATH_ESCAPES, BUILD_COPY_SOURCE_MISSING. */
+  folder(path: string): Files
   close(): void
 }
 
@@ -91,12 +93,7 @@ export function openContext(root: string, context: string, dockerfile: string): 
   const beneath = new Beneath(root)
   try {
     const all = new DiskFiles(beneath, '', readIgnore(null))
-    const base = realPath(all, context, 'build context')
-    if (all.at(base)?.type !== 'directory') {
-      throw new DeployError('BUILD_COPY_SOURCE_MISSING', `the build context ${context} is no folder`, {
-        hint: 'Set build.context to a folder of the repository.',
-      })
-    }
+    const base = realFolder(all, context, 'build.context')
     const text = readText(beneath, all, realPath(all, dockerfile, 'Dockerfile'))
     if (text === null) throw noDockerfile(dockerfile)
     const ignored =
@@ -105,12 +102,24 @@ export function openContext(root: string, context: string, dockerfile: string): 
     return {
       files: new DiskFiles(beneath, base, readIgnore(ignored)),
       dockerfile: text,
+      folder: (path) => {
+        const real = realFolder(all, path, '--build-context')
+        return new DiskFiles(beneath, real, readIgnore(readText(beneath, all, joinPath(real, '.dockerignore'))))
+      },
       close: () => beneath.close(),
     }
   } catch (failed) {
     beneath.close()
     throw failed
   }
+}
+
+function realFolder(files: Files, path: string, setting: string): string {
+  const real = realPath(files, path, 'build context')
+  if (files.at(real)?.type === 'directory') return real
+  throw new DeployError('BUILD_COPY_SOURCE_MISSING', `the build context ${path} is no folder`, {
+    hint: `Set ${setting} to a folder of the repository.`,
+  })
 }
 
 function noDockerfile(path: string): DeployError {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { failureAt, type Place } from '../dockerfile/place.ts'
@@ -48,6 +49,9 @@ export async function bindKeys(
   }
   return keys
 }
+
+/** Only a socket is ever shown to a command: never another file of this machine. */
+const isSocket = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isSocket() === true
 
 function noSource({ from, source }: { readonly from: string | null; readonly source: string }, place: Place) {
   const message = `${from ?? 'the build context'} has no ${source}`
@@ -174,6 +178,10 @@ class Preparation implements PreparedMounts {
         `no ssh agent ${id} was given`,
         'Leave required out, or give one.',
       )
+    }
+    if (!isSocket(socket)) {
+      const hint = 'Start an agent (ssh-agent), and give the path of its socket. Keys themselves are not taken.'
+      throw failureAt('SECRETS_MISSING', this.#step.place, `the ssh agent ${id} has no socket on this machine`, hint)
     }
     const path = target === '' ? `/run/buildkit/ssh_agent.${this.bound.length}` : target
     this.bound.push({ kind: 'bind', source: socket, readOnly: false, target: this.#target(path, 'file') })

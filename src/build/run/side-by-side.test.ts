@@ -1,3 +1,5 @@
+import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { aBusyboxBuild, failure, hasBusybox } from './testing.ts'
 
@@ -82,5 +84,36 @@ describe.skipIf(!able)('a cache mount with from= (needs root and busybox)', () =
       Dockerfile: `FROM busybox:1\nRUN --mount=type=cache,target=/c,${more} true\n`,
     })
     expect(await failure(build)).toMatchObject({ code, detail: { line: 2 } })
+  })
+})
+
+describe.skipIf(!able)('an ssh mount (needs root and busybox)', () => {
+  const dockerfile = [
+    'FROM busybox:1',
+    'RUN --mount=type=ssh echo $SSH_AUTH_SOCK > /path; test -S $SSH_AUTH_SOCK || echo none >> /path',
+    'RUN --mount=type=ssh,id=deploy,target=/a.sock,required test -S /a.sock && test $SSH_AUTH_SOCK = /a.sock',
+  ].join('\n')
+
+  it('shows the agent’s socket to the command, and nothing of it is in the layer', async () => {
+    await using build = await aBusyboxBuild({ Dockerfile: dockerfile }, options)
+    const socket = join(build.folder, 'agent')
+    const agent = createServer()
+    await new Promise<void>((resolve) => agent.listen(socket, resolve))
+    try {
+      const { files, layers } = await build.image({ ssh: { default: socket, deploy: socket } })
+      expect(files.path).toBe('f 644 0:0 /run/buildkit/ssh_agent.0\n')
+      expect(layers.slice(-1)).toEqual([['path']])
+    } finally {
+      agent.close()
+    }
+  })
+
+  it('never shows another file of this machine', async () => {
+    await using build = await aBusyboxBuild({ Dockerfile: dockerfile }, options)
+    expect(await failure(build, { ssh: { default: '/etc/shadow', deploy: '/nowhere' } })).toMatchObject({
+      code: 'SECRETS_MISSING',
+      message: expect.stringContaining('the ssh agent default has no socket'),
+      detail: { line: 2 },
+    })
   })
 })

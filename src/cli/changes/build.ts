@@ -17,6 +17,8 @@ interface BuildOptions {
   readonly buildArg?: readonly string[]
   readonly target?: string
   readonly tag?: readonly string[]
+  readonly ssh?: readonly string[]
+  readonly buildContext?: readonly string[]
 }
 
 export const describeBuild: Describe = (command, start) => {
@@ -25,6 +27,12 @@ export const describeBuild: Describe = (command, start) => {
     .option('--file <path>', 'Dockerfile in place of that of naru.yaml (naru --file F build: another naru.yaml)')
     .option('--build-arg <name=value>', 'value of an ARG; NAME alone takes it from the environment', append)
     .option('--target <stage>', 'stage to build')
+    .option(
+      '--ssh <id[=socket]>',
+      'agent for RUN --mount=type=ssh: default, or its socket (default: $SSH_AUTH_SOCK)',
+      append,
+    )
+    .option('--build-context <name=where>', 'for FROM and --from: a folder, docker-image://NAME, or a git URL', append)
     .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
     .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', append)
   share(
@@ -49,6 +57,8 @@ async function build(session: Session, options: BuildOptions, command: Command):
     dockerfile: options.file === undefined ? null : await inRepository(session, fields, options.file),
     args: Object.fromEntries((options.buildArg ?? []).map((text) => buildArg(text, session.env))),
     target: options.target ?? null,
+    ssh: Object.fromEntries((options.ssh ?? []).map((text) => agent(text, session))),
+    contexts: Object.fromEntries((options.buildContext ?? []).map(namedContext)),
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }
@@ -87,4 +97,24 @@ function buildArg(text: string, env: Session['env']): [string, string] {
   const name = at < 0 ? text : text.slice(0, at)
   if (!/^[A-Za-z_]\w*$/.test(name)) throw new InvalidArgumentError(`${text}: write NAME=VALUE.`)
   return [name, at < 0 ? (env[name] ?? '') : text.slice(at + 1)]
+}
+
+/** `default`, `ID`, `ID=/path/of/socket`. */
+function agent(text: string, { env, folder }: Session): [string, string] {
+  const at = text.indexOf('=')
+  const id = at < 0 ? text : text.slice(0, at)
+  const socket = at < 0 ? (env.SSH_AUTH_SOCK ?? '') : text.slice(at + 1)
+  if (!/^[\w.-]+$/.test(id)) throw new InvalidArgumentError(`--ssh ${text}: write default, or ID=/path/of/socket.`)
+  if (socket !== '') return [id, resolve(folder, socket)]
+  throw new DeployError('USAGE_INVALID', `--ssh ${text}: there is no agent, SSH_AUTH_SOCK is not set`, {
+    hint: 'Start one: eval "$(ssh-agent)" && ssh-add. Or name its socket: --ssh default=/path/of/socket.',
+  })
+}
+
+function namedContext(text: string): [string, string] {
+  const at = text.indexOf('=')
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)]
+  throw new InvalidArgumentError(
+    `--build-context ${text}: write NAME=FOLDER, NAME=docker-image://IMAGE or NAME=URL.git.`,
+  )
 }

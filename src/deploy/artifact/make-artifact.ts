@@ -9,6 +9,9 @@ import type { Artifact, Workshop } from './workshop.ts'
 export interface BuildExtras {
   readonly args: Readonly<Record<string, string>>
   readonly tags: readonly string[]
+  /** Sockets of ssh agents by id, and named contexts. Default: none. */
+  readonly ssh?: Readonly<Record<string, string>>
+  readonly contexts?: Readonly<Record<string, string>>
   /** The caller's variables, for `build.run` and `build.secrets`. */
   readonly variables: Readonly<Record<string, string>>
 }
@@ -87,6 +90,8 @@ async function buildImage(
         split: build.split,
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
+        ssh: extras.ssh ?? {},
+        contexts: extras.contexts ?? {},
         epochSeconds: Math.floor(source.committedAtMs / 1000),
         bases,
         destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
