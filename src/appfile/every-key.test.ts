@@ -51,6 +51,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.compression': deploy(/build\.compression/),
   'build.unpack.*': deploy(/build\.unpack/),
   'build.split': build(/'java'/),
+  'build.with': build(/with: asked/),
   'build.watch': {
     noEffect: 'narrows deploy --changed-since, which comes with root files; every other deploy takes the app',
   },

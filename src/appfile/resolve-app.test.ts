@@ -29,6 +29,7 @@ describe('defaults', () => {
         compression: 'gzip',
         unpack: {},
         split: null,
+        with: 'naru',
         watch: [],
       },
       image: null,

@@ -2,6 +2,9 @@ import type { Descriptor, ImageConfig, ImageManifest, LayerCompression, Platform
 import type { Report } from '../model/event.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 
+/** Who builds. 'auto': Naru, and BuildKit where a Dockerfile needs a frontend of its own. */
+export type BuilderName = 'naru' | 'buildkit' | 'docker' | 'buildah' | 'auto'
+
 /** An image that a Dockerfile names, with all its layers in a store of this machine. */
 export interface NamedImage {
   /** The whole name without a digest: `docker.io/library/node:24`. */
@@ -44,6 +47,8 @@ export interface BuildRequest {
   readonly compression?: LayerCompression
   /** 'java': what COPY takes of an unpacked jar or WAR becomes layers by how often it changes. Default: one layer each. */
   readonly split?: 'java' | null
+  /** Who builds: Naru, or a tool of this machine. Default naru. */
+  readonly with?: BuilderName
   readonly destination: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }
 }
 

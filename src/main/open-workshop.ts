@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unpackArchives } from '../build/archive/unpack-archives.ts'
 import { dockerfileBuilder } from '../build/dockerfile-builder.ts'
+import { chooseBuilder } from '../build/hand-over/choose-builder.ts'
 import { runHostCommand } from '../build/host-command.ts'
 import { hostPlatform } from '../build/platform.ts'
 import type { Workshop } from '../deploy/artifact/workshop.ts'
@@ -14,6 +15,7 @@ import type { ContentStore } from '../registry/content-store.ts'
 import { copiesOf } from '../registry/bases/copy-name.ts'
 import { namedImages } from '../registry/bases/named-images.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
+import { storeLayout } from '../registry/store-layout.ts'
 import { copyImage } from '../registry/copy-image.ts'
 import type { DiskStore } from '../registry/disk/disk-store.ts'
 import { findManifest } from '../registry/find-manifest.ts'
@@ -33,7 +35,11 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
   return {
     source,
     uploads: gitUploads({ cacheFolder: paths.mirrors, env: process.env }),
-    builder: dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env }),
+    builder: chooseBuilder(dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env }), {
+      cacheFolder: paths.buildCache,
+      env: process.env,
+      storeLayout,
+    }),
     images,
     hostCommand: (tree, build, variables, report, signal) => {
       const environment = { ...process.env, ...variables }

@@ -103,6 +103,8 @@ export interface BuildSettings {
   readonly unpack: Readonly<Record<string, string>>
   /** Whether COPY's layers are split by how often their files change. */
   readonly split: 'java' | null
+  /** Who builds the image. */
+  readonly with: 'naru' | 'buildkit' | 'docker' | 'buildah' | 'auto'
   readonly watch: readonly string[]
 }
 

@@ -48,6 +48,8 @@ export const FAILURES = {
   BUILD_PATH_ESCAPES: refused,
   BUILD_SOURCE_INVALID: refused,
   BUILD_RUN_FAILED: refused,
+  BUILD_TOOL_MISSING: refused,
+  BUILD_TOOL_FAILED: refused,
   BUILD_BASE_NOT_FOUND: missing,
   BUILD_PROGRAM_NOT_FOUND: missing,
 

@@ -147,6 +147,11 @@ export class OciLayout implements ContentStore {
     return descriptor
   }
 
+  /** Digests of what index.json names, each once. */
+  async digests(): Promise<readonly string[]> {
+    return [...new Set((await this.#index()).manifests.map(({ digest }) => digest))]
+  }
+
   async tags(_repository: string, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted()
     const { manifests } = await this.#index()

@@ -45,6 +45,7 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
       ]),
     ),
     split: settings.take(['build', 'split'], build.split, null),
+    with: settings.take(['build', 'with'], build.with, 'naru'),
     watch: settings.take(['build', 'watch'], build.watch, []),
   }
 }

@@ -40,6 +40,10 @@ export const buildSchema = z
       .enum(['java'], { error: 'java' })
       .optional()
       .describe('COPY of an unpacked jar or WAR becomes layers by how often they change'),
+    with: z
+      .enum(['naru', 'buildkit', 'docker', 'buildah', 'auto'], { error: 'naru, buildkit, docker, buildah or auto' })
+      .optional()
+      .describe('Who builds; default naru. auto: BuildKit where `# syntax=` names a frontend of its own'),
     watch: z.array(text('a pattern')).optional().describe('What makes this app change (monorepos)'),
   })
   .describe('How the code becomes an image')

@@ -88,6 +88,7 @@ async function buildImage(
         target: build.target,
         compression: build.compression,
         split: build.split,
+        with: build.with,
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
         ssh: extras.ssh ?? {},

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { buildahPlan, buildkitPlan, dockerPlan, type ToolBuild } from './tool-commands.ts'
+
+const BUILD: ToolBuild = {
+  context: '/w/app',
+  dockerfile: '/w/app/docker/Dockerfile.prod',
+  target: 'run',
+  args: { A: 'x y', SOURCE_DATE_EPOCH: '7' },
+  secrets: [{ id: 'npm', variable: 'NARU_SECRET_0' }],
+  ssh: { default: '/run/agent' },
+  epochSeconds: 1_700_000_000,
+  out: '/out',
+}
+
+describe('what a tool is started with', () => {
+  it('docker with buildx', () => {
+    const { build, fetch } = dockerPlan(BUILD, true)
+    expect(build.args.join(' ')).toBe(
+      'buildx build --progress=plain --provenance=false --load --file=/w/app/docker/Dockerfile.prod --target=run ' +
+        '--build-arg SOURCE_DATE_EPOCH=7 --build-arg A=x y --secret id=npm,env=NARU_SECRET_0 --ssh default=/run/agent ' +
+        '--iidfile=/out/id -- /w/app',
+    )
+    expect(fetch('sha256:1')).toEqual({
+      program: 'docker',
+      args: ['save', '--output=/out/image.tar', '--', 'sha256:1'],
+    })
+  })
+
+  it('docker without buildx', () => {
+    expect(dockerPlan({ ...BUILD, secrets: [], ssh: {} }, false).build.args.join(' ')).toBe(
+      'build --file=/w/app/docker/Dockerfile.prod --target=run --build-arg A=x y --build-arg SOURCE_DATE_EPOCH=7 --iidfile=/out/id -- /w/app',
+    )
+  })
+
+  it('buildah', () => {
+    const { build, fetch } = buildahPlan({ ...BUILD, target: null, args: {} })
+    expect(build.args.join(' ')).toBe(
+      'build --layers --file=/w/app/docker/Dockerfile.prod --secret id=npm,env=NARU_SECRET_0 --ssh default=/run/agent --iidfile=/out/id -- /w/app',
+    )
+    expect(fetch('1')?.args.at(-1)).toBe('oci:/out/layout:latest')
+  })
+
+  it('buildctl', () => {
+    expect(buildkitPlan({ ...BUILD, args: { A: '1' } }).build.args.join(' ')).toBe(
+      'build --progress=plain --frontend=dockerfile.v0 --local context=/w/app --local dockerfile=/w/app/docker ' +
+        '--opt filename=Dockerfile.prod --opt target=run --opt build-arg:SOURCE_DATE_EPOCH=1700000000 --opt build-arg:A=1 ' +
+        '--secret id=npm,env=NARU_SECRET_0 --ssh default=/run/agent --output type=oci,dest=/out/image.tar',
+    )
+  })
+})

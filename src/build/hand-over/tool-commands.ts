@@ -1,0 +1,108 @@
+/** Programs that build whole images: `build.with`. */
+export type Tool = 'docker' | 'buildah' | 'buildkit'
+
+/** One build for a tool. All paths are absolute. */
+export interface ToolBuild {
+  readonly context: string
+  readonly dockerfile: string
+  readonly target: string | null
+  readonly args: Readonly<Record<string, string>>
+  /** Id of each secret and the variable of the tool's environment that has it: a value is never an argument. */
+  readonly secrets: readonly { readonly id: string; readonly variable: string }[]
+  readonly ssh: Readonly<Record<string, string>>
+  readonly epochSeconds: number
+  /** An empty folder for what comes out. */
+  readonly out: string
+}
+
+/** What is started, in order. */
+export interface ToolCommand {
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** What a tool leaves in `out`: an OCI image layout (a folder or a tar), or what `docker save` writes. */
+export type ToolResult = { readonly form: 'layout' | 'layout-tar' | 'docker-archive'; readonly path: string }
+
+/** How a tool is asked. `id`: what the first command wrote to the file of the image's id. */
+export interface ToolPlan {
+  readonly build: ToolCommand
+  readonly idFile: string | null
+  readonly fetch: (id: string) => ToolCommand | null
+  readonly result: ToolResult
+}
+
+const each = (names: Readonly<Record<string, string>>, toArgs: (name: string, value: string) => readonly string[]) =>
+  Object.entries(names).flatMap(([name, value]) => toArgs(name, value))
+
+/** Args, secrets and ssh as docker and buildah spell them. */
+const common = ({ dockerfile, target, args, secrets, ssh }: ToolBuild): readonly string[] => [
+  `--file=${dockerfile}`,
+  ...(target === null ? [] : [`--target=${target}`]),
+  ...each(args, (name, value) => ['--build-arg', `${name}=${value}`]),
+  ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),
+  ...each(ssh, (id, socket) => ['--ssh', `${id}=${socket}`]),
+]
+
+/** `docker build`, by BuildKit where docker has buildx, and `docker save`. */
+export function dockerPlan(build: ToolBuild, hasBuildx: boolean): ToolPlan {
+  const { context, out } = build
+  const idFile = `${out}/id`
+  const path = `${out}/image.tar`
+  const ofBuildx = ['buildx', 'build', '--progress=plain', '--provenance=false', '--load']
+  const begin = hasBuildx ? [...ofBuildx, ...common(withTime(build))] : ['build', ...common(build)]
+  return {
+    build: { program: 'docker', args: [...begin, `--iidfile=${idFile}`, '--', context] },
+    idFile,
+    fetch: (id) => ({ program: 'docker', args: ['save', `--output=${path}`, '--', id] }),
+    result: { form: 'docker-archive', path },
+  }
+}
+
+/** `buildah build` and `buildah push` into an image layout. */
+export function buildahPlan(build: ToolBuild): ToolPlan {
+  const { context, out } = build
+  const idFile = `${out}/id`
+  const path = `${out}/layout`
+  return {
+    build: {
+      program: 'buildah',
+      args: ['build', '--layers', ...common(build), `--iidfile=${idFile}`, '--', context],
+    },
+    idFile,
+    fetch: (id) => ({ program: 'buildah', args: ['push', '--quiet', '--format=oci', '--', id, `oci:${path}:latest`] }),
+    result: { form: 'layout', path },
+  }
+}
+
+/** `buildctl build`, which writes an image layout as a tar. */
+export function buildkitPlan(build: ToolBuild): ToolPlan {
+  const { context, dockerfile, target, secrets, ssh, out } = build
+  const path = `${out}/image.tar`
+  const slash = dockerfile.lastIndexOf('/')
+  const options = {
+    filename: dockerfile.slice(slash + 1),
+    ...(target === null ? {} : { target }),
+    ...Object.fromEntries(Object.entries(withTime(build).args).map(([name, value]) => [`build-arg:${name}`, value])),
+  }
+  const args = [
+    ...['build', '--progress=plain', '--frontend=dockerfile.v0'],
+    ...['--local', `context=${context}`, '--local', `dockerfile=${dockerfile.slice(0, slash)}`],
+    ...each(options, (name, value) => ['--opt', `${name}=${value}`]),
+    ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),
+    ...each(ssh, (id, socket) => ['--ssh', `${id}=${socket}`]),
+    ...['--output', `type=oci,dest=${path}`],
+  ]
+  return {
+    build: { program: 'buildctl', args },
+    idFile: null,
+    fetch: () => null,
+    result: { form: 'layout-tar', path },
+  }
+}
+
+/** BuildKit takes the image's time from this argument. */
+const withTime = (build: ToolBuild): ToolBuild => ({
+  ...build,
+  args: { SOURCE_DATE_EPOCH: String(build.epochSeconds), ...build.args },
+})
