@@ -105,21 +105,42 @@ export const appsBody = z.object({
   apps: z.array(z.object({ app: z.string(), environment: z.string(), revision: z.number().nullable() })),
 })
 
+const changed = <T extends z.ZodType>(of: T) => z.object({ from: of, to: of })
+const commit = z.object({ commit: z.string().nullable(), subject: z.string().nullable() })
+const resized = changed(z.number()).extend({ role: z.string() })
+
+/** In what a release would differ from the one that should run now. */
+const releaseChanges = z.object({
+  source: changed(commit).nullable(),
+  image: z
+    .object({
+      from: z.string().describe('Its digest.'),
+      to: z.string().nullable().describe('A digest or a reference; null: it is built from the commit.'),
+    })
+    .nullable(),
+  settings: z
+    .array(changed(z.string().nullable()).extend({ path: z.string() }))
+    .describe("In naru.yaml's words, values as JSON; null: not there."),
+  secrets: z.array(changed(z.number().nullable()).extend({ name: z.string() })).describe('Versions; null: not used.'),
+  replicas: z.array(resized).describe('Wanted replicas by role; a deploy forgets what was scaled by hand.'),
+})
+
 /** What a deploy would do. */
 export const planBody = z.object({
   app: z.string(),
   environment: z.string(),
-  changes: z.array(z.object({ path: z.string(), from: z.string().nullable(), to: z.string().nullable() })),
+  changes: releaseChanges.nullable().describe('Null: nothing should run now that it could be compared with.'),
   commit: z.string().nullable(),
   subject: z.string().nullable(),
   from: z.number().nullable(),
   to: z.number().describe('The revision number that the deploy would get.'),
   isChanged: z
     .boolean()
-    .describe('Whether the release would differ from what should run: in commit, image, settings or secrets.'),
+    .describe('Whether anything would differ from what should run: commit, image, settings, secrets or replicas.'),
   steps: z.array(z.object({ step: z.string(), cause: z.string() })),
   fewestAvailable: z.number().nullable().describe('Null: nothing runs before.'),
   replicas: z.number(),
+  replicasBefore: z.number().nullable().describe('Wanted before; null: nothing should run now.'),
   notes: z.array(z.string()),
   fingerprint: z.object({ inputs: z.string(), observed: z.string() }),
   /** What `--plan` must repeat. */

@@ -4,32 +4,26 @@ import type { DesiredState } from '../model/rollout.ts'
 import type { Step } from '../model/step.ts'
 import { specsOf } from '../plan/rollout-spec.ts'
 import { simulate } from '../plan/simulate.ts'
-import { changedSettings, type SettingChange } from './receipt/diff-settings.ts'
+import { countedReplicas, wantedReplicas } from '../plan/wanted-replicas.ts'
 import { type Fingerprint, fingerprint } from './fingerprint.ts'
 import type { Place } from './place.ts'
-import { settleLike } from './settle-like.ts'
+import { hasChanges, type Intended, type ReleaseChanges, releaseChanges } from './release-changes.ts'
 import { observe, releaseSpecs } from './environment/round.ts'
-
-/** What a deploy is about to fix, before an artifact exists. */
-export interface Intended {
-  readonly settings: App
-  readonly commit: string | null
-  readonly image: string | null
-  /** An existing revision that is deployed again; null: a new release. */
-  readonly revision: number | null
-}
 
 export interface Preview {
   readonly from: Release | null
   /** The revision that would be rolled out. */
   readonly to: number
-  readonly changes: readonly SettingChange[]
+  /** null: there is nothing to compare with, because nothing should run now. */
+  readonly changes: ReleaseChanges | null
   /** Whether the release would differ from the one that should run now. */
   readonly isChanged: boolean
   readonly steps: readonly Step[]
   /** null: nothing runs before. */
   readonly fewestAvailable: number | null
+  /** Wanted at the end, and before (null: nothing), over the same roles. */
   readonly replicas: number
+  readonly replicasBefore: number | null
   readonly fingerprint: Fingerprint
 }
 
@@ -46,35 +40,26 @@ export async function previewDeploy(
   const seen = await observe(place, scope, signal)
   const releases = await memory.releases(scope)
   const from = desired.revision === null ? null : await memory.release(scope, desired.revision)
-  const to = intended.revision ?? Math.max(0, ...releases.map(({ revision }) => revision)) + 1
+  const to = intended.release?.revision ?? Math.max(0, ...releases.map(({ revision }) => revision)) + 1
   const specs = await releaseSpecs(place, desired, seen.observed, (revision) => memory.release(scope, revision))
   specs.set(to, specsOf(intended.settings, {}, engine.traits))
   const wanted: DesiredState = { ...desired, revision: to, scale: {}, paused: false }
   const { steps, fewestAvailable, replicas } = simulate({ specs, desired: wanted, ...seen }, clock.now())
   const secrets = Object.fromEntries((await memory.secrets(scope)).map(({ name, version }) => [name, version]))
-  const { settings: app, commit, image } = intended
-  const changes =
-    from === null ? changedSettings(null, app) : changedSettings(from.settings, settleLike(app, from.settings))
+  const { settings: app, image } = intended
+  const { commit } = intended.source
+  const changes = from === null ? null : releaseChanges(from, desired.scale, intended, secrets)
   return {
     from,
     to,
     changes,
-    isChanged: from === null || changes.length > 0 || isOther(from, intended, secrets),
-    steps: [...preparation(app, to, intended.revision === null), ...steps],
+    isChanged: changes === null || hasChanges(changes),
+    steps: [...preparation(app, to, intended.release === null), ...steps],
     fewestAvailable: seen.observed.replicas.length === 0 ? null : fewestAvailable,
     replicas,
+    replicasBefore: from === null ? null : countedReplicas(app, wantedReplicas(from.settings, desired.scale)),
     fingerprint: fingerprint({ app, commit, image, secrets }, { desired, observed: seen.observed }, hash),
   }
-}
-
-/** Apart from the settings. An image's reference says nothing of its content: it counts as changed. */
-function isOther(from: Release, { settings, commit, image, revision }: Intended, secrets: Release['secrets']): boolean {
-  if (revision !== null) return revision !== from.revision
-  return (
-    image !== null ||
-    commit !== from.source.commit ||
-    settings.secrets.some(({ name }) => secrets[name] !== from.secrets[name])
-  )
 }
 
 function preparation({ migrate }: App, revision: number, isNew: boolean): Step[] {

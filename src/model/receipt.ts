@@ -32,6 +32,22 @@ export interface NotMeasured {
   readonly why: string
 }
 
+/** A role of which another number of replicas is wanted than before. */
+export interface Resized {
+  readonly role: string
+  readonly from: number
+  readonly to: number
+}
+
+/** How many replicas of a role run which revision: the list that goes with `mixed`. */
+export interface Running {
+  readonly role: string
+  readonly revision: number
+  readonly replicas: number
+  /** How many of them are ready. */
+  readonly ready: number
+}
+
 /** One line of the timeline. */
 export interface TimelineEntry {
   readonly atMs: number
@@ -58,11 +74,19 @@ export interface Receipt extends Scope {
   readonly failure: FailureReport | null
   readonly requests: Measured | NotMeasured
   /**
-   * Lowest number of available replicas on the way (null: nothing ran before, so that none could be kept), and the wanted number;
-   * summed over routed roles, else over all.
+   * Lowest number of available replicas on the way (null: nothing ran before, so that none could be kept), and the wanted number
+   * at the end; summed over routed roles, else over all.
    */
   readonly fewestAvailable: number | null
   readonly replicas: number
+  /** What `fewestAvailable` is to be compared with: the wanted number before. Absent in receipts of older versions; null: nothing ran. */
+  readonly replicasBefore?: number | null
+  /** Roles of which another number is wanted than before. Absent in receipts of older versions. */
+  readonly resized?: readonly Resized[]
+  /** What ran at the end, where the end state is mixed. Absent in receipts of older versions. */
+  readonly runs?: readonly Running[]
+  /** Whether it was left as it is, to be resumed (onFailure: hold). */
+  readonly held?: boolean
   /** Work under way at the stop signals, and connections cut at SIGKILL. `reading` says how the router knows. */
   readonly inFlightAtStop: number
   readonly cut: number

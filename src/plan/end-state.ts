@@ -1,20 +1,15 @@
 import type { Observed } from '../model/observed.ts'
+import type { Running } from '../model/receipt.ts'
 import type { EndState } from '../model/rollout.ts'
-
-/** How many replicas of a role run which revision: the list that goes with `mixed`. */
-export interface Running {
-  readonly role: string
-  readonly revision: number
-  readonly replicas: number
-}
 
 /** What runs, by role and revision; replicas that were told to go are not in it. */
 export function whatRuns({ replicas }: Observed): readonly Running[] {
   const running = new Map<string, Running>()
-  for (const { role, revision, phase } of replicas) {
+  for (const { role, revision, phase, ready } of replicas) {
     if (phase !== 'Pending' && phase !== 'Running') continue
     const key = `${role} ${revision}`
-    running.set(key, { role, revision, replicas: (running.get(key)?.replicas ?? 0) + 1 })
+    const same = running.get(key) ?? { role, revision, replicas: 0, ready: 0 }
+    running.set(key, { ...same, replicas: same.replicas + 1, ready: same.ready + (ready ? 1 : 0) })
   }
   return [...running.values()].sort((a, b) => (a.role < b.role ? -1 : a.role > b.role ? 1 : a.revision - b.revision))
 }

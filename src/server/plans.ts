@@ -5,7 +5,8 @@ import { type PlanBody, planBody } from '../api/responses.ts'
 import { pinSecrets } from '../deploy/artifact/draft-release.ts'
 import { findSource } from '../deploy/artifact/find-source.ts'
 import { imageOf } from '../deploy/artifact/make-artifact.ts'
-import { type Intended, previewDeploy } from '../deploy/preview.ts'
+import { previewDeploy } from '../deploy/preview.ts'
+import type { Commit, Intended, ReleaseChanges } from '../deploy/release-changes.ts'
 import type { AppReading } from '../deploy/artifact/workshop.ts'
 import { renderStepParts } from '../deploy/step-text.ts'
 import { DeployError } from '../model/failure.ts'
@@ -48,23 +49,33 @@ async function planDeploy(context: ServerContext, request: PlanRequest): Promise
   return {
     app: app.app,
     environment: app.environment,
-    changes: [...preview.changes],
-    commit: intended.commit,
-    subject: intended.subject,
+    changes: preview.changes === null ? null : changesBody(preview.changes),
+    commit: intended.source.commit,
+    subject: intended.source.subject,
     from: preview.from?.revision ?? null,
     to: preview.to,
     isChanged: preview.isChanged,
     steps: preview.steps.map(renderStepParts),
     fewestAvailable: preview.fewestAvailable,
     replicas: preview.replicas,
+    replicasBefore: preview.replicasBefore,
     notes: [...intended.notes, ...(await control.place.engine.notes())],
     fingerprint: preview.fingerprint,
-    fixed: { ref: intended.commit, image: request.image, revision: request.revision },
+    fixed: { ref: intended.source.commit, image: request.image, revision: request.revision },
   }
 }
 
+const changesBody = ({ source, image, settings, secrets, replicas }: ReleaseChanges): PlanBody['changes'] => ({
+  source: source === null ? null : { from: commitBody(source.from), to: commitBody(source.to) },
+  image,
+  settings: [...settings],
+  secrets: [...secrets],
+  replicas: [...replicas],
+})
+
+const commitBody = ({ commit, subject }: Commit) => ({ commit, subject })
+
 interface Meant extends Intended {
-  readonly subject: string | null
   readonly notes: readonly string[]
 }
 
@@ -74,25 +85,22 @@ async function whatIsMeant({ control, workshop, signal }: ServerContext, request
   const { image, revision } = request
   if (revision !== null) {
     const release = await control.release(front.app, revision)
-    const { commit, subject } = release.source
-    return { settings: release.settings, commit, subject, image: null, revision, notes: [] }
+    return { settings: release.settings, source: release.source, image: null, release, notes: [] }
   }
   const reading: AppReading = front
   if (image !== null || imageOf(front.app) !== null) {
     await pinSecrets(control.place.memory, reading.app)
     return {
       settings: reading.app,
-      commit: null,
-      subject: null,
+      source: { commit: null, subject: null },
       image: image ?? imageOf(front.app),
-      revision,
+      release: null,
       notes: reading.notes,
     }
   }
   const found = await findSource(workshop, reader, request.source, signal)
   await pinSecrets(control.place.memory, found.app)
-  const { commit, subject } = found.source
-  return { settings: found.app, commit, subject, image: null, revision, notes: found.notes }
+  return { settings: found.app, source: found.source, image: null, release: null, notes: found.notes }
 }
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -131,13 +131,17 @@ describe('the command line with a server', () => {
   it(
     'plans without changing anything, and deploys a saved plan only while it holds',
     async () => {
-      expect(await naru('plan', '--exit-code', '-q')).toMatchObject({ code: 0 })
+      expect(await naru('plan', '--exit-code')).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('changes   none: nothing differs'),
+        stderr: expect.stringContaining('There is nothing to deploy.'),
+      })
       await app.commit('good', { env: { COLOUR: 'green' } })
       const file = join(stage.folder, 'plan.json')
       const planned = await naru('plan', '--exit-code', '--save', file)
       expect(planned).toMatchObject({
         code: 2,
-        stdout: expect.stringMatching(/^ +\+ +(env|roles\.web\.env)\.COLOUR +"green"$/m),
+        stdout: expect.stringMatching(/^ +settings +\+ (env|roles\.web\.env)\.COLOUR "green"$/m),
       })
       expect(planned.stdout).toMatch(/fewest available 2 of 2/)
       expect((await status()).revision).toBe(1)
@@ -160,7 +164,8 @@ describe('the command line with a server', () => {
       expect(await naru('scale', 'wurker=2')).toMatchObject({ code: 2, stderr: expect.stringContaining('web') })
       const back = await naru('rollback')
       expect(back.code).toBe(0)
-      expect(back.stderr).toMatch(/^going back from r2 to r1:\n {2}commit {4}[0-9a-f]{7} "v1 good"/m)
+      expect(back.stderr).toMatch(/^going back from r2 to r1\nchanges\n {2}image +sha256:\S+ → sha256:\S+$/m)
+      expect(back.stderr).toMatch(/^ {2}source +[0-9a-f]{7} "v2 good" → [0-9a-f]{7} "v1 good"$/m)
       expect(back.stderr).toContain('COLOUR')
       expect(back.stdout).toMatch(/^shop {2}r2 → r1 .* rolled back by /)
     },

@@ -48,7 +48,16 @@ async function plan(session: Session, options: PlanOptions): Promise<number> {
   else {
     for (const line of planText(printable(body), output.width)) output.data(line)
     output.tell('')
-    output.tell(`Nothing was changed. Do it with: naru deploy${save === undefined ? '' : ` --plan ${save}`}`)
+    output.tell(`Nothing was changed. ${howTo(options, body.isChanged)}`)
   }
   return options.exitCode === true && body.isChanged ? CHANGES : 0
+}
+
+/** The command that does what was planned. */
+function howTo({ save, ref, image, revision }: PlanOptions, isChanged: boolean): string {
+  if (!isChanged) return 'There is nothing to deploy.'
+  if (save !== undefined) return `Do it with: naru deploy --plan ${save}`
+  if (ref !== undefined) return `Do it with: naru deploy --ref ${ref}`
+  if (image !== undefined) return `Do it with: naru deploy --image ${image}`
+  return `Do it with: naru deploy${revision === undefined ? '' : ` --revision ${revision}`}`
 }

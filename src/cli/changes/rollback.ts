@@ -44,25 +44,31 @@ async function tellRestored(session: Session, client: ApiClient, path: string, r
   const { signal, output } = session
   if (output.json || output.quiet) return
   const now = await client.get<StatusBody>(path, signal)
-  const { rollouts } = await client.get<HistoryBody>(`${path}/rollouts?limit=1000`, signal)
-  const then = rollouts.find(({ to }) => to === revision)
-  if (then === undefined) return
-  const lines = printable([
-    `going back from ${now.revision === null ? 'nothing' : `r${now.revision}`} to r${revision}:`,
-    `  commit    ${commitText(then.commit, then.subject) ?? '–'}`,
-    `  image     ${then.digest === null ? '–' : shortDigest(then.digest)}`,
-    ...(await settingLines(session, client, revision)).map((line) => `  ${line}`),
-    `  secrets   as they were with r${revision}`,
-  ])
-  for (const line of lines) output.tell(line)
+  const changes =
+    (await differences(session, client, revision)) ?? (await wholeRelease(session, client, path, revision))
+  const from = now.revision === null ? 'nothing' : `r${now.revision}`
+  for (const line of printable([`going back from ${from} to r${revision}`, ...changes])) output.tell(line)
 }
 
-/** The settings that change back. They need the file in front; without one, only that they do is told. */
-async function settingLines(session: Session, client: ApiClient, revision: number): Promise<string[]> {
+/** In what it differs from what runs. It needs the file in front; null: there is none, or nothing runs to compare with. */
+async function differences(session: Session, client: ApiClient, revision: number): Promise<string[] | null> {
   try {
     const fields = await appRequest(session, { ref: null, needsSource: false })
-    return changeLines(await client.post<PlanBody>('/v1/plans', { ...fields, image: null, revision }, session.signal))
+    const plan = await client.post<PlanBody>('/v1/plans', { ...fields, image: null, revision }, session.signal)
+    return plan.changes === null ? null : changeLines(plan, session.output.width)
   } catch {
-    return [`settings  as they were with r${revision}`]
+    return null
   }
+}
+
+async function wholeRelease({ signal }: Session, client: ApiClient, path: string, revision: number): Promise<string[]> {
+  const { rollouts } = await client.get<HistoryBody>(`${path}/rollouts?limit=1000`, signal)
+  const then = rollouts.find(({ to }) => to === revision)
+  if (then === undefined) return []
+  return [
+    `  image     ${then.digest === null ? '–' : shortDigest(then.digest)}`,
+    `  source    ${commitText(then.commit, then.subject) ?? '–'}`,
+    `  settings  as they were with r${revision}`,
+    `  secrets   as they were with r${revision}`,
+  ]
 }

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { PlanBody, StatusBody } from '../../api/responses.ts'
+import type { StatusBody } from '../../api/responses.ts'
 import type { Event, Happening } from '../../model/event.ts'
 import { eventLine } from './event-line.ts'
 import { failureLines } from './failure.ts'
 import { PLAIN } from './paint.ts'
-import { planText } from './plan.ts'
 import { EMPTY_SCENE, nextScene, sceneLines } from './scene.ts'
 import { statusText } from './status.ts'
 
@@ -80,45 +79,6 @@ it('tells a failure in one form, whatever its lines', () => {
     '  c',
     '  d',
   ])
-})
-
-it('shows a plan as changes, steps and cost', () => {
-  const plan: PlanBody = {
-    app: 'shop',
-    environment: 'prod',
-    changes: [
-      { path: 'env.A', from: null, to: '"1"' },
-      { path: 'env.B', from: '"1"', to: null },
-      { path: 'roles.web.replicas', from: '2', to: '3' },
-    ],
-    commit: `9f2c1ab${'0'.repeat(33)}`,
-    subject: 'Faster',
-    from: 1,
-    to: 2,
-    isChanged: true,
-    steps: [{ step: 'start web-2-1', cause: '1 of 3 missing' }],
-    fewestAvailable: 2,
-    replicas: 3,
-    notes: [],
-    fingerprint: { inputs: 'a', observed: 'b' },
-    fixed: { ref: null, image: null, revision: null },
-  }
-  expect(planText(plan, 200).join('\n')).toMatchInlineSnapshot(`
-    "shop (prod)  r1 → r2   9f2c1ab "Faster"
-
-    settings
-      +  env.A               "1"
-      −  env.B               "1"
-      ~  roles.web.replicas  2 → 3
-
-    steps
-      1  start web-2-1  1 of 3 missing
-
-    fewest available 2 of 3 on the way"
-  `)
-  expect(planText({ ...plan, from: null, changes: [], steps: [] }, 200)).toContain(
-    'steps     none: nothing would be done',
-  )
 })
 
 it('shows what runs, and what is wrong with it', () => {

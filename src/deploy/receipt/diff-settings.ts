@@ -1,6 +1,7 @@
 import type { App } from '../../model/app.ts'
+import { type Written, writtenSettings } from './written-settings.ts'
 
-/** One setting that differs; null: it is not there. Values as JSON. */
+/** One key of naru.yaml that differs; null: it is not there. Values as JSON, which is YAML. */
 export interface SettingChange {
   readonly path: string
   readonly from: string | null
@@ -15,27 +16,31 @@ export function diffSettings(from: App | null, to: App): { added: number; remove
   return { added: changes.length - removed, removed }
 }
 
-/** The resolved settings that differ, sorted by path; source and image aside, which have lines of their own. */
+/** The settings that differ, in the file's words and sorted by path; where one came or went as a whole, it is one change. */
 export function changedSettings(from: App | null, to: App): SettingChange[] {
-  const before = from === null ? new Map<string, string>() : leaves(from)
-  const after = leaves(to)
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .sort()
-    .map((path) => ({ path, from: before.get(path) ?? null, to: after.get(path) ?? null }))
-    .filter((change) => change.from !== change.to)
+  const changes = diff('', from === null ? {} : writtenSettings(from), writtenSettings(to))
+  return changes.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-/** `rollout.maxSurge` → `"25%"`. Items of a list count by their place; roles by their name. */
-function leaves(app: App): Map<string, string> {
-  const { source: _source, ...settings } = app
-  const found = new Map<string, string>()
-  const walk = (value: unknown, path: string): void => {
-    if (typeof value !== 'object' || value === null) {
-      found.set(path, JSON.stringify(value))
-      return
-    }
-    for (const [key, inner] of Object.entries(value)) walk(inner, path === '' ? key : `${path}.${key}`)
+/** Maps are compared key by key; a list is one value, because its items mean little alone. */
+function diff(path: string, from: Written, to: Written): SettingChange[] {
+  if (JSON.stringify(from) === JSON.stringify(to)) return []
+  if (!isMap(from) || !isMap(to)) {
+    const change = { path, from: textOf(from), to: textOf(to) }
+    return change.from === change.to ? [] : [change]
   }
-  walk({ ...settings, roles: Object.fromEntries(app.roles.map((role) => [role.name, role])) }, '')
-  return found
+  return [...new Set([...Object.keys(from), ...Object.keys(to)])].flatMap((key) =>
+    diff(path === '' ? key : `${path}.${key}`, from[key] ?? null, to[key] ?? null),
+  )
+}
+
+type WrittenMap = { readonly [key: string]: Written }
+
+const isMap = (value: Written): value is WrittenMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** As it would be written: keys without a value, and lists and maps of nothing, are not. */
+function textOf(value: Written): string | null {
+  if (value === null || (typeof value === 'object' && Object.keys(value).length === 0)) return null
+  return JSON.stringify(value, (_key, inner: unknown) => inner ?? undefined)
 }
