@@ -1,10 +1,10 @@
 // The first program in a sandbox's namespaces: mounts what the command sees, makes that the root where asked, and becomes
 // the next program. Arguments: the file of an EnterSpec (enter-spec.ts). Secrets come by stdin and go to memory only. Its own
-// environment is TOOL_ENV: nothing of an image steers it. Plain JavaScript: see os/new-root.cjs.
+// environment is TOOL_ENV: nothing of an image steers it. Plain JavaScript: see new-root.cjs.
 // @ts-check
 const { spawnSync } = require('node:child_process')
 const { chmodSync, chownSync, readFileSync, writeFileSync } = require('node:fs')
-const { become, mount, moveRoot } = require('../../os/new-root.cjs')
+const { become, mount, moveRoot } = require('./new-root.cjs')
 
 const spec = /** @type {import('./enter-spec.ts').EnterSpec} */ (
   JSON.parse(readFileSync(String(process.argv[2]), 'utf8'))

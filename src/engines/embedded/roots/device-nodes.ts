@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../../os/atomic-file.ts'
 import { run } from '../../../os/run.ts'
-import { DEVICES } from './start/enter-spec.ts'
+import { DEVICES } from './start/mount-table.ts'
 import { removeTree } from './layers/remove-tree.ts'
 import { TOOL_ENV, type Tools } from './start/tools.ts'
 

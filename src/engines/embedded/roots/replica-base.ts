@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DEVICES } from './start/enter-spec.ts'
+import { DEVICES } from './start/mount-table.ts'
 import type { ImageFiles } from './image/image-files.ts'
 
 export interface BaseOptions {

@@ -12,7 +12,7 @@ import { isReplicaName } from '../replica-logs.ts'
 import { Cgroups } from './limits/cgroups.ts'
 import { makeDeviceNodes } from './device-nodes.ts'
 import { checkSecretNames } from './start/enter-chain.ts'
-import { mountTable } from './start/enter-spec.ts'
+import { mountTable } from './start/mount-table.ts'
 import { ImageFiles } from './image/image-files.ts'
 import { type FoundIsolation, findIsolation } from './start/isolation.ts'
 import { isolationNotes } from './start/isolation-notes.ts'
@@ -68,8 +68,8 @@ export async function openReplicaRoots(options: ReplicaRootsOptions): Promise<Op
   const folders = new ReplicaFolders(join(folder, 'replicas'), layers)
   await folders.sweep()
   const tools = findTools(process.env.PATH ?? '')
-  const enter = join(import.meta.dirname, 'start', 'enter.cjs')
-  const search = { folder, tools, node: process.execPath, enter, forced: options.isolation ?? null, signal }
+  const enter = join(import.meta.dirname, 'start', 'enter.sh')
+  const search = { folder, tools, enter, forced: options.isolation ?? null, signal }
   const found = await findIsolation(search)
   const nodes = found.isolation === 'chroot' && (await makeDeviceNodes(join(folder, 'devices'), tools, signal))
   const cgroups = Cgroups.open(options.instanceId)
@@ -262,22 +262,18 @@ class EmbeddedRoots implements OpenReplicaRoots {
     const files = secrets === null ? [] : secretFiles.map(({ path: from, inside: to }) => ({ from, to }))
     const readOnly = userNamespace ? [] : readOnlyProc()
     replaceFile(path('mounts'), mountTable({ root: path('root'), overlay, files, readOnly }))
-    const { launch, spec } = launchInNamespaces(
+    return launchInNamespaces(
       this.#rooted(program),
       {
         layers: layers.folder,
         root: path('root'),
         mountTable: path('mounts'),
-        spec: path('start.json'),
         hostname: place.replica,
-        node: process.execPath,
         enter,
         userNamespace,
       },
       frame,
     )
-    replaceFile(path('start.json'), JSON.stringify(spec))
-    return launch
   }
 
   async #unrooted(folder: string, it: ReplicaProgram, frame: LaunchFrame): Promise<Launch> {

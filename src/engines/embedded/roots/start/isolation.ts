@@ -5,7 +5,7 @@ import { ProgramNotStarted, run } from '../../../../os/run.ts'
 import { readOnlyProc } from '../../../../os/proc-guard.ts'
 import type { Isolation } from '../../launch.ts'
 import type { Entrance } from './enter-chain.ts'
-import { DEVICES, mountTable } from './enter-spec.ts'
+import { DEVICES, mountTable } from './mount-table.ts'
 import { removeTree } from '../layers/remove-tree.ts'
 import {
   type LaunchFrame,
@@ -33,7 +33,6 @@ export interface IsolationSearch {
   /** A folder on the file system of the layers and replicas. */
   readonly folder: string
   readonly tools: Tools
-  readonly node: string
   readonly enter: string
   /** Take this one, or fail. */
   readonly forced: Isolation | null
@@ -95,15 +94,11 @@ function tryNamespaces(search: IsolationSearch, userNamespace: boolean, overlay:
       layers: folder,
       root: path('root'),
       mountTable: path('mounts'),
-      spec: path('spec'),
       hostname: 'probe',
-      node: search.node,
       enter: search.enter,
       userNamespace,
     }
-    const { launch, spec } = launchInNamespaces(probeProgram(search.tools), place, FRAME)
-    writeFileSync(path('spec'), JSON.stringify(spec))
-    return attempt(launch, search.signal)
+    return attempt(launchInNamespaces(probeProgram(search.tools), place, FRAME), search.signal)
   })
 }
 

@@ -1,6 +1,6 @@
 import type { Launch } from '../../launch.ts'
 import { type Entrance, enterChain, splitEnvironment, tool } from './enter-chain.ts'
-import type { EnterSpec } from './enter-spec.ts'
+import { enterVariables } from './enter-variables.ts'
 import type { ProcessUser } from '../image/process-user.ts'
 import { TOOL_ENV, type Tools } from './tools.ts'
 
@@ -24,42 +24,43 @@ export interface NamespacePlace {
   /** The folder in which lower folders have their short names. */
   readonly layers: string
   readonly root: string
+  /** A file of fstab(5). */
   readonly mountTable: string
-  readonly spec: string
   readonly hostname: string
-  /** Absolute paths of Node and of enter.cjs. */
-  readonly node: string
+  /** Absolute path of enter.sh. */
   readonly enter: string
   /** In a user namespace of an ordinary user: one id, so everybody in the image is that one. */
   readonly userNamespace: boolean
 }
 
-/** `unshare … node enter.cjs SPEC`, and the spec: the program becomes PID 1 of its own namespaces, whose mounts go with it. */
-export function launchInNamespaces(
-  program: RootedProgram,
-  place: NamespacePlace,
-  frame: LaunchFrame,
-): { readonly launch: Launch; readonly spec: EnterSpec } {
+/** `unshare … sh enter.sh …`: the program becomes PID 1 of its own namespaces, whose mounts go with it. */
+export function launchInNamespaces(program: RootedProgram, place: NamespacePlace, frame: LaunchFrame): Launch {
+  const { tools } = program
   const { env, command } = insideCommand(program)
   const user = place.userNamespace ? null : program.user
-  const chain = enterChain({ tools: program.tools, root: '.', cwd: program.cwd, by: 'unshare', user, command })
-  const spec: EnterSpec = {
-    mount: tool(program.tools, 'mount'),
-    mountsFrom: place.layers,
-    mountTable: place.mountTable,
-    root: place.root,
-    hostname: place.hostname,
-    own: Object.keys(TOOL_ENV),
-    env,
-    chain,
-  }
-  const args = [...namespaces(place.userNamespace), '--', place.node, place.enter, place.spec]
-  const launch: Launch = {
+  const chain = enterChain({ tools, root: '.', cwd: program.cwd, by: 'unshare', user, command })
+  const variables = enterVariables(env)
+  const args = (when: 'now' | 'held'): string[] => [
+    ...namespaces(place.userNamespace),
+    '--',
+    tool(tools, 'sh'),
+    place.enter,
+    tool(tools, 'mount'),
+    place.layers,
+    place.mountTable,
+    place.root,
+    place.hostname,
+    when,
+    tool(tools, 'env'),
+    ...variables.args,
+    ...chain,
+  ]
+  return {
     ...frame,
-    program: tool(program.tools, 'unshare'),
-    args,
-    held: [...args, 'held'],
-    env: TOOL_ENV,
+    program: tool(tools, 'unshare'),
+    args: args('now'),
+    held: args('held'),
+    env: { ...TOOL_ENV, ...variables.env },
     cwd: '/',
     uid: null,
     gid: null,
@@ -67,7 +68,6 @@ export function launchInNamespaces(
     before: [],
     after: [],
   }
-  return { launch, spec }
 }
 
 const namespaces = (user: boolean): string[] => [

@@ -2,13 +2,21 @@ import { describe, expect, it } from 'vitest'
 import { cgroupSettings } from '../limits/cgroup-files.ts'
 import { commandLine, environment, stopSignal } from '../image/command-line.ts'
 import { checkSecretNames, splitEnvironment } from './enter-chain.ts'
-import { mountTable } from './enter-spec.ts'
+import { mountTable } from './mount-table.ts'
 import type { Program } from '../image/find-program.ts'
 import { isolationNotes } from './isolation-notes.ts'
 import { type LaunchFrame, launchInChroot, launchInNamespaces } from './launch-rooted.ts'
 import { launchUnrooted } from './launch-none.ts'
 
-const tools = { unshare: '/u/unshare', nsenter: '/u/nsenter', setpriv: '/u/setpriv', mount: '/u/mount', mknod: null }
+const tools = {
+  unshare: '/u/unshare',
+  nsenter: '/u/nsenter',
+  setpriv: '/u/setpriv',
+  mount: '/u/mount',
+  sh: '/b/sh',
+  env: '/b/env',
+  mknod: null,
+}
 const user = { uid: 1000, gid: 1001, groups: [44], home: '/home/app' }
 const frame: LaunchFrame = { stopSignal: 'SIGTERM', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
 const program = { tools, user, cwd: '/app', command: ['/bin/node', 'a b'], env: { A: '1' }, envProgram: null }
@@ -16,32 +24,34 @@ const place = {
   layers: '/d/layers',
   root: '/d/r/root',
   mountTable: '/d/r/mounts',
-  spec: '/d/r/start.json',
   hostname: 'web-1-1',
-  node: '/n/node',
-  enter: '/n/enter.cjs',
+  enter: '/n/enter.sh',
   userNamespace: false,
 }
 const words = (list: readonly string[]) => list.join(' ').replace(/--bounding-set=\S+/, '--bounding-set=…')
 
 describe('a launch', () => {
   it('in namespaces enters by unshare and becomes the program by user', () => {
-    const { launch, spec } = launchInNamespaces(program, place, frame)
-    expect(words([launch.program, ...launch.args])).toBe(
-      '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- /n/node /n/enter.cjs /d/r/start.json',
-    )
-    expect(words(spec.chain)).toBe(
-      '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/unshare --root=. --wd=/app --setuid 1000 -- /bin/node a b',
-    )
+    const launch = launchInNamespaces(program, place, frame)
+    const chain =
+      '/u/setpriv --regid 1001 --groups 44 --bounding-set=… -- /u/unshare --root=. --wd=/app --setuid 1000 -- /bin/node a b'
+    const enter = (when: string) =>
+      '/u/unshare --mount --pid --ipc --uts --fork --kill-child -- ' +
+      `/b/sh /n/enter.sh /u/mount /d/layers /d/r/mounts /d/r/root web-1-1 ${when} ` +
+      `/b/env -u PATH -u LC_ALL -u PWD -u OLDPWD -u SHLVL -u _ ${chain}`
+    expect(words([launch.program, ...launch.args])).toBe(enter('now'))
+    expect(words([launch.program, ...(launch.held ?? [])])).toBe(enter('held'))
     expect(launch.signalTo).toBe('grandchild')
     expect(launch.env).not.toHaveProperty('A')
-    expect(spec.env).toEqual({ A: '1' })
+    expect(launch.env).toMatchObject({ NARU_ENTER_0: 'A=1' })
   })
 
   it('in a user namespace has the one id that is there', () => {
-    const { launch, spec } = launchInNamespaces(program, { ...place, userNamespace: true }, frame)
-    expect(launch.args.slice(0, 2)).toEqual(['--user', '--map-root-user'])
-    expect(words(spec.chain)).toBe('/u/setpriv --bounding-set=… -- /u/unshare --root=. --wd=/app -- /bin/node a b')
+    const { args } = launchInNamespaces(program, { ...place, userNamespace: true }, frame)
+    expect(args.slice(0, 2)).toEqual(['--user', '--map-root-user'])
+    expect(words(args)).toMatch(
+      /\/u\/setpriv --bounding-set=… -- \/u\/unshare --root=\. --wd=\/app -- \/bin\/node a b$/,
+    )
   })
 
   it.each([

@@ -7,6 +7,9 @@ export interface Tools {
   readonly nsenter: string | null
   readonly setpriv: string | null
   readonly mount: string | null
+  /** The shell of POSIX, and its env. */
+  readonly sh: string | null
+  readonly env: string | null
   readonly mknod: string | null
 }
 
@@ -21,6 +24,8 @@ export function findTools(path: string): Tools {
     nsenter: find('nsenter'),
     setpriv: find('setpriv'),
     mount: find('mount'),
+    sh: find('sh'),
+    env: find('env'),
     mknod: find('mknod'),
   }
 }

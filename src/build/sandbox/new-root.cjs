@@ -1,5 +1,4 @@
-// What the first program in new mount namespaces does, a replica's and a RUN's: mounts, changes the root, becomes the next
-// program. Plain JavaScript, because each start waits for it: stripping types would take 35 ms, loading it as a module 10.
+// What the first program in a sandbox's namespaces does: mounts, changes the root, becomes the next program. Plain JavaScript, because each start waits for it: stripping types would take 35 ms, loading it as a module 10.
 // @ts-check
 const { spawnSync } = require('node:child_process')
 const { writeFileSync } = require('node:fs')

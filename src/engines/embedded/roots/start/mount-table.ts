@@ -1,21 +1,4 @@
-/** What `enter.cjs` does in new namespaces; a file in the replica's folder. */
-export interface EnterSpec {
-  /** The mount program, and the folder in which it runs: lower folders are named relative to it. */
-  readonly mount: string
-  readonly mountsFrom: string
-  /** A file of fstab(5): everything that the replica sees. */
-  readonly mountTable: string
-  /** Where its root is mounted; it is then moved over `/`, so that nothing of the machine is left to climb to. */
-  readonly root: string
-  readonly hostname: string
-  /** Names of variables that are for the tools alone. */
-  readonly own: readonly string[]
-  /** The program's environment; what is inherited besides (secrets, the keeper's mark) stays. */
-  readonly env: Readonly<Record<string, string>>
-  /** What it becomes: absolute path and arguments, with the working directory in the new root. */
-  readonly chain: readonly string[]
-}
-
+/** What a replica sees. */
 export interface MountTable {
   /** Absolute. */
   readonly root: string
