@@ -1,17 +1,14 @@
-import { access, constants, rm, statfs, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { statfs } from 'node:fs/promises'
 import type { DoctorLine } from '../cli/host.ts'
 import { findTools } from '../engines/embedded/roots/start/tools.ts'
-import { makeFolder } from '../os/atomic-file.ts'
+import { failureReport } from '../model/failure.ts'
 import { run } from '../os/run.ts'
-import { dataPaths } from './data-folder.ts'
 import { placeLines } from './doctor-place.ts'
+import { nearestFolder, tryFolder } from './ready-folder.ts'
 import { runningServer } from './running-server.ts'
 
 const GIT = [2, 31] as const
 const ROOM_BYTES = 2 * 2 ** 30
-/** sun_path of unix(7) with its end: a longer path cannot be listened on. */
-const LONGEST_SOCKET = 107
 
 /** What this machine has and lacks, each with its fix. Leaves nothing behind. */
 export async function* doctor(folder: string, signal: AbortSignal): AsyncGenerator<DoctorLine> {
@@ -51,44 +48,12 @@ function toolsLine(): DoctorLine {
 }
 
 async function dataLines(folder: string): Promise<DoctorLine[]> {
-  const { socket } = dataPaths(folder)
-  if (Buffer.byteLength(socket) > LONGEST_SOCKET) {
-    const found = `${folder} (its socket would have ${Buffer.byteLength(socket)} bytes of at most ${LONGEST_SOCKET})`
-    return [{ check: 'data folder', state: 'failed', found, fix: 'Choose a shorter one with --data or NARU_DATA.' }]
-  }
-  const refused = await whyNotWritable(folder)
-  if (refused !== null) {
-    const fix = 'Choose a folder that this user may write, with --data or NARU_DATA.'
-    return [{ check: 'data folder', state: 'failed', found: `${folder}: ${refused}`, fix }]
-  }
+  const trouble = await tryFolder(folder).catch((failed: unknown) => {
+    const { message, hint } = failureReport(failed)
+    return { found: message, fix: hint }
+  })
+  if (trouble !== null) return [{ check: 'data folder', state: 'failed', ...trouble }]
   return [{ check: 'data folder', state: 'ok', found: folder, fix: null }, await roomLine(folder)]
-}
-
-/** Tried for real where the folder is there; else whether it can be made. */
-async function whyNotWritable(folder: string): Promise<string | null> {
-  try {
-    const existing = await nearestFolder(folder)
-    if (existing !== folder) {
-      await access(existing, constants.W_OK | constants.X_OK)
-      return null
-    }
-    await makeFolder(folder, 0o700)
-    const probe = join(folder, `.doctor-${process.pid}`)
-    await writeFile(probe, 'x', { flush: true })
-    await rm(probe, { force: true })
-    return null
-  } catch (failed) {
-    return (failed as NodeJS.ErrnoException).code ?? String(failed)
-  }
-}
-
-/** The folder, or the nearest one above it that is there. */
-async function nearestFolder(folder: string): Promise<string> {
-  const isThere = await access(folder).then(
-    () => true,
-    () => false,
-  )
-  return isThere || dirname(folder) === folder ? folder : nearestFolder(dirname(folder))
 }
 
 async function roomLine(folder: string): Promise<DoctorLine> {

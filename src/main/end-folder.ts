@@ -5,6 +5,7 @@ import { proberFiles } from '../probe/prober-files.ts'
 import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openPlace } from './open-place.ts'
+import { readyFolder } from './ready-folder.ts'
 
 /**
  * Ends everything that runs from a data folder: replicas (killed after `graceMs`), the router with its kernel rules, the keeper,
@@ -13,6 +14,7 @@ import { openPlace } from './open-place.ts'
  * server works on the folder.
  */
 export async function endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void> {
+  await readyFolder(folder)
   const paths = dataPaths(folder)
   const lock = lockFolder(paths.lock, folder)
   try {

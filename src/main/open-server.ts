@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
-import { makeFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { writeFileAtomic } from '../os/atomic-file.ts'
 import { registryRoutes } from '../registry/server/registry-routes.ts'
 import { carriesToken } from '../server/authorize.ts'
 import { buildServer } from '../server/build-server.ts'
@@ -17,12 +17,13 @@ import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openPlace } from './open-place.ts'
 import { openWorkshop } from './open-workshop.ts'
+import { readyFolder } from './ready-folder.ts'
 import { VERSION } from './version.ts'
 
-/** Opens everything of a data folder and serves it. Whatever fails closes what was opened. Throws SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
+/** Opens everything of a data folder and serves it. Whatever fails closes what was opened. Throws DATA_FOLDER_UNUSABLE, SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
 export async function openServer(options: ServerOptions): Promise<OpenServer> {
   const { folder } = options
-  await makeFolder(folder, 0o700)
+  await readyFolder(folder)
   const closing: (() => unknown)[] = []
   const close = async () => {
     const failures: unknown[] = []

@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { openSync, closeSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { backoff } from '../lib/backoff.ts'
-import { DeployError } from '../model/failure.ts'
-import { makeFolder } from '../os/atomic-file.ts'
+import { readFailure } from '../cli/show/failure.ts'
+import { DeployError, failureError } from '../model/failure.ts'
 import { systemClock } from '../os/system-clock.ts'
 import { dataPaths } from './data-folder.ts'
+import { readyFolder } from './ready-folder.ts'
 
 const START_MS = 20_000
 const ANSWER_MS = 2000
@@ -20,29 +21,49 @@ export async function runningServer(folder: string): Promise<string | null> {
 
 /**
  * Starts a server of its own, which outlives this process, and waits until it answers: also where a command that served the
- * folder is just leaving it. Throws SERVER_UNREACHABLE with the end of its log.
+ * folder is just leaving it. Throws what the server failed with; DATA_FOLDER_UNUSABLE; SERVER_UNREACHABLE with what it wrote.
  */
 export async function startServer(folder: string, signal: AbortSignal): Promise<string> {
   const { log } = dataPaths(folder)
-  await makeFolder(folder, 0o700)
+  await readyFolder(folder)
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)])
   const delays = backoff(50, 500)
   while (true) {
+    const from = await stat(log).then(
+      ({ size }) => size,
+      () => 0,
+    )
     const socket = await startOnce(folder, deadline)
     if (socket !== null) return socket
     signal.throwIfAborted()
-    const tail = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-5)
-    const isTaken = tail.slice(-2).some((line) => line.includes('SERVER_IN_USE'))
-    if (deadline.aborted || !isTaken) throw didNotStart(folder, log, tail)
+    const wrote = await readFrom(log, from)
+    const failure = readFailure(wrote)
+    if (deadline.aborted || failure?.code !== 'SERVER_IN_USE') {
+      if (failure !== null && failure.code !== 'UNEXPECTED') throw failureError({ ...failure, detail: { folder } })
+      throw didNotStart(folder, log, wrote)
+    }
     await systemClock.sleep(delays.next().value, deadline).catch(() => {})
   }
 }
 
-const didNotStart = (folder: string, log: string, tail: readonly string[]) =>
-  new DeployError('SERVER_UNREACHABLE', `the server of ${folder} did not start:\n${tail.join('\n')}`, {
-    hint: `Its log is ${log}. See what is missing with: naru doctor.`,
-    detail: { folder },
-  })
+/** The log holds what earlier servers wrote, too. */
+async function readFrom(path: string, position: number): Promise<string> {
+  const file = await open(path, 'r')
+  try {
+    const buffer = Buffer.alloc(64 * 1024)
+    const { bytesRead } = await file.read({ buffer, position })
+    return buffer.toString('utf8', 0, bytesRead).trimEnd()
+  } finally {
+    await file.close()
+  }
+}
+
+const didNotStart = (folder: string, log: string, wrote: string) =>
+  new DeployError(
+    'SERVER_UNREACHABLE',
+    `the server of ${folder} did not start${wrote === '' ? '' : `:\n${wrote.split('\n').slice(-5).join('\n')}`}`,
+    { hint: `Its log is ${log}. See what is missing with: naru doctor.`, detail: { folder } },
+  )
 
 /** null: it ended before it answered, or did not answer in time. */
 async function startOnce(folder: string, deadline: AbortSignal): Promise<string | null> {

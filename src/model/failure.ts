@@ -108,6 +108,7 @@ export const FAILURES = {
   PLAN_STALE: { status: 409, exit: 10, retry: false },
 
   // server
+  DATA_FOLDER_UNUSABLE: { status: 500, exit: 10, retry: false },
   SERVER_UNREACHABLE: { status: 502, exit: 1, retry: true },
   SERVER_ENDING: { status: 503, exit: 1, retry: true },
   SERVER_IN_USE: { status: 409, exit: 6, retry: true },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** Makes the content of a file durable, or of a folder: what was made, renamed or deleted in it. */
@@ -45,12 +45,41 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   await syncFolder(folder)
 }
 
-/** Makes a folder and its missing parents, each durable in its parent. */
+/** How often a parent may go between two of our calls: somebody else tidies there. */
+const RACES = 5
+
+/**
+ * Makes a folder and its missing parents, each durable in its parent. Step by step: Node's own recursive mkdir tries for ever
+ * where a file system makes no folders (/proc). Rejects with the system's error.
+ */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode })
-  if (first === undefined) return
-  for (let made = path; ; made = dirname(made)) {
-    await syncFolder(dirname(made))
-    if (made === first) return
+  for (let race = 1; ; race++) {
+    try {
+      return await makeMissing(path, mode)
+    } catch (failed) {
+      if ((failed as NodeJS.ErrnoException).code !== 'ENOENT' || race === RACES) throw failed
+    }
   }
+}
+
+async function makeMissing(path: string, mode: number): Promise<void> {
+  const missing: string[] = []
+  for (let at = path; !(await isFolder(at)); at = dirname(at)) missing.unshift(at)
+  for (const folder of missing) {
+    await mkdir(folder, { mode }).catch(async (failed: NodeJS.ErrnoException) => {
+      if (failed.code !== 'EEXIST' || !(await isFolder(folder))) throw failed
+    })
+    await syncFolder(dirname(folder))
+  }
+}
+
+/** false: nothing is there. Rejects with EEXIST where something else is. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true
+  } catch (failed) {
+    if ((failed as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw failed
+  }
+  throw Object.assign(new Error(`EEXIST: ${path} is there and no folder`), { code: 'EEXIST', path })
 }
