@@ -50,6 +50,9 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.artifact': { noEffect: 'names the file that the engine tomcat ships; this engine ships the image' },
   'build.compression': deploy(/build\.compression/),
   'build.unpack.*': deploy(/build\.unpack/),
+  'build.runLimits.memory': build(/memoryBytes/),
+  'build.runLimits.cpu': build(/cpuMilli/),
+  'build.runLimits.timeoutSeconds': build(/runLimits\?\.timeoutMs/),
   'build.split': build(/'java'/),
   'build.with': build(/with: asked/),
   'build.watch': {

@@ -28,6 +28,7 @@ describe('defaults', () => {
         artifact: null,
         compression: 'gzip',
         unpack: {},
+        runLimits: { memoryBytes: null, cpuMilli: null, timeoutMs: null },
         split: null,
         with: 'naru',
         watch: [],

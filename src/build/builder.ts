@@ -25,6 +25,14 @@ export interface NamedImages {
   find(name: string, platform: Platform, signal: AbortSignal): Promise<NamedImage>
 }
 
+/** What one RUN may take; null: as much as there is (the time: an hour). */
+export interface RunLimits {
+  readonly memoryBytes: number | null
+  /** Thousandths of a core. */
+  readonly cpuMilli: number | null
+  readonly timeoutMs: number | null
+}
+
 /** What is built, from where and to where. */
 export interface BuildRequest {
   /** Absolute path of the clean work tree; nothing outside it is ever read. */
@@ -40,6 +48,8 @@ export interface BuildRequest {
   readonly ssh?: Readonly<Record<string, string>>
   /** Names that go before stages and images: folders of the root, `docker-image://NAME`, git references. Default: none. */
   readonly contexts?: Readonly<Record<string, string>>
+  /** Default: none. */
+  readonly runLimits?: RunLimits
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   readonly bases: NamedImages

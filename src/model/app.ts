@@ -101,6 +101,12 @@ export interface BuildSettings {
   readonly compression: LayerCompression
   /** Zip files of the tree → new folders that they are unpacked to before the image; both from the repository's root. */
   readonly unpack: Readonly<Record<string, string>>
+  /** What one RUN may take; null: not limited (the time: an hour). */
+  readonly runLimits: {
+    readonly memoryBytes: number | null
+    readonly cpuMilli: number | null
+    readonly timeoutMs: number | null
+  }
   /** Whether COPY's layers are split by how often their files change. */
   readonly split: 'java' | null
   /** Who builds the image. */

@@ -2,6 +2,7 @@ import type { App, BuildSettings, SecretUse, SourceSettings } from '../../model/
 import type { Problem } from '../problem.ts'
 import { nearestNode } from '../tree/placed-tree.ts'
 import { commandAt, type Resolving, resolveEnv } from './roles.ts'
+import { parseCpu, parseMemory } from '../schema/quantity.ts'
 import { isWithin, joinPath } from './repository-path.ts'
 
 const MIGRATE_SECONDS = 600
@@ -44,9 +45,26 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
         joinPath(folder, to),
       ]),
     ),
+    runLimits: resolveRunLimits(from),
     split: settings.take(['build', 'split'], build.split, null),
     with: settings.take(['build', 'with'], build.with, 'naru'),
     watch: settings.take(['build', 'watch'], build.watch, []),
+  }
+}
+
+function resolveRunLimits({ file, settings }: Resolving): BuildSettings['runLimits'] {
+  const { memory, cpu, timeoutSeconds } = file.build?.runLimits ?? {}
+  const amount = (key: string, written: string | number | undefined, parse: typeof parseCpu) => {
+    const parsed = written === undefined ? undefined : parse(written)
+    if (written === undefined || parsed === undefined || 'wrong' in parsed) return null
+    settings.note(['build', 'runLimits', key], written)
+    return parsed.amount
+  }
+  const seconds = settings.take(['build', 'runLimits', 'timeoutSeconds'], timeoutSeconds, null)
+  return {
+    memoryBytes: amount('memory', memory, parseMemory),
+    cpuMilli: amount('cpu', cpu, parseCpu),
+    timeoutMs: seconds === null ? null : seconds * 1000,
   }
 }
 

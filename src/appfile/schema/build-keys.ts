@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { command, flag, relativePath, scalar, text, variableName, whole, word } from './values.ts'
+import { command, cpu, flag, memory, relativePath, scalar, text, variableName, whole, word } from './values.ts'
 
 /** `source:` where the code comes from. Default: the repository one stands in. */
 export const sourceSchema = z
@@ -36,6 +36,14 @@ export const buildSchema = z
       .record(relativePath, relativePath)
       .optional()
       .describe('Jars and WARs (target/*.war) → new folders that they are unpacked to, after `run`, for COPY'),
+    runLimits: z
+      .strictObject({
+        memory: memory.optional(),
+        cpu: cpu.optional(),
+        timeoutSeconds: whole(1, 86_400, 'seconds up to a day').optional().describe('Default 3600'),
+      })
+      .optional()
+      .describe('What one RUN of the Dockerfile may take'),
     split: z
       .enum(['java'], { error: 'java' })
       .optional()

@@ -27,6 +27,7 @@ export function stepFailed(step: RunStep, ended: Ended, timeoutMs: number, last:
 function hintFor(code: number | null): string {
   const nothing = 'Nothing was pushed or changed.'
   if (code === 127) return `${nothing} The image has no such program: images from scratch have no shell either.`
+  if (code === 137) return `${nothing} It was killed, maybe for want of memory: see build.runLimits.memory.`
   if (code === 126) return `${nothing} The program is there and cannot be executed: its mode, or its architecture.`
   return `${nothing} All of its output is in the events.`
 }

@@ -10,6 +10,7 @@ import { findPrivileges, type Privileges } from '../sandbox/privileges.ts'
 import { pruneSandboxes } from './kept/prune-sandboxes.ts'
 import { RunResults } from './kept/run-results.ts'
 import { RunSteps } from './run-steps.ts'
+import { NO_LIMITS } from '../sandbox/run-limits.ts'
 import { sweepCgroups } from '../sandbox/sweep-cgroups.ts'
 import { findTools } from '../sandbox/tools.ts'
 import { sweepWorkFolders } from '../sandbox/work-folder.ts'
@@ -68,7 +69,8 @@ export class RunSandboxes {
       runtime: (signal) => this.#findRuntime(signal),
       secrets: request.secrets ?? {},
       ssh: request.ssh ?? {},
-      timeoutMs: this.#options.runTimeoutMs ?? HOUR_MS,
+      timeoutMs: request.runLimits?.timeoutMs ?? this.#options.runTimeoutMs ?? HOUR_MS,
+      limits: request.runLimits ?? NO_LIMITS,
     })
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import { diskFull } from '../../model/disk-full.ts'
 import type { Report } from '../../model/event.ts'
+import type { RunLimits } from '../builder.ts'
 import type { LayerSource } from '../base/read-layer.ts'
 import { failureAt } from '../dockerfile/place.ts'
 import type { Added } from '../image/file-entry.ts'
@@ -54,6 +55,7 @@ export interface RunStepsOptions {
   readonly secrets: MountSources['secrets']
   readonly ssh: MountSources['ssh']
   readonly timeoutMs: number
+  readonly limits: RunLimits
   readonly report: Report
 }
 
@@ -152,7 +154,7 @@ export class RunSteps {
     standing: Standing,
     signal: AbortSignal,
   ): Promise<Ended> {
-    const { timeoutMs, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
+    const { timeoutMs, limits, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
     const { step, work } = what
     const { tree, filesOf } = standing
     const mounts = await prepareMounts(step, { filesOf, secrets, ssh }, { work, lowers, caches, tree }, signal)
@@ -162,7 +164,11 @@ export class RunSteps {
       const points = [...texts.map(({ target }) => [target, 'file'] as const), ...mounts.stubs]
       await lowers.unpack(mountPoints(points, tree), work.at('stubs'), signal)
       const below = { lowers: await this.#lowers(standing, signal), mounts, texts }
-      return await runSandboxed({ ...what, ...below, timeoutMs, runtime: await runtime(signal) }, privileges, signal)
+      return await runSandboxed(
+        { ...what, ...below, timeoutMs, limits, runtime: await runtime(signal) },
+        privileges,
+        signal,
+      )
     } finally {
       mounts.release()
     }

@@ -1,6 +1,7 @@
 import { DeployError } from '../../model/failure.ts'
 import type { Privileges } from './privileges.ts'
 import type { RunStep } from '../run/run-step.ts'
+import { NO_LIMITS } from './run-limits.ts'
 import { runSandboxed } from './sandbox.ts'
 import { WorkFolder } from './work-folder.ts'
 
@@ -42,7 +43,18 @@ async function works(runtime: string, parent: string, privileges: Privileges, si
   try {
     await work.plainMountPoints()
     const onLine = (line: string) => void said.push(line)
-    const probe = { step, user, lowers: [], mounts, texts: [], work, runtime, timeoutMs: PROBE_MS, onLine }
+    const probe = {
+      step,
+      user,
+      lowers: [],
+      mounts,
+      texts: [],
+      work,
+      runtime,
+      timeoutMs: PROBE_MS,
+      limits: NO_LIMITS,
+      onLine,
+    }
     const { code } = await runSandboxed(probe, privileges, signal)
     return code !== 0 && said.some((line) => line.includes(NOTHING))
   } catch (failed) {

@@ -19,10 +19,12 @@ export interface BundleOf {
   readonly args: readonly string[]
   readonly network: RunNetwork
   readonly hostname: string
+  /** `linux.resources` besides the count of processes. */
+  readonly resources: object
 }
 
 /** config.json of an OCI bundle (runtime-spec 1.0). Layers and mounts stand in `root` already; the runtime adds what only it has: seccomp and cgroups. */
-export function ociBundle({ root, devices, id, user, cwd, args, network, hostname }: BundleOf): {
+export function ociBundle({ root, devices, id, user, cwd, args, network, hostname, resources }: BundleOf): {
   readonly process: object
 } {
   const capabilities = CAPABILITIES.map((name) => `CAP_${name.toUpperCase()}`)
@@ -43,7 +45,7 @@ export function ociBundle({ root, devices, id, user, cwd, args, network, hostnam
     mounts: [bind, proc],
     linux: {
       cgroupsPath: `/${CGROUP_PREFIX}${id}`,
-      resources: { pids: { limit: MOST_PROCESSES } },
+      resources: { ...resources, pids: { limit: MOST_PROCESSES } },
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         ...(network === 'none' ? [{ type: 'network' }] : []),

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
+import { inCgroups } from '../../os/cgroup.ts'
 import { run } from '../../os/run.ts'
+import type { RunLimits } from '../builder.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import { type EnterSpec, mountTable } from './enter-spec.ts'
@@ -11,6 +13,7 @@ import type { Privileges } from './privileges.ts'
 import type { PreparedMounts } from '../run/run-mounts.ts'
 import type { RunStep } from '../run/run-step.ts'
 import type { RunUser } from '../run/run-user.ts'
+import { limitGroups, ociResources } from './run-limits.ts'
 import { commandChain, folderCheck, namespaces } from './sandbox-command.ts'
 import { type Bound, sandboxMounts } from './sandbox-mounts.ts'
 import { TOOL_ENV, tool } from './tools.ts'
@@ -28,6 +31,7 @@ export interface Sandboxed {
   /** An OCI runtime of this machine; null: namespaces alone. */
   readonly runtime: string | null
   readonly timeoutMs: number
+  readonly limits: RunLimits
   readonly onLine: (line: string) => void
 }
 
@@ -55,15 +59,19 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
     if (line.startsWith('naru: mount ')) refused = line
     of.onLine(line)
   }
-  const ended = await run(program, args, {
-    env: TOOL_ENV,
-    cwd: '/',
-    input: JSON.stringify(mounts.secrets),
-    timeoutMs: of.timeoutMs,
-    signal,
-    onStdoutLine: of.onLine,
-    onStderrLine: tell,
-  })
+  const groups = runtime === null ? limitGroups(basename(work.path), of.limits) : { procs: [], missing: [] }
+  for (const name of groups.missing) of.onLine(`naru: the ${name} of RUN cannot be limited here`)
+  const ended = await inCgroups(groups.procs, () =>
+    run(program, args, {
+      env: TOOL_ENV,
+      cwd: '/',
+      input: JSON.stringify(mounts.secrets),
+      timeoutMs: of.timeoutMs,
+      signal,
+      onStdoutLine: of.onLine,
+      onStderrLine: tell,
+    }),
+  )
   if (refused !== null && ended.code === NOT_MOUNTED) throw unavailable(refused)
   return { code: ended.code, killed: ended.signal, timedOut: ended.timedOut }
 }
@@ -95,7 +103,9 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
     return { ...frame, newRoot: root, check: null, bundle: null, chain }
   }
   const id = basename(work.path)
-  const bundle = ociBundle({ root, devices: `${root}/dev`, id, user, cwd, args, network, hostname: HOSTNAME })
+  const resources = ociResources(of.limits)
+  const devices = `${root}/dev`
+  const bundle = ociBundle({ root, devices, id, user, cwd, args, network, hostname: HOSTNAME, resources })
   const state = `${frame.privateFolder}/state`
   const chain = [runtime, '--root', state, 'run', '--no-new-keyring', '--bundle', frame.privateFolder, id]
   return { ...frame, newRoot: null, check: folderCheck(privileges.tools, root, cwd), bundle, chain }

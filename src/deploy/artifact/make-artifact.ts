@@ -93,6 +93,7 @@ async function buildImage(
         secrets: secretsOf(build.secrets, extras.variables),
         ssh: extras.ssh ?? {},
         contexts: extras.contexts ?? {},
+        runLimits: build.runLimits,
         epochSeconds: Math.floor(source.committedAtMs / 1000),
         bases,
         destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
