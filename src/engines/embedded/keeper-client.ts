@@ -8,7 +8,7 @@ import { DeployError, type FailureReport, failureError } from '../../model/failu
 import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
 import { openLog } from '../../os/open-log.ts'
 import { keeperLog } from './keeper/handover.ts'
-import { logEnd, logTail } from './keeper/log-file.ts'
+import { logEnd, logTail } from './keeper/logs/log-file.ts'
 import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest } from './keeper/protocol.ts'
 
 export interface KeeperClientOptions {

@@ -1,4 +1,4 @@
-import { type LogPart, logParts, readPart } from './keeper/log-file.ts'
+import { type LogPart, logParts, readPart } from './keeper/logs/log-file.ts'
 
 const CHUNK_BYTES = 65_536
 const LINE_END = 0x0a

@@ -1,5 +1,5 @@
 import type { ObservedReplica, ProbeResult } from '../../model/observed.ts'
-import type { ReplicaRecord } from './keeper/replica-record.ts'
+import type { ReplicaRecord } from './keeper/replica/replica-record.ts'
 
 /** What the checks of one process found so far. */
 export interface Readiness {

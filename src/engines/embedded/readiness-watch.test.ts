@@ -7,7 +7,7 @@ import { systemClock } from '../../os/system-clock.ts'
 import { readinessProbe } from '../../probe/readiness-probe.ts'
 import { aRole } from '../../model/testing.ts'
 import { anApp, aRelease } from '../testing.ts'
-import { newRecord } from './keeper/replica-record.ts'
+import { newRecord } from './keeper/replica/replica-record.ts'
 import { aSpec } from './keeper/testing.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
 

@@ -4,8 +4,8 @@ import { type HealthCheck, type Scope, scopeName } from '../../model/app.ts'
 import type { ProbeResult } from '../../model/observed.ts'
 import { listeningPorts } from '../../os/tcp-table.ts'
 import type { ReadinessProbe } from '../../probe/probe.ts'
-import { MARK_NAME, treeMembers } from './keeper/process-tree.ts'
-import type { ReplicaRecord } from './keeper/replica-record.ts'
+import { MARK_NAME, treeMembers } from './keeper/process/process-tree.ts'
+import type { ReplicaRecord } from './keeper/replica/replica-record.ts'
 import { NOT_CHECKED, type Readiness } from './observed-replica.ts'
 
 const PROBE_TIMEOUT_MS = 2000

@@ -10,10 +10,10 @@ import { hasEnvironment, listProcesses } from '../../../os/process-table.ts'
 import { identify, isAlive } from '../../../os/process-identity.ts'
 import { connectLines } from '../../../os/line-socket.ts'
 import { Cgroups } from '../roots/limits/cgroups.ts'
-import { logPath } from './log-file.ts'
-import { treeMembers } from './process-tree.ts'
+import { logPath } from './logs/log-file.ts'
+import { treeMembers } from './process/process-tree.ts'
 import { KEEPER_PROTOCOL, type KeeperStatus, type MigrationRecord } from './protocol.ts'
-import type { ReplicaRecord } from './replica-record.ts'
+import type { ReplicaRecord } from './replica/replica-record.ts'
 import { aSpec, aStranger, type KeeperUnderTest, keeperUnderTest, readPort, SCOPE } from './testing.ts'
 
 const DEADLINE = { timeout: 30_000, interval: 20 }

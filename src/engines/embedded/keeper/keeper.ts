@@ -5,13 +5,13 @@ import { canListen } from '../../../os/listening-socket.ts'
 import { ProgramNotStarted, run } from '../../../os/run.ts'
 import { choosePort, type PortRange, portSeed } from './assigned-ports.ts'
 import type { Handover } from './handover.ts'
-import { HeldStarts } from './held-starts.ts'
+import { HeldStarts } from './replica/held-starts.ts'
 import { KeptMigration, newMigration } from './kept-migration.ts'
-import { KeptReplica, type Surroundings } from './kept-replica.ts'
-import { cutLog, LOG_LIMIT_BYTES, releaseLog, reserveLog } from './log-room.ts'
+import { KeptReplica, type Surroundings } from './replica/kept-replica.ts'
+import { cutLog, LOG_LIMIT_BYTES, releaseLog, reserveLog } from './logs/log-room.ts'
 import type { ExecAnswer, KeeperRequest, KeeperRequestKind, MigrateRequest, MigrationRecord } from './protocol.ts'
-import { newRecord, type ReplicaRecord } from './replica-record.ts'
-import { secretEnvironment } from './spawn-launch.ts'
+import { newRecord, type ReplicaRecord } from './replica/replica-record.ts'
+import { secretEnvironment } from './process/spawn-launch.ts'
 
 type Of<K extends KeeperRequestKind> = Extract<KeeperRequest, { readonly kind: K }>
 /** Requests about replicas. `status`, `handover` and `shutdown` are about the keeper itself and answered where that is. */

@@ -7,7 +7,7 @@ import { DeployError } from '../../../model/failure.ts'
 import type { FencingToken } from '../../../model/rollout.ts'
 import type { ProcessIdentity } from '../../../os/process-identity.ts'
 import type { MigrationRecord } from './protocol.ts'
-import type { ReplicaRecord } from './replica-record.ts'
+import type { ReplicaRecord } from './replica/replica-record.ts'
 
 const LEDGER_VERSION = 1
 const SQLITE_BUSY = 5

@@ -2,7 +2,7 @@ import type { Scope } from '../../../model/app.ts'
 import type { Exit } from '../../../model/observed.ts'
 import type { FencingToken } from '../../../model/rollout.ts'
 import type { Launch } from '../launch.ts'
-import type { ReplicaRecord, ReplicaSpec } from './replica-record.ts'
+import type { ReplicaRecord, ReplicaSpec } from './replica/replica-record.ts'
 
 /**
  * Version of what server and keeper say to each other. A server that meets another version refuses with ENGINE_PROTOCOL, or

@@ -9,7 +9,7 @@ import type { Launch } from '../launch.ts'
 import { KeeperClient } from '../keeper-client.ts'
 import { keeperLog } from './handover.ts'
 import type { KeeperRequest, KeeperStatus } from './protocol.ts'
-import type { ReplicaRecord, ReplicaSpec } from './replica-record.ts'
+import type { ReplicaRecord, ReplicaSpec } from './replica/replica-record.ts'
 
 const FIXTURES = resolve(import.meta.dirname, '../../../../test/fixtures')
 export const SCOPE = { app: 'shop', environment: 'test' }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Scope } from '../../../model/app.ts'
+import type { Scope } from '../../../../model/app.ts'
 
 /** A part of a log: bytes [from, to) of the whole, which stand at the same place in the live file, or from 0 in a segment. */
 export interface LogPart {

@@ -1,4 +1,4 @@
-import { isAlive, type ProcessIdentity } from '../../../os/process-identity.ts'
+import { isAlive, type ProcessIdentity } from '../../../../os/process-identity.ts'
 
 /** How a process ended, as its parent knows it; `known` false: it was no child of ours. */
 export interface Ending {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Exit } from '../../../model/observed.ts'
+import type { Exit } from '../../../../model/observed.ts'
 import { afterExit, newRecord, type ReplicaRecord, type ReplicaState, stateWithoutProcess } from './replica-record.ts'
-import { aSpec } from './testing.ts'
+import { aSpec } from '../testing.ts'
 
 const exitAt = (atMs: number): Exit => ({
   known: true,

@@ -1,7 +1,7 @@
-import { type Scope, scopeName } from '../../../model/app.ts'
-import type { Launch } from '../launch.ts'
+import { type Scope, scopeName } from '../../../../model/app.ts'
+import type { Launch } from '../../launch.ts'
 import { HeldStart, type Holder } from './held-start.ts'
-import type { Secrets } from './protocol.ts'
+import type { Secrets } from '../protocol.ts'
 import type { ReplicaSpec } from './replica-record.ts'
 
 /** A start that did not come by then will hardly come: what waits for it holds memory. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { exitReport } from './exit-report.ts'
-import { aSpec } from './testing.ts'
+import { aSpec } from '../testing.ts'
 
 const { launch } = aSpec({}, { program: '/usr/bin/unshare', args: ['--fork', '--', '/app'] })
 const report = (ending: Parameters<typeof exitReport>[0]['ending'], logTail: string[] = []) =>

@@ -1,5 +1,5 @@
-import type { Exit } from '../../../model/observed.ts'
-import type { Launch } from '../launch.ts'
+import type { Exit } from '../../../../model/observed.ts'
+import type { Launch } from '../../launch.ts'
 import type { Ending } from './kept-process.ts'
 
 const LOG_LINES = 20

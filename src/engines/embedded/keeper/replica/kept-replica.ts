@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
-import type { Scope } from '../../../model/app.ts'
-import { failureReport } from '../../../model/failure.ts'
-import type { Clock } from '../../../lib/clock.ts'
-import { oomKills } from '../../../os/cgroup.ts'
-import { openLog } from '../../../os/open-log.ts'
-import { bootId, identify, isAlive, type ProcessIdentity } from '../../../os/process-identity.ts'
-import { establishedOn } from '../../../os/tcp-table.ts'
-import { exitReport } from './exit-report.ts'
+import type { Scope } from '../../../../model/app.ts'
+import { failureReport } from '../../../../model/failure.ts'
+import type { Clock } from '../../../../lib/clock.ts'
+import { oomKills } from '../../../../os/cgroup.ts'
+import { openLog } from '../../../../os/open-log.ts'
+import { bootId, identify, isAlive, type ProcessIdentity } from '../../../../os/process-identity.ts'
+import { establishedOn } from '../../../../os/tcp-table.ts'
+import { exitReport } from '../process/exit-report.ts'
 import type { HeldStart } from './held-start.ts'
-import { adoptProcess, type Ending, type KeptProcess } from './kept-process.ts'
-import type { Ledger } from './ledger.ts'
-import { logEnd, logPath, logTail } from './log-file.ts'
-import { findMarked, killTree, MARK_NAME, type ProcessTree, sendStopSignal } from './process-tree.ts'
-import type { Secrets } from './protocol.ts'
+import { adoptProcess, type Ending, type KeptProcess } from '../process/kept-process.ts'
+import type { Ledger } from '../ledger.ts'
+import { logEnd, logPath, logTail } from '../logs/log-file.ts'
+import { findMarked, killTree, MARK_NAME, type ProcessTree, sendStopSignal } from '../process/process-tree.ts'
+import type { Secrets } from '../protocol.ts'
 import { afterExit, type ReplicaRecord, stateWithoutProcess } from './replica-record.ts'
 import {
   neededSecrets,
@@ -22,7 +22,7 @@ import {
   runLists,
   spawnLaunch,
   writeSecretFiles,
-} from './spawn-launch.ts'
+} from '../process/spawn-launch.ts'
 
 const KILL_TIMEOUT_MS = 10_000
 /** How soon to look again whether a program that is still starting can hear its stop signal. */

@@ -1,7 +1,7 @@
-import type { Exit } from '../../../model/observed.ts'
-import type { Release } from '../../../model/release.ts'
-import type { ProcessIdentity } from '../../../os/process-identity.ts'
-import type { Launch, ReplicaPlace } from '../launch.ts'
+import type { Exit } from '../../../../model/observed.ts'
+import type { Release } from '../../../../model/release.ts'
+import type { ProcessIdentity } from '../../../../os/process-identity.ts'
+import type { Launch, ReplicaPlace } from '../../launch.ts'
 
 /** What is to run: all of it but the values of secrets. */
 export interface ReplicaSpec {

@@ -1,9 +1,9 @@
 import { constants } from 'node:os'
-import type { Clock } from '../../../lib/clock.ts'
-import { cgroupMembers } from '../../../os/cgroup.ts'
-import { isAlive, type ProcessIdentity, type ProcessStat, readStat } from '../../../os/process-identity.ts'
-import { catchesSignal, hasEnvironment, listProcesses, withDescendants } from '../../../os/process-table.ts'
-import { backoff } from '../../../lib/backoff.ts'
+import type { Clock } from '../../../../lib/clock.ts'
+import { cgroupMembers } from '../../../../os/cgroup.ts'
+import { isAlive, type ProcessIdentity, type ProcessStat, readStat } from '../../../../os/process-identity.ts'
+import { catchesSignal, hasEnvironment, listProcesses, withDescendants } from '../../../../os/process-table.ts'
+import { backoff } from '../../../../lib/backoff.ts'
 
 /** What belongs to one start of a launch: how its processes are found, also when the first one is gone. */
 export interface ProcessTree {

@@ -13,14 +13,14 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
-import { DeployError } from '../../../model/failure.ts'
-import { inCgroups, restoreCgroups } from '../../../os/cgroup.ts'
-import { identifyChild } from '../../../os/process-identity.ts'
-import { ProgramNotStarted, type RunResult, run } from '../../../os/run.ts'
-import type { Launch } from '../launch.ts'
+import { DeployError } from '../../../../model/failure.ts'
+import { inCgroups, restoreCgroups } from '../../../../os/cgroup.ts'
+import { identifyChild } from '../../../../os/process-identity.ts'
+import { ProgramNotStarted, type RunResult, run } from '../../../../os/run.ts'
+import type { Launch } from '../../launch.ts'
 import type { Ending, KeptProcess } from './kept-process.ts'
 import { MARK_NAME } from './process-tree.ts'
-import type { Secrets } from './protocol.ts'
+import type { Secrets } from '../protocol.ts'
 
 /** errno name: the program could not be started at all. */
 export interface NotStarted {

@@ -1,5 +1,5 @@
 import { renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { run } from '../../../os/run.ts'
+import { run } from '../../../../os/run.ts'
 import { type LogPart, logParts, readPart, segmentsOf } from './log-file.ts'
 
 /**

@@ -4,8 +4,8 @@ import { appendFileSync, closeSync, mkdtempSync, readdirSync, rmSync, statfsSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openLog } from '../../../os/open-log.ts'
-import { LogReader } from '../log-reader.ts'
+import { openLog } from '../../../../os/open-log.ts'
+import { LogReader } from '../../log-reader.ts'
 import { logParts, logTail } from './log-file.ts'
 import { cutLog, LOG_RESERVE_BYTES, LOG_SEGMENTS_KEPT, releaseLog, reserveLog } from './log-room.ts'
 
