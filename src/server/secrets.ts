@@ -4,7 +4,7 @@ import { secretRequest } from '../api/requests.ts'
 import { secretBody, secretsBody } from '../api/responses.ts'
 import { DeployError } from '../model/failure.ts'
 import { isVariableName } from '../model/names.ts'
-import { scopeOf } from './environment-status.ts'
+import { scopeOf } from './environments/environment-status.ts'
 import type { ServerContext } from './server-context.ts'
 
 const params = z.object({ app: z.string(), environment: z.string() })

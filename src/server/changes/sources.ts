@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { commitParams } from '../api/requests.ts'
-import { sourceBody } from '../api/responses.ts'
-import { DeployError } from '../model/failure.ts'
-import type { ServerContext } from './server-context.ts'
+import { commitParams } from '../../api/requests.ts'
+import { sourceBody } from '../../api/responses.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** A connection on which no byte of a pack moves for so long is closed (A14). */
 const STALL_MS = 60_000

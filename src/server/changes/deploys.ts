@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { deployRequest } from '../api/requests.ts'
-import { operationBody } from '../api/responses.ts'
-import { deployApp } from '../deploy/deploy-app.ts'
+import { deployRequest } from '../../api/requests.ts'
+import { operationBody } from '../../api/responses.ts'
+import { deployApp } from '../../deploy/deploy-app.ts'
 import { appReader } from './app-reader.ts'
 import { beginOperation } from './begin-operation.ts'
 import { checkFingerprint } from './plans.ts'
-import type { ServerContext } from './server-context.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** From a commit to a rollout. */
 export const deployRoutes =

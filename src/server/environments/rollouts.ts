@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { historyBody } from '../api/responses.ts'
-import { DeployError } from '../model/failure.ts'
+import { historyBody } from '../../api/responses.ts'
+import { DeployError } from '../../model/failure.ts'
 import { knownScope, rolloutBodyOf } from './environment-status.ts'
-import type { ServerContext } from './server-context.ts'
+import type { ServerContext } from '../server-context.ts'
 
 const params = z.object({ app: z.string(), environment: z.string() })
 

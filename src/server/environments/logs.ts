@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { knownScope } from './environment-status.ts'
-import type { ServerContext } from './server-context.ts'
-import { sendStream } from './sse.ts'
+import type { ServerContext } from '../server-context.ts'
+import { sendStream } from '../sse.ts'
 
 const query = z.object({
   role: z.string().optional(),

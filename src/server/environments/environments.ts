@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { appsBody, statusBody } from '../api/responses.ts'
+import { appsBody, statusBody } from '../../api/responses.ts'
 import { environmentStatus, knownScope } from './environment-status.ts'
-import type { ServerContext } from './server-context.ts'
-import { sendStream } from './sse.ts'
+import type { ServerContext } from '../server-context.ts'
+import { sendStream } from '../sse.ts'
 import { statusChanges } from './status-changes.ts'
 
 const params = z.object({ app: z.string(), environment: z.string() })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { anApp } from '../deploy/testing.ts'
-import type { EngineTraits } from '../model/engine-traits.ts'
+import { anApp } from '../../deploy/testing.ts'
+import type { EngineTraits } from '../../model/engine-traits.ts'
 import { type AppRequest, appReader } from './app-reader.ts'
 
 const traits: EngineTraits = {

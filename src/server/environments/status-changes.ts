@@ -1,7 +1,7 @@
-import type { StatusBody } from '../api/responses.ts'
-import type { Scope } from '../model/app.ts'
+import type { StatusBody } from '../../api/responses.ts'
+import type { Scope } from '../../model/app.ts'
 import { environmentStatus } from './environment-status.ts'
-import type { ServerContext } from './server-context.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** Yields the status now, and whenever something in it has changed. */
 export async function* statusChanges(

@@ -1,10 +1,10 @@
-import type { DeployRequest } from '../api/requests.ts'
-import { refuseKeys, refuseOtherEngine } from '../appfile/gate.ts'
-import { readAppFile } from '../appfile/read-app-file.ts'
-import { resolveApp } from '../appfile/resolve-app.ts'
-import { settleImage } from '../appfile/settle-image.ts'
-import type { AppReader, AppReading } from '../deploy/artifact/workshop.ts'
-import type { EngineTraits } from '../model/engine-traits.ts'
+import type { DeployRequest } from '../../api/requests.ts'
+import { refuseKeys, refuseOtherEngine } from '../../appfile/gate.ts'
+import { readAppFile } from '../../appfile/read-app-file.ts'
+import { resolveApp } from '../../appfile/resolve-app.ts'
+import { settleImage } from '../../appfile/settle-image.ts'
+import type { AppReader, AppReading } from '../../deploy/artifact/workshop.ts'
+import type { EngineTraits } from '../../model/engine-traits.ts'
 
 /** What a request says of its app. */
 export type AppRequest = Pick<DeployRequest, 'file' | 'folderName' | 'environment' | 'source' | 'variables'>

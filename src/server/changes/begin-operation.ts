@@ -1,8 +1,8 @@
-import type { OperationBody } from '../api/responses.ts'
-import type { EventStream } from '../deploy/event-stream.ts'
-import type { Scope } from '../model/app.ts'
-import { failureError, failureReport } from '../model/failure.ts'
-import type { ServerContext } from './server-context.ts'
+import type { OperationBody } from '../../api/responses.ts'
+import type { EventStream } from '../../deploy/event-stream.ts'
+import type { Scope } from '../../model/app.ts'
+import { failureError, failureReport } from '../../model/failure.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** Begins an operation and answers when its first words are durable; what becomes of it is told by its stream. */
 export async function beginOperation(

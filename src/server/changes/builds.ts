@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { type BuildRequestBody, buildRequest } from '../api/requests.ts'
-import { operationBody } from '../api/responses.ts'
-import { buildApp } from '../deploy/build-app.ts'
-import { DeployError } from '../model/failure.ts'
-import { parseReference } from '../model/reference.ts'
+import { type BuildRequestBody, buildRequest } from '../../api/requests.ts'
+import { operationBody } from '../../api/responses.ts'
+import { buildApp } from '../../deploy/build-app.ts'
+import { DeployError } from '../../model/failure.ts'
+import { parseReference } from '../../model/reference.ts'
 import { appReader } from './app-reader.ts'
 import { beginOperation } from './begin-operation.ts'
-import type { ServerContext } from './server-context.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** Build without deploying. */
 export const buildRoutes =

@@ -1,13 +1,13 @@
-import type { RolloutBody, StatusBody } from '../api/responses.ts'
-import { firstCauseOf } from '../deploy/environment/first-cause-of.ts'
-import type { EnvironmentStatus } from '../deploy/environment/environment-loop.ts'
-import { type Scope, scopeName } from '../model/app.ts'
-import { DeployError } from '../model/failure.ts'
-import { checkName } from '../model/names.ts'
-import type { ObservedReplica, ObservedTarget } from '../model/observed.ts'
-import type { Release } from '../model/release.ts'
-import type { Rollout } from '../model/rollout.ts'
-import type { ServerContext } from './server-context.ts'
+import type { RolloutBody, StatusBody } from '../../api/responses.ts'
+import { firstCauseOf } from '../../deploy/environment/first-cause-of.ts'
+import type { EnvironmentStatus } from '../../deploy/environment/environment-loop.ts'
+import { type Scope, scopeName } from '../../model/app.ts'
+import { DeployError } from '../../model/failure.ts'
+import { checkName } from '../../model/names.ts'
+import type { ObservedReplica, ObservedTarget } from '../../model/observed.ts'
+import type { Release } from '../../model/release.ts'
+import type { Rollout } from '../../model/rollout.ts'
+import type { ServerContext } from '../server-context.ts'
 
 /** The scope of a path, checked. Throws NAME_INVALID. */
 export function scopeOf(params: { app: string; environment: string }): Scope {
