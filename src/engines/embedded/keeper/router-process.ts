@@ -10,7 +10,7 @@ import { openLog } from '../../../os/open-log.ts'
 import { identifyChild, isAlive, type ProcessIdentity, signalProcess } from '../../../os/process-identity.ts'
 import type { Handover, Inheritance } from './handover.ts'
 import { adoptProcess } from './process/kept-process.ts'
-import type { Surroundings } from './replica/kept-replica.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** A router that ran this long did not crash at its start: its successor is started without delay. */
 const SETTLED_MS = 10_000
