@@ -8,24 +8,21 @@ import { KernelPath } from './kernel/kernel-path.ts'
 import { KernelView } from './kernel/kernel-view.ts'
 import { isReachable } from './reach.ts'
 import type { Target } from './router.ts'
+import { RouterMap } from './router-map.ts'
 import {
   addressName,
   admitted,
   fenced,
   publishedElsewhere,
-  type RouterState,
   removed,
   retired,
   type ScopeState,
-  scopeState,
   type TargetRecord,
-  withScope,
 } from './router-state.ts'
 import { SilentTargets } from './silent-targets.ts'
-import { readState, StateFile } from './state-file.ts'
 import type { KeeperChannel, KeeperLink } from './userland/keeper-link.ts'
 import { Listeners } from './userland/listeners.ts'
-import { TargetPool } from './userland/target-pool.ts'
+import type { TargetPool } from './userland/target-pool.ts'
 
 const REACH_TIMEOUT_MS = 1000
 
@@ -40,43 +37,36 @@ export interface RouterCoreOptions {
   readonly note: (message: string) => void
 }
 
-/**
- * Owns the map: which targets get connections of which address. A change takes hold in memory in one turn, and is answered when it is
- * durable and the kernel has proven it.
- */
+/** Carries out what is asked of the router: each change of the map is answered when it is durable and the kernel has proven it. */
 export class RouterCore {
   readonly #options: RouterCoreOptions
   readonly #listeners: Listeners
-  readonly #file: StateFile
-  readonly #pools = new Map<string, TargetPool>()
+  readonly #map: RouterMap
   readonly view: KernelView
   readonly silent = new SilentTargets()
-  #state: RouterState
   #kernel: KernelPath | null = null
   /** Whether the kernel redirects, or may soon. Else nothing of it is read: on a busy machine that costs much. */
   #redirects: boolean
   #publishing: Promise<void> = Promise.resolve()
   readonly #ended = new AbortController()
 
-  private constructor(options: RouterCoreOptions, state: RouterState) {
+  private constructor(options: RouterCoreOptions, map: RouterMap) {
     this.#options = options
-    this.#state = { ...state, generation: state.generation + 1 }
+    this.#map = map
     this.#listeners = new Listeners(options.keeper)
-    this.#file = new StateFile(options.statePath, () => this.#state)
     this.view = new KernelView()
     this.#redirects = options.fastPath === 'nftables'
   }
 
   /** Goes on where the predecessor ended: its addresses at once, its targets after a connect that succeeds. */
   static async open(options: RouterCoreOptions): Promise<RouterCore> {
-    const core = new RouterCore(options, await readState(options.statePath))
-    await core.#file.save()
-    for (const known of Object.values(core.#state.scopes)) core.#spread(known)
-    await Promise.all(Object.values(core.#state.scopes).map((known) => core.#adopt(known)))
+    const map = await RouterMap.open(options.statePath, options.changed)
+    const core = new RouterCore(options, map)
+    await Promise.all(map.scopes.map((known) => core.#adopt(known)))
     if (options.fastPath === 'nftables') {
-      const wanted = () => core.view.wanted(Object.values(core.#state.scopes))
+      const wanted = () => core.view.wanted(map.scopes)
       const { instanceId, note } = options
-      core.#kernel = await KernelPath.open({ instanceId, generation: core.#state.generation, wanted, note })
+      core.#kernel = await KernelPath.open({ instanceId, generation: map.state.generation, wanted, note })
       core.#redirects = core.#kernel !== null
     }
     return core
@@ -87,16 +77,11 @@ export class RouterCore {
   }
 
   scope(scope: Scope): ScopeState {
-    return scopeState(this.#state, scope)
+    return this.#map.scope(scope)
   }
 
   pool(name: string, role: string): TargetPool {
-    const key = `${name} ${role}`
-    const known = this.#pools.get(key)
-    if (known !== undefined) return known
-    const pool = new TargetPool(() => this.#options.changed(name))
-    this.#pools.set(key, pool)
-    return pool
+    return this.#map.pool(name, role)
   }
 
   /** Which revision served the machine's own client with this source port through the userland router. */
@@ -113,7 +98,7 @@ export class RouterCore {
   }
 
   async admit(scope: Scope, target: Target, token: FencingToken): Promise<void> {
-    fenced(this.#state, scope, token)
+    fenced(this.#map.state, scope, token)
     if (!(await isReachable(target.address, REACH_TIMEOUT_MS))) throw unreachable(target)
     await this.#learn(scopeName(scope), target)
     await this.#change(scope, token, (known) => admitted(known, target, Date.now()))
@@ -132,7 +117,7 @@ export class RouterCore {
 
   /** The process behind a target is gone. One that drains stays as it is: it gets nothing anyway. */
   async exited(name: string, replica: string): Promise<void> {
-    const known = this.#state.scopes[name]
+    const known = this.#map.named(name)
     const target = known?.targets.find((one) => one.replica === replica)
     if (target?.state === 'Draining') this.silent.add(name, target)
     if (known === undefined || target?.state !== 'Active') return
@@ -153,33 +138,31 @@ export class RouterCore {
 
   /** How many connections the userland router has open. */
   openConnections(): number {
-    let open = 0
-    for (const pool of this.#pools.values()) for (const target of pool.targets) open += target.open.size
-    return open
+    return this.#map.openConnections()
   }
 
   async #publish(scope: Scope, routes: readonly PublishedRoute[], token: FencingToken): Promise<void> {
-    fenced(this.#state, scope, token)
+    fenced(this.#map.state, scope, token)
     this.#refuseTaken(scope, routes)
     const name = scopeName(scope)
     try {
       for (const { listen, role } of routes) {
         if (!this.#listeners.has(listen)) await this.#listeners.open(listen, this.pool(name, role))
       }
-      fenced(this.#state, scope, token)
+      fenced(this.#map.state, scope, token)
     } catch (failed) {
-      this.#listeners.closeAllBut(this.#addresses())
+      this.#listeners.closeAllBut(this.#map.addresses)
       throw failed
     }
     for (const { listen, role } of routes) this.#listeners.lead(listen, this.pool(name, role))
     await this.#change(scope, token, (known) => ({ ...known, routes }))
-    this.#listeners.closeAllBut(this.#addresses())
+    this.#listeners.closeAllBut(this.#map.addresses)
   }
 
   #refuseTaken(scope: Scope, routes: readonly PublishedRoute[]): void {
     const names = routes.map(({ listen }) => addressName(listen))
     const twice = names.find((name, at) => names.indexOf(name) !== at)
-    const other = publishedElsewhere(this.#state, scope, routes)
+    const other = publishedElsewhere(this.#map.state, scope, routes)
     if (twice === undefined && other === null) return
     const what = twice ?? addressName(other?.listen ?? { host: '', port: 0 })
     const owner = other === null ? scopeName(scope) : scopeName(other.scope)
@@ -193,27 +176,13 @@ export class RouterCore {
     if (this.#redirects) await this.view.learn(name, target)
   }
 
-  #addresses(): PublishedRoute['listen'][] {
-    return Object.values(this.#state.scopes).flatMap(({ routes }) => routes.map(({ listen }) => listen))
-  }
-
   async #change(scope: Scope, token: FencingToken, change: (known: ScopeState) => ScopeState): Promise<void> {
-    await this.#commit(change(fenced(this.#state, scope, token)))
+    await this.#commit(change(fenced(this.#map.state, scope, token)))
   }
 
   /** Takes hold in this turn; resolves when it is durable and proven. */
   async #commit(changed: ScopeState): Promise<void> {
-    this.#state = withScope(this.#state, changed)
-    this.#spread(changed)
-    this.#options.changed(scopeName(changed.scope))
-    await Promise.all([this.#file.save(), this.#kernel?.sync()])
-  }
-
-  #spread(known: ScopeState): void {
-    const name = scopeName(known.scope)
-    const roles = new Set([...known.targets, ...known.routes].map(({ role }) => role))
-    for (const key of this.#pools.keys()) if (key.startsWith(`${name} `)) roles.add(key.slice(name.length + 1))
-    for (const role of roles) this.pool(name, role).set(known.targets.filter((target) => target.role === role))
+    await Promise.all([this.#map.commit(changed), this.#kernel?.sync()])
   }
 
   async #adopt(known: ScopeState): Promise<void> {
@@ -233,7 +202,7 @@ export class RouterCore {
     } catch (failed) {
       this.#options.note(failed instanceof Error ? failed.message : String(failed))
       this.#untilEnded(async () => {
-        if (!this.#addresses().some((address) => addressName(address) === addressName(listen))) return true
+        if (!this.#map.addresses.some((address) => addressName(address) === addressName(listen))) return true
         return this.#listeners.open(listen, pool).then(
           () => true,
           () => false,
@@ -244,14 +213,12 @@ export class RouterCore {
 
   /** A target that nobody said was gone, but that takes no connection: Down until one succeeds. */
   #lost(name: string, target: TargetRecord): void {
-    const known = this.#state.scopes[name]
+    const known = this.#map.named(name)
     if (known === undefined) return
-    const down = retired(known, target.replica, 'Down', Date.now())
-    this.#state = withScope(this.#state, down)
-    this.#spread(down)
+    this.#map.take(retired(known, target.replica, 'Down', Date.now()))
     this.#untilEnded(async () => {
       const reachable = await isReachable(target.address, REACH_TIMEOUT_MS)
-      const now = this.#state.scopes[name]
+      const now = this.#map.named(name)
       if (now?.targets.find((one) => one.replica === target.replica)?.state !== 'Down') return true
       if (!reachable) return false
       await this.#learn(name, target)
