@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { backoff } from '../../src/lib/backoff.ts'
+import { systemClock } from '../../src/os/system-clock.ts'
+import { call } from './call.ts'
+import { debianPackages } from './debian-packages.ts'
+
+const never = new AbortController().signal
+const START_MS = 60_000
+
+/** A dockerd of our own with a current BuildKit; nothing is shared with another one on this machine. */
+export interface Buildkit extends AsyncDisposable {
+  /** Versions of Docker and buildx, for a record of what was measured. */
+  readonly versions: string
+  /** Runs `docker` with these arguments and answers what it printed; throws CallFailed. */
+  docker(args: readonly string[], options?: { readonly cwd?: string; readonly timeoutMs?: number }): Promise<string>
+}
+
+/**
+ * Debian sid's dockerd with the image store of containerd, and its buildx, beside the system's. Needs root, apt and runc.
+ * No bridge and no rules of a firewall are made: builds are given `--network host`.
+ */
+export async function startBuildkit(): Promise<Buildkit> {
+  const programs = await debianPackages('sid', ['docker.io', 'docker-cli', 'docker-buildx', 'containerd'])
+  const folder = await mkdtemp(join(tmpdir(), 'naru-buildkit-'))
+  const env = {
+    DOCKER_HOST: `unix://${join(folder, 'docker.sock')}`,
+    DOCKER_CONFIG: join(folder, 'config'),
+    PATH: `${join(programs, 'usr/bin')}:${join(programs, 'usr/sbin')}:${process.env.PATH ?? ''}`,
+    BUILDX_NO_DEFAULT_ATTESTATIONS: '1',
+  }
+  const docker: Buildkit['docker'] = (args, options = {}) => call('docker', args, { ...options, env })
+  let child: ChildProcess | null = null
+  const dispose = async () => {
+    if (child !== null) await stop(child)
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await mkdir(join(folder, 'config/cli-plugins'), { recursive: true })
+    await symlink(
+      join(programs, 'usr/libexec/docker/cli-plugins/docker-buildx'),
+      join(folder, 'config/cli-plugins/docker-buildx'),
+    )
+    child = await startDaemon(folder, env)
+    await answers(child, docker, join(folder, 'log'))
+    const versions = await docker(['version', '--format', 'docker {{.Server.Version}}'])
+    const buildx = await docker(['buildx', 'version'])
+    return {
+      versions: `${versions.trim()}, buildx ${buildx.trim().split(' ')[1]}`,
+      docker,
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (failed) {
+    await dispose()
+    throw failed
+  }
+}
+
+async function startDaemon(folder: string, env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  const config = join(folder, 'daemon.json')
+  await writeFile(config, JSON.stringify({ features: { 'containerd-snapshotter': true } }))
+  const at = (name: string) => join(folder, name)
+  const args = ['--config-file', config, '--data-root', at('data'), '--exec-root', at('exec'), '-p', at('pid')]
+  const network = ['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-forward=false']
+  const log = await open(at('log'), 'w')
+  try {
+    return spawn('dockerd', [...args, '-H', env.DOCKER_HOST ?? '', ...network], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', log.fd, log.fd],
+    })
+  } finally {
+    await log.close()
+  }
+}
+
+async function answers(child: ChildProcess, docker: Buildkit['docker'], log: string): Promise<void> {
+  const failed = { reason: '' }
+  child.once('error', ({ message }) => Object.assign(failed, { reason: message }))
+  child.once('exit', (code) => Object.assign(failed, { reason: `dockerd ended with ${code}` }))
+  const until = performance.now() + START_MS
+  for (const delay of backoff()) {
+    const up = await docker(['version'], { timeoutMs: 10_000 }).then(
+      () => true,
+      () => false,
+    )
+    if (up) return
+    if (failed.reason !== '' || performance.now() > until) {
+      const said = (await readFile(log, 'utf8')).split('\n').slice(-8).join('\n')
+      throw new Error(`no BuildKit: ${failed.reason || 'dockerd does not answer'}\n${said}`)
+    }
+    await systemClock.sleep(delay, never)
+  }
+}
+
+/** SIGTERM first, so that it ends its own containerd. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
+  await gone
+  clearTimeout(late)
+}
