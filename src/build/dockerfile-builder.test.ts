@@ -371,7 +371,9 @@ describe('settings', () => {
     ['a global value where the stage asks for it', 'ARG G', 'global', {}],
     ['nothing of a global value that the stage does not ask for', '', '', {}],
     ['the platform', 'ARG TARGETOS', 'linux', {}],
-    ['the variable of the image, before an argument', 'ENV A=env\nARG A=arg', 'env', { A: 'g' }],
+    ['the later of ENV and ARG: an argument', 'ENV A=env\nARG A=arg', 'g', { A: 'g' }],
+    ['the later of ENV and ARG: a variable', 'ARG A=arg\nENV A=env', 'env', { A: 'g' }],
+    ['the value it had, when it is declared again without one', 'ARG A=d\nARG A', 'd', {}],
   ])('know %s of an ARG', async (_name, instructions, expected, args) => {
     const dockerfile = lines('ARG G=global', 'FROM scratch', instructions, 'LABEL got=$A$G$TARGETOS')
     const { config } = await built(dockerfile, {}, args)

@@ -14,6 +14,7 @@ import { applySetting, type Settings, workingDir } from './image-settings.ts'
 import { addedBy, applyRun, type RunResult } from './run/kept/run-results.ts'
 import { type RunStep, runStep } from './run/run-step.ts'
 import type { Standing } from './run/run-steps.ts'
+import { StageVariables } from './stage-variables.ts'
 import { declareArgs, type BuildArgs, type Expand, expander } from './variables.ts'
 import type { Escape } from './dockerfile/directives.ts'
 
@@ -35,10 +36,10 @@ export interface StageImage {
   readonly base: readonly LayerSource[]
   readonly baseHistory: NonNullable<ImageConfig['history']>
   readonly author: string | null
-  /** What its ARGs were: a stage upon it has them too. */
-  readonly args: ReadonlyMap<string, string>
   readonly settings: Settings
   readonly records: readonly Record[]
+  /** What its ARGs were: a stage upon it has them too. */
+  readonly variables: StageVariables
   /** The file system of the base alone. */
   readonly baseTree: () => Promise<FileTree>
   /** The file system; read from the base when somebody asks. The caller may not change it. */
@@ -76,7 +77,7 @@ export async function evaluateStage(
 class Evaluation {
   readonly #start: StageImage
   readonly #around: Surroundings
-  readonly #args: Map<string, string>
+  readonly #variables: StageVariables
   readonly #records: Record[] = []
   #settings: Settings
   #author: string | null
@@ -86,9 +87,10 @@ class Evaluation {
   constructor(start: StageImage, around: Surroundings) {
     this.#start = start
     this.#around = around
-    this.#args = new Map(start.args)
     this.#settings = start.settings
     this.#author = start.author
+    this.#variables = new StageVariables(start.variables)
+    this.#variables.setEnv(start.settings.Env ?? [], [])
   }
 
   image(): StageImage {
@@ -96,7 +98,7 @@ class Evaluation {
     return {
       ...this.#start,
       author: this.#author,
-      args: this.#args,
+      variables: this.#variables,
       settings: this.#settings,
       records: [...this.#start.records, ...this.#records],
       tree: tree === null ? this.#start.tree : () => Promise.resolve(tree),
@@ -106,11 +108,18 @@ class Evaluation {
   async apply(instruction: Instruction): Promise<void> {
     const expand = this.#expand()
     const { args, globals } = this.#around
-    if (instruction.kind === 'arg') declareArgs(instruction, this.#args, { args, expand, inherited: globals })
+    if (instruction.kind === 'arg') {
+      const declare = (name: string, value: string) => this.#variables.declare(name, value)
+      declareArgs(instruction, declare, { args, expand, inherited: globals })
+    }
     if (instruction.kind === 'maintainer') this.#author = expand.one(instruction.value, instruction.place)
     if (instruction.kind === 'cmd') this.#ownCommand = true
     const { layer, upper } = await this.#made(instruction, expand)
     this.#settings = applySetting(instruction, { settings: this.#settings, expand, ownCommand: this.#ownCommand })
+    if (instruction.kind === 'env') {
+      const names = instruction.pairs.map(([name]) => expand.one(name, instruction.place))
+      this.#variables.setEnv(this.#settings.Env ?? [], names)
+    }
     this.#records.push({ instruction, layer, upper })
   }
 
@@ -124,7 +133,7 @@ class Evaluation {
     const tree = await this.#ownTree()
     const step = runStep(instruction, {
       settings: this.#settings,
-      args: this.#args,
+      variables: this.#variables.all(),
       proxies,
       expand: (word) => expand.one(word, instruction.place),
     })
@@ -149,15 +158,8 @@ class Evaluation {
     return Promise.resolve(null)
   }
 
-  /** Variables of the image go before arguments of the same name. */
   #expand(): Expand {
-    const env = new Map(
-      (this.#settings.Env ?? []).map((line) => {
-        const equals = line.indexOf('=')
-        return [line.slice(0, equals), line.slice(equals + 1)] as const
-      }),
-    )
-    return expander(this.#around.escapeChar, (name) => env.get(name) ?? this.#args.get(name))
+    return expander(this.#around.escapeChar, (name) => this.#variables.get(name))
   }
 
   async #ownTree(): Promise<FileTree> {

@@ -51,7 +51,7 @@ export function applySetting(instruction: Instruction, { settings, expand, ownCo
     case 'shell':
       return { ...settings, Shell: instruction.args }
     case 'healthcheck':
-      return { ...settings, Healthcheck: healthcheck(instruction, settings) }
+      return { ...settings, Healthcheck: healthcheck(instruction) }
     case 'onbuild':
       return { ...settings, OnBuild: [...(settings.OnBuild ?? []), instruction.trigger] }
     default:
@@ -118,18 +118,17 @@ function commandLine(command: Command, settings: Settings): readonly string[] {
   return command.form === 'exec' ? command.args : [...(settings.Shell ?? SHELL), command.script]
 }
 
-function healthcheck(of: HealthcheckInstruction, settings: Settings): NonNullable<Settings['Healthcheck']> {
+function healthcheck(of: HealthcheckInstruction): NonNullable<Settings['Healthcheck']> {
   if (of.command === null) return { Test: ['NONE'] }
   const { command } = of
   return {
-    Test: command.form === 'exec' ? ['CMD', ...command.args] : shellTest(command.script, settings),
-    ...(of.intervalNs === null ? {} : { Interval: of.intervalNs }),
-    ...(of.timeoutNs === null ? {} : { Timeout: of.timeoutNs }),
-    ...(of.startPeriodNs === null ? {} : { StartPeriod: of.startPeriodNs }),
-    ...(of.startIntervalNs === null ? {} : { StartInterval: of.startIntervalNs }),
-    ...(of.retries === null ? {} : { Retries: of.retries }),
+    // The engine finds the shell: it reads SHELL as well.
+    Test: command.form === 'exec' ? ['CMD', ...command.args] : ['CMD-SHELL', command.script],
+    // 0 and none mean the same: the engine's own value.
+    ...(of.intervalNs ? { Interval: of.intervalNs } : {}),
+    ...(of.timeoutNs ? { Timeout: of.timeoutNs } : {}),
+    ...(of.startPeriodNs ? { StartPeriod: of.startPeriodNs } : {}),
+    ...(of.startIntervalNs ? { StartInterval: of.startIntervalNs } : {}),
+    ...(of.retries ? { Retries: of.retries } : {}),
   }
 }
-
-const shellTest = (script: string, { Shell }: Settings): readonly string[] =>
-  Shell === undefined ? ['CMD-SHELL', script] : ['CMD', ...Shell, script]

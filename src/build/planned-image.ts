@@ -15,12 +15,15 @@ export function plannedImage(image: StageImage, epochSeconds: number): PlannedIm
     config: image.settings,
     history: [
       ...image.baseHistory,
-      ...image.records.map(({ instruction, layer, part }) => ({
-        created,
-        created_by: instruction.text,
-        comment: part === undefined ? 'naru' : `naru: ${part}`,
-        ...(layer === null ? { empty_layer: true } : {}),
-      })),
+      // What waits for another build is told by OnBuild alone (BuildKit's rule).
+      ...image.records
+        .filter(({ instruction }) => instruction.kind !== 'onbuild')
+        .map(({ instruction, layer, part }) => ({
+          created,
+          created_by: instruction.text,
+          comment: part === undefined ? 'naru' : `naru: ${part}`,
+          ...(layer === null ? { empty_layer: true } : {}),
+        })),
     ],
   }
   return {

@@ -22,6 +22,7 @@ import { Slots } from './slots.ts'
 import type { RunResult } from './run/kept/run-results.ts'
 import type { RunStep } from './run/run-step.ts'
 import type { RunSteps, Standing } from './run/run-steps.ts'
+import { StageVariables } from './stage-variables.ts'
 import type { BuildArgs } from './variables.ts'
 
 /** What the stages of one build share. */
@@ -98,7 +99,7 @@ export class StageBuilder {
     const { instructions } = stage
     const platform = this.#platform(stage)
     const origin = stageOrigin(this.#build.origins, stage)
-    if (origin.kind === 'stage') return { start: withoutTriggers(await this.evaluate(origin.stage)), instructions }
+    if (origin.kind === 'stage') return begunOn(await this.evaluate(origin.stage), stage)
     if (origin.kind === 'scratch') return { start: scratch(platform), instructions }
     if (origin.kind === 'tree') {
       return { start: scratch(platform), instructions: [wholeContext(stage, origin.name), ...instructions] }
@@ -111,9 +112,9 @@ export class StageBuilder {
       base: image.layers,
       baseHistory: image.config.history ?? [],
       author: image.config.author ?? null,
-      args: new Map(),
       settings,
       records: [],
+      variables: new StageVariables(),
       baseTree: () => this.#tree(image),
       tree: () => this.#tree(image),
     }
@@ -203,10 +204,11 @@ function wholeContext({ from: { place } }: Stage, name: string): Instruction {
   return readInstruction({ ...raw, text: `COPY --from=${name} . /` }, '\\')
 }
 
-/** Triggers are for the images of others, not for the stages of the same file. */
-function withoutTriggers(image: StageImage): StageImage {
-  const { OnBuild: _, ...settings } = image.settings
-  return { ...image, settings }
+/** Triggers of a stage run in the one that stands on it, and end there, as those of an image. */
+function begunOn(below: StageImage, { from, instructions }: Stage): Begun {
+  const { OnBuild = [], ...settings } = below.settings
+  const triggers = OnBuild.map((text) => readTrigger(text, from.image))
+  return { start: { ...below, settings }, instructions: [...triggers, ...instructions] }
 }
 
 function scratch(platform: Platform): StageImage {
@@ -216,9 +218,9 @@ function scratch(platform: Platform): StageImage {
     base: [],
     baseHistory: [],
     author: null,
-    args: new Map(),
     settings: SCRATCH_SETTINGS,
     records: [],
+    variables: new StageVariables(),
     baseTree: () => Promise.resolve(new FileTree()),
     tree: () => Promise.resolve(new FileTree()),
   }

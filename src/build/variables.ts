@@ -60,7 +60,10 @@ export class BuildArgs {
 
   /** Proxies that were given, as RUN sees them. */
   get proxies(): Readonly<Record<string, string>> {
-    return Object.fromEntries(Object.entries(this.#given).filter(([name]) => PROXIES.has(name.toUpperCase())))
+    const given = Object.entries(this.#given).filter(([name]) => PROXIES.has(name.toUpperCase()))
+    // Programs look for the one or the other; what was given itself goes before.
+    const both = given.flatMap(([name, value]) => [name.toUpperCase(), name.toLowerCase()].map((each) => [each, value]))
+    return Object.fromEntries([...both, ...given])
   }
 
   /** Names that were given and that nothing asked for. */
@@ -88,8 +91,9 @@ export function globalVariables(
     ['TARGETSTAGE', target ?? 'default'],
     [EPOCH, String(epochSeconds)],
   ])
+  const declare = (name: string, value: string) => found.set(name, value)
   const expand = expander(dockerfile.directives.escapeChar, (name) => found.get(name))
-  for (const instruction of dockerfile.globals) declareArgs(instruction, found, { args, expand, inherited: found })
+  for (const instruction of dockerfile.globals) declareArgs(instruction, declare, { args, expand, inherited: found })
   return found
 }
 
@@ -102,17 +106,16 @@ function platformVariables(platform: Platform): [string, string][] {
   ])
 }
 
-/** Carries out an ARG: the given value, else its default, else the global one of that name. */
+/** Carries out an ARG: the given value, else its default, else the global one of that name; without any of them all stays as it was. */
 export function declareArgs(
   instruction: Instruction,
-  into: Map<string, string>,
+  declare: (name: string, value: string) => void,
   from: { readonly args: BuildArgs; readonly expand: Expand; readonly inherited: ReadonlyMap<string, string> },
 ): void {
   if (instruction.kind !== 'arg') return
   for (const { name, value } of instruction.args) {
     const fallback = value === null ? from.inherited.get(name) : from.expand.one(value, instruction.place)
     const settled = from.args.take(name) ?? fallback
-    if (settled === undefined) into.delete(name)
-    else into.set(name, settled)
+    if (settled !== undefined) declare(name, settled)
   }
 }

@@ -1,5 +1,5 @@
-import dockerignore from '@balena/dockerignore'
 import { DeployError } from '../../model/failure.ts'
+import { type IgnorePattern, readIgnorePattern } from './ignore-pattern.ts'
 
 /** Which paths of the context are left out. */
 export interface Ignore {
@@ -11,21 +11,32 @@ export interface Ignore {
 
 /** Reads a .dockerignore file; null: there is none. Throws BUILD_SOURCE_INVALID. */
 export function readIgnore(text: string | null): Ignore {
-  if (text === null) return { ignores: () => false, exceptions: false }
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
-  const rules = dockerignore.default({ ignorecase: false }).add(lines)
+  const patterns = (text ?? '')
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .flatMap((line, index) => readLine(line, index + 1) ?? [])
+  return {
+    ignores: (path) => patterns.length > 0 && ignores(patterns, path),
+    exceptions: patterns.some(({ exception }) => exception),
+  }
+}
+
+function readLine(line: string, number: number): IgnorePattern | null {
   try {
-    // The library reads a pattern when it first needs it.
-    rules.ignores('first')
+    return readIgnorePattern(line)
   } catch (failed) {
     if (!(failed instanceof SyntaxError)) throw failed
-    throw new DeployError('BUILD_SOURCE_INVALID', `.dockerignore has a broken pattern: ${failed.message}`, {
+    throw new DeployError('BUILD_SOURCE_INVALID', `.dockerignore:${number} is no pattern: ${failed.message}`, {
       hint: 'A "[" needs its "]"; a name with brackets in it is written with backslashes: \\[name\\].',
       cause: failed,
     })
   }
-  return {
-    ignores: (path) => rules.ignores(path),
-    exceptions: lines.some((line) => line.trimStart().startsWith('!')),
-  }
+}
+
+/** The last pattern that matches the path, or a folder above it, says. */
+function ignores(patterns: readonly IgnorePattern[], path: string): boolean {
+  const paths = [path]
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) paths.push(path.slice(0, at))
+  const last = patterns.findLast(({ matches }) => paths.some((one) => matches(one)))
+  return last !== undefined && !last.exception
 }

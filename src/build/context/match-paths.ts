@@ -1,5 +1,5 @@
 import type { Files } from '../image/file-entry.ts'
-import { joinPath } from '../image/file-tree.ts'
+import { joinPath, nameOf, parentOf } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 
 /** Whether a source has signs of a pattern (Go's filepath.Match: `*`, `?`, `[a-z]`, `\x`). */
@@ -21,8 +21,8 @@ export function matchPaths(files: Files, pattern: string): readonly string[] {
     })
   }
   return found.filter((path) => {
-    const real = resolvePath(files, path)
-    return real !== null && (real.escaped || files.at(real.path) !== null)
+    const folder = resolvePath(files, parentOf(path))
+    return folder !== null && (folder.escaped || files.at(joinPath(folder.path, nameOf(path))) !== null)
   })
 }
 

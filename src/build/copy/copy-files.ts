@@ -33,8 +33,8 @@ export interface Copy {
 /**
  * Copies into the tree of a stage by BuildKit's rules and answers what was added: a folder's content, not the folder; into
  * a destination that is a folder under the file's own name; missing parents are made; links in the destination's path are
- * followed inside the image, links in a copied folder stay links. Throws BUILD_COPY_SOURCE_MISSING, BUILD_PATH_ESCAPES,
- * BUILD_SOURCE_INVALID.
+ * followed inside the image, links in a copied folder stay links, names of one file stay names of one file. Throws
+ * BUILD_COPY_SOURCE_MISSING, BUILD_PATH_ESCAPES, BUILD_SOURCE_INVALID.
  */
 export function copyFiles(copy: Copy, tree: FileTree): Added {
   const added: Added = new Map()
@@ -82,6 +82,7 @@ function copyFound(target: Target, found: Found, { to, isFolder }: { to: string;
 
 function copyFolder(target: Target, { files, path: from }: Found, into: string): void {
   const { excluded } = target.copy
+  const copied: Copied[] = []
   makeFolder(target, into)
   const walk = (inside: string) => {
     const source = inside === '' ? from : joinPath(from, inside)
@@ -90,12 +91,34 @@ function copyFolder(target: Target, { files, path: from }: Found, into: string):
       const entry = files.at(joinPath(from, path))
       if (entry === null) continue
       const isOut = excluded.ignores(path)
-      if (!isOut) putEntry(target, joinPath(into, path), entry)
+      if (!isOut) {
+        putEntry(target, joinPath(into, path), entry)
+        copied.push({ entry, path: joinPath(into, path) })
+      }
       // What an exception brings back makes the folders that lead to it.
       if (entry.type === 'directory' && (!isOut || excluded.exceptions)) walk(path)
     }
   }
   walk('')
+  linkTogether(target, copied)
+}
+
+interface Copied {
+  readonly entry: FileEntry
+  readonly path: string
+}
+
+/** Names of one file are one and the same entry of a tree. In a layer the first of them holds the content. */
+function linkTogether({ tree, added }: Target, copied: readonly Copied[]): void {
+  for (const [{ type }, names] of Map.groupBy(copied, ({ entry }) => entry)) {
+    const [holder = '', ...others] = names.map(({ path }) => path).sort()
+    const entry = added.get(holder)
+    if (type !== 'file' || entry?.type !== 'file') continue
+    for (const path of others) {
+      tree.set(path, entry)
+      added.set(path, { ...entry, linkTo: holder })
+    }
+  }
 }
 
 function copyWithParents(target: Target, to: string): void {

@@ -55,7 +55,8 @@ describe('expandWord', () => {
     ['${PATHS//a/x}', 'x/b/c.txr.gz'],
     ['${PATHS//\\//-}', 'a-b-c.tar.gz'],
     ['${PATHS/?\\/b/$HOME}', '/home/c.tar.gz'],
-    ['$KOREAN한', '한국어한'],
+    ['${KOREAN}한', '한국어한'],
+    ['$KOREAN한', ''],
     ['$TWO', 'one  two'],
   ])('%s gives %s', (word, expected) => {
     expect(expandWord(word, scope)).toBe(expected)
@@ -93,7 +94,14 @@ describe('expandWords', () => {
 })
 
 describe('expandText', () => {
-  it('leaves quotes and other backslashes of a here-document alone', () => {
-    expect(expandText('"$HOME" \'$HOME\' \\$HOME \\n\n', scope.lookup)).toBe('"/home" \'/home\' $HOME \\n\n')
+  it.each([
+    ['"$HOME" \'$HOME\'', '"/home" \'/home\''],
+    ['\\$HOME \\n', '$HOME n'],
+    ['a\\\\b', 'a\\b'],
+    ['end\\\nnext', 'end\nnext'],
+    ['${UNSET:-"q"}', '"q"'],
+    ["it's", "it's"],
+  ])('leaves quotes of a here-document alone, and drops backslashes: %j gives %j', (text, expected) => {
+    expect(expandText(text, scope.lookup)).toBe(expected)
   })
 })

@@ -13,7 +13,8 @@ export interface Scope {
   readonly lookup: (name: string) => string | undefined
 }
 
-const NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?\-$!])/
+/** Letters of all scripts, as in BuildKit. */
+const NAME = /^(?:[\p{L}_][\p{L}\p{Nd}_]*|\p{Nd}+|[@*#?\-$!])/u
 
 /** Collects the text and, beside it, the words that blanks outside quotes make of it. */
 class Words {
@@ -49,6 +50,8 @@ class Words {
 /** Reads a word left to right, as BuildKit's shell lexer does: quotes, escapes, `$X`, `${X}` and its modifiers. */
 class Reader {
   #at = 0
+  /** In a here-document quotes are text, also inside braces. */
+  #quotes = true
   readonly #source: string
   readonly #scope: Scope
 
@@ -66,8 +69,7 @@ class Reader {
     while (!this.done) {
       const char = this.#source.charAt(this.#at)
       if (char === stop) return
-      if (char === "'") this.#single(out)
-      else if (char === '"') this.#double(out)
+      if (this.#quotes && (char === "'" || char === '"')) this.#quoted(char, out)
       else if (char === '$') this.#dollar(out, false)
       else if (char === this.#scope.escapeChar) this.#escaped(out, keepEscapes)
       else {
@@ -78,13 +80,13 @@ class Reader {
     if (stop !== '') throw new ExpansionFailed(`missing ${stop === '}' ? '"}"' : `"${stop}"`} in a substitution`)
   }
 
-  /** Expands a here-document: quotes are text, and a backslash is one unless a dollar or backslash follows. */
+  /** Expands a here-document: quotes are text; a backslash goes, whatever follows it (BuildKit's rule). */
   readText(out: Words): void {
+    this.#quotes = false
     while (!this.done) {
       const char = this.#source.charAt(this.#at)
-      const next = this.#source.charAt(this.#at + 1)
       if (char === '$') this.#dollar(out, true)
-      else if (char === '\\' && (next === '$' || next === '\\')) this.#escaped(out, false)
+      else if (char === '\\') this.#escaped(out, false)
       else {
         out.quoted(char)
         this.#at++
@@ -96,6 +98,11 @@ class Reader {
     const next = this.#source.charAt(this.#at + 1)
     out.quoted(keep ? this.#scope.escapeChar + next : next)
     this.#at += 2
+  }
+
+  #quoted(quote: string, out: Words): void {
+    if (quote === "'") this.#single(out)
+    else this.#double(out)
   }
 
   #single(out: Words): void {

@@ -27,7 +27,7 @@ export function heredocOf(word: string): Omit<Heredoc, 'content'> | null {
 const quotesBalance = (text: string): boolean =>
   (text.match(/"/g)?.length ?? 0) % 2 === 0 && (text.match(/'/g)?.length ?? 0) % 2 === 0
 
-/** The lines of a here-document after its opening line; null: its name never came. */
+/** The lines of a here-document after its opening line, as they are written: a carriage return stays. null: its name never came. */
 export function readHeredoc(
   opening: Omit<Heredoc, 'content'>,
   lines: readonly string[],
@@ -35,7 +35,7 @@ export function readHeredoc(
 ): { readonly heredoc: Heredoc; readonly next: number } | null {
   const unindent = (line: string) => (opening.chomp ? line.replace(/^\t+/, '') : line)
   for (let at = from; at < lines.length; at++) {
-    if (unindent(lines[at] ?? '') !== opening.name) continue
+    if (unindent(lines[at] ?? '').replace(/\r$/, '') !== opening.name) continue
     const content = lines
       .slice(from, at)
       .map((line) => `${unindent(line)}\n`)

@@ -57,6 +57,11 @@ describe('parseDockerfile', () => {
     ])
   })
 
+  it('keeps the line ends of a here-document as they are written', () => {
+    const [copy, next] = parse('COPY <<EOF /x\r', 'a\r', 'EOF\r', 'RUN b\r')
+    expect([copy?.heredocs[0]?.content, next?.rest]).toEqual(['a\r\n', 'b'])
+  })
+
   it('separates flags, quotes removed, and stops at --', () => {
     const [run, copy] = parse('RUN --mount="type=cache,target=/a b" --x -- --y z', 'COPY --from=a --chown=1:2 b c')
     expect([run?.flags, run?.rest]).toEqual([['--mount=type=cache,target=/a b', '--x'], '--y z'])

@@ -29,11 +29,9 @@ const WITH_HEREDOCS = new Set(['ADD', 'COPY', 'RUN'])
  * keyword passes here. Throws DOCKERFILE_SYNTAX.
  */
 export function parseDockerfile(content: string, file: string): ParsedDockerfile {
-  const lines = content
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .map((line) => line.replace(/\r$/, ''))
-  if (lines.at(-1) === '') lines.pop()
+  const written = content.replace(/^\uFEFF/, '').split('\n')
+  if (written.at(-1) === '') written.pop()
+  const lines = written.map((line) => line.replace(/\r$/, ''))
   const directives = readDirectives(lines, file)
   const instructions: RawInstruction[] = []
   let at = 0
@@ -44,7 +42,7 @@ export function parseDockerfile(content: string, file: string): ParsedDockerfile
       continue
     }
     const column = (lines[at] ?? '').search(/\S/) + 1
-    const { instruction, next } = finish(joined, { file, line: at + 1, column }, lines, directives.escapeChar)
+    const { instruction, next } = finish(joined, { file, line: at + 1, column }, written, directives.escapeChar)
     instructions.push(instruction)
     at = next
   }
@@ -74,7 +72,7 @@ function joinContinued(lines: readonly string[], from: number, escapeChar: Escap
 function finish(
   joined: { text: string; next: number },
   place: Place,
-  lines: readonly string[],
+  written: readonly string[],
   escapeChar: Escape,
 ): { instruction: RawInstruction; next: number } {
   const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(joined.text) ?? []
@@ -83,7 +81,7 @@ function finish(
   const heredocs: Heredoc[] = []
   let { next } = joined
   for (const opening of openings(keyword, rest)) {
-    const read = readHeredoc(opening, lines, next)
+    const read = readHeredoc(opening, written, next)
     if (read === null) {
       const hint = `Write ${opening.name} alone on a line after the text.`
       throw syntaxError(place, `the here-document <<${opening.name} has no end`, hint)

@@ -10,7 +10,7 @@ function step(text: string, scope: Partial<RunScope> = {}) {
   const [raw] = parseDockerfile(`${text}\n`, 'Dockerfile').instructions
   const instruction = raw === undefined ? undefined : readInstruction(raw, '\\')
   if (instruction?.kind !== 'run') throw new Error('no RUN')
-  return runStep(instruction, { settings: {}, args: new Map(), proxies: {}, expand: (word) => word, ...scope })
+  return runStep(instruction, { settings: {}, variables: new Map(), proxies: {}, expand: (word) => word, ...scope })
 }
 
 describe('runStep', () => {
@@ -30,12 +30,13 @@ describe('runStep', () => {
     expect(step('RUN x', { settings: { Shell: ['/bin/bash', '-ec'] } }).args).toEqual(['/bin/bash', '-ec', 'x'])
   })
 
-  it('gives ENV before ARG, a PATH, and proxies that nobody set', () => {
+  it('gives the variables, a PATH, and proxies that nobody set', () => {
     const { env, proxies } = step('RUN x', {
-      settings: { Env: ['A=env', 'EMPTY=', 'http_proxy=own'] },
-      args: new Map([
-        ['A', 'arg'],
+      variables: new Map([
+        ['A', 'env'],
         ['B', 'b'],
+        ['EMPTY', ''],
+        ['http_proxy', 'own'],
       ]),
       proxies: { http_proxy: 'given', HTTPS_PROXY: 'given' },
     })

@@ -23,7 +23,8 @@ export interface RunStep extends RunFlags {
 
 export interface RunScope {
   readonly settings: Settings
-  readonly args: ReadonlyMap<string, string>
+  /** ENV and ARG. */
+  readonly variables: ReadonlyMap<string, string>
   readonly proxies: Readonly<Record<string, string>>
   /** Replaces variables in the values of flags. */
   readonly expand: (word: string) => string
@@ -33,13 +34,9 @@ const SHELL = ['/bin/sh', '-c']
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const SCRIPTS = '/dev/pipes'
 
-/** What a RUN means at its place in a stage. ENV goes before an ARG of the same name. Throws DOCKERFILE_SYNTAX, DOCKERFILE_NOT_SUPPORTED. */
-export function runStep(instruction: RunInstruction, { settings, args, proxies, expand }: RunScope): RunStep {
-  const env = {
-    PATH: DEFAULT_PATH,
-    ...Object.fromEntries(args),
-    ...Object.fromEntries((settings.Env ?? []).map(variable)),
-  }
+/** What a RUN means at its place in a stage. Throws DOCKERFILE_SYNTAX, DOCKERFILE_NOT_SUPPORTED. */
+export function runStep(instruction: RunInstruction, { settings, variables, proxies, expand }: RunScope): RunStep {
+  const env = { PATH: DEFAULT_PATH, ...Object.fromEntries(variables) }
   return {
     ...readRunFlags(instruction, expand),
     ...commandOf(instruction, settings.Shell ?? SHELL),
@@ -50,11 +47,6 @@ export function runStep(instruction: RunInstruction, { settings, args, proxies, 
     cwd: settings.WorkingDir || '/',
     user: settings.User ?? '',
   }
-}
-
-function variable(line: string): [string, string] {
-  const equals = line.indexOf('=')
-  return [line.slice(0, equals), line.slice(equals + 1)]
 }
 
 /**

@@ -61,8 +61,16 @@ export function sandboxMounts(of: SandboxMounts, exists: (path: string) => boole
     // Of another user's network a user namespace may show nothing.
     ...(of.userNamespace ? [] : [mount('sysfs', 'sys', 'sysfs', ['nosuid', 'nodev', 'noexec', 'ro'])]),
     ...(of.proc ? procMounts(mount, bind, exists) : [mount('none', 'proc', 'tmpfs', ['ro', 'size=0'])]),
-    ...[...of.bound].sort((a, b) => (a.target < b.target ? -1 : 1)).map((one) => boundMount(one, of)),
+    ...[...of.bound]
+      .sort((a, b) => (a.target < b.target ? -1 : 1))
+      .map((one) => madeInMemory(boundMount(one, of), one, of)),
   ]
+}
+
+/** A mount point inside a fresh tmpfs is made when that is there: the upper folder has none. */
+function madeInMemory(mount: Mount, bound: Bound, of: SandboxMounts): Mount {
+  const inside = of.bound.some(({ kind, target }) => kind === 'memory' && bound.target.startsWith(`${target}/`))
+  return inside ? { ...mount, options: [...mount.options, 'X-mount.mkdir'] } : mount
 }
 
 function boundMount(bound: Bound, { root, userNamespace }: SandboxMounts): Mount {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of a Dockerfile
 import type { DockerfileCase } from '../dockerfile-case.ts'
 
 const files = {

@@ -88,6 +88,7 @@ export const RUN: readonly DockerfileCase[] = [
   {
     name: 'a mode changed and back',
     dockerfile: ['RUN chmod 700 /old/b && chmod 755 /old/b && chmod 600 /old/a && chmod 644 /old/a'],
+    except: { history: 'BuildKit sees by comparing that nothing changed, Naru takes what was touched' },
   },
   { name: 'a time changed only', dockerfile: ['RUN touch -d "2001-02-03 04:05:06" /old/a'], times: ['/old/a'] },
   {

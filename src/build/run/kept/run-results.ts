@@ -85,8 +85,9 @@ export function applyRun(tree: FileTree, result: RunResult): void {
   for (const [path, entry] of addedBy({ ...result, layer: result.layer.filter(({ t }) => t !== 'w') })) {
     if (entry.type !== 'file') tree.set(path, entry)
     else {
-      const { linkTo: _, ...file } = entry
-      tree.set(path, file)
+      const { linkTo, ...file } = entry
+      // Names of one file are one entry (see copy-files.ts).
+      tree.set(path, (linkTo === undefined ? null : tree.at(linkTo)) ?? file)
     }
   }
 }
