@@ -84,7 +84,6 @@ export const MOUNTS: readonly DockerfileCase[] = [
       'FROM busybox:1',
       'RUN --mount=type=cache,target=/c,id=filled,from=one,source=/o cat /c/x > /a',
     ],
-    notYet: 'from= and source= of a cache',
   },
   {
     name: 'a private and a locked cache',
