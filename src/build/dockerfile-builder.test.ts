@@ -742,15 +742,15 @@ describe('a frontend', () => {
 })
 
 describe('what a stage hands on', () => {
-  it('to a stage upon it: variables and arguments, but no triggers', async () => {
+  it('to a stage upon it: variables, arguments and triggers, which end there', async () => {
     const { config, files } = await built(
       lines(
-        ...['FROM scratch AS one', 'ARG A=from-one', 'ENV E=env', 'ONBUILD COPY nope /'],
+        ...['FROM scratch AS one', 'ARG A=from-one', 'ENV E=env', 'ONBUILD COPY a /triggered'],
         ...['FROM one', 'COPY a /$A-$E'],
       ),
       { a: 'A' },
     )
-    expect(Object.keys(files)).toEqual(['from-one-env'])
+    expect(Object.keys(files)).toEqual(['triggered', 'from-one-env'])
     expect(config.config?.OnBuild).toBeUndefined()
   })
 
