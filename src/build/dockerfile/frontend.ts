@@ -4,6 +4,9 @@ import { notSupported } from './place.ts'
 /** The frontend of Dockerfiles themselves, of any version and channel: what it reads is read here. */
 const DOCKERFILE = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/
 
+/** Whether the image of a frontend is that of Dockerfiles. */
+export const isDockerfileFrontend = (image: string): boolean => DOCKERFILE.test(image)
+
 /**
  * Refuses a file that asks for a frontend of its own (`# syntax=`, or the build argument BUILDKIT_SYNTAX, which goes first):
  * such an image is a program that would read the file in another way. Throws DOCKERFILE_NOT_SUPPORTED.
@@ -17,10 +20,10 @@ export function refuseFrontend(
   const asked = given === undefined || given === '' ? syntax : given
   // The rest of the line after the image is the frontend's own.
   const image = asked?.trim().split(/\s+/)[0] ?? ''
-  if (image === '' || DOCKERFILE.test(image)) return
+  if (image === '' || isDockerfileFrontend(image)) return
   const line = lines.findIndex((text) => /^#\s*syntax\s*=/i.test(text)) + 1
   const hint =
-    'Leave the line out if this is a Dockerfile; or let a tool that runs frontends build it (docs/dockerfile.md).'
+    'Leave it out if this is a Dockerfile; or write build: { with: auto } in naru.yaml, to hand the build to BuildKit.'
   throw notSupported(
     { file, line: Math.max(line, 1), column: 1 },
     `the frontend ${image.slice(0, 100)} is not run here`,

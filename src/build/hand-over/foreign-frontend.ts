@@ -1,13 +1,11 @@
 import { readDirectives } from '../dockerfile/directives.ts'
+import { isDockerfileFrontend } from '../dockerfile/frontend.ts'
 import { type Place, syntaxError } from '../dockerfile/place.ts'
-
-/** Names of BuildKit's own Dockerfile frontend, whose language this builder reads: any tag, channel or digest. */
-const OWN = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?:[:@].*)?$/
 
 /** The frontend that `# syntax=` names, when it is another language than Dockerfiles; null: this builder reads it. */
 export function foreignFrontend(text: string, file: string): string | null {
   const { syntax } = readDirectives(text.split(/\r?\n/), file)
-  return syntax === null || OWN.test(syntax) ? null : syntax
+  return syntax === null || isDockerfileFrontend(syntax) ? null : syntax
 }
 
 /** DOCKERFILE_SYNTAX at the first line. */

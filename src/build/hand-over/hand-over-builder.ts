@@ -76,6 +76,7 @@ class HandOver {
   }
 
   async build(tool: Tool, out: string): Promise<BuildResult> {
+    this.#checkAsked(tool)
     const plan = await this.#plan(tool, out)
     await this.#run(plan.build, BUILD_MS)
     const id = plan.idFile === null ? '' : (await readFile(plan.idFile, 'utf8')).trim()
@@ -85,6 +86,19 @@ class HandOver {
     const { digest, size } = stored.artifact
     this.#report({ kind: 'push', digest, size, sentBytes: stored.sentBytes })
     return { ...stored, images: {} }
+  }
+
+  /** What only our own builder does is refused or told, never left out in silence. */
+  #checkAsked(tool: Tool): void {
+    const { contexts = {}, runLimits = {} } = this.#request
+    const [name] = Object.keys(contexts)
+    if (name !== undefined) {
+      throw new DeployError('DOCKERFILE_NOT_SUPPORTED', `the named context ${name} is not handed to ${tool}`, {
+        hint: 'Leave --build-context out, or build with Naru itself: build: { with: naru }.',
+      })
+    }
+    if (Object.values(runLimits).every((limit) => limit === null)) return
+    this.#report({ kind: 'note', message: `build.runLimits does not hold where ${tool} builds` })
   }
 
   async #plan(tool: Tool, out: string): Promise<ToolPlan> {
