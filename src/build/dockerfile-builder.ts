@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Report } from '../model/event.ts'
 import { systemClock } from '../os/system-clock.ts'
@@ -26,14 +27,23 @@ import { BuildArgs, expander, globalVariables } from './variables.ts'
 
 export type DockerfileBuilderOptions = SandboxOptions & AddOptions & { readonly cacheFolder: string }
 
+export interface SweepingBuilder extends Builder {
+  /** Removes what killed builds left. Before the first build of the only process that has this folder. */
+  sweep(): Promise<void>
+}
+
 /**
  * Builds images from Dockerfiles in this process: no daemon, no container, no tar on disk. `cacheFolder` (absolute, made
  * when needed) remembers what became of equal inputs; losing it costs time only. Several builds may share it.
  */
-export function dockerfileBuilder(options: DockerfileBuilderOptions): Builder {
+export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBuilder {
   const { cacheFolder } = options
   const sandboxes = new RunSandboxes(join(cacheFolder, 'sandbox'), options)
   return {
+    async sweep() {
+      await rm(temporaryFolder(cacheFolder), { recursive: true, force: true })
+      await sandboxes.sweep()
+    },
     async build(request, report, signal) {
       await sweepTemporary(cacheFolder, systemClock.now())
       const context = openContext(request.root, request.context, request.dockerfile)

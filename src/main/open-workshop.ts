@@ -27,15 +27,17 @@ import { dataPaths } from './data-folder.ts'
 
 const HOST_COMMAND_MS = 60 * 60_000
 
-/** Source, build and registry of a data folder. Work trees that a killed server left are removed. */
+/** Source, build and registry of a data folder. What a killed server left of work trees and builds is removed. */
 export async function openWorkshop(folder: string, images: DiskStore): Promise<Workshop> {
   const paths = dataPaths(folder)
   await rm(paths.work, { recursive: true, force: true })
   const source = gitSource({ cacheFolder: paths.mirrors, env: process.env })
+  const own = dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env })
+  await own.sweep()
   return {
     source,
     uploads: gitUploads({ cacheFolder: paths.mirrors, env: process.env }),
-    builder: chooseBuilder(dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env }), {
+    builder: chooseBuilder(own, {
       cacheFolder: paths.buildCache,
       env: process.env,
       storeLayout,

@@ -89,12 +89,19 @@ export class RunSandboxes {
   }
 
   async #clean(): Promise<void> {
-    const { signal } = new AbortController()
-    const remove = (path: string) => this.#privileges.remove(path, signal)
+    await this.sweep()
+    await pruneSandboxes(this.#folder, this.#options.mostBytes ?? 20 * 2 ** 30, (path) => this.#remove(path))
+  }
+
+  /** Removes the folders and cgroups of RUNs whose process is gone. */
+  async sweep(): Promise<void> {
     await sweepWorkFolders(join(this.#folder, 'work'), async (path) => {
       await sweepCgroups(path)
-      await remove(path)
+      await this.#remove(path)
     })
-    await pruneSandboxes(this.#folder, this.#options.mostBytes ?? 20 * 2 ** 30, remove)
+  }
+
+  #remove(path: string): Promise<void> {
+    return this.#privileges.remove(path, new AbortController().signal)
   }
 }
