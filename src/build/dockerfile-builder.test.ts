@@ -237,6 +237,7 @@ describe('COPY', () => {
       'leads out',
       { out: { link: '/etc' } },
     ],
+    ['a name that deletes in a layer', 'COPY d /x', 'BUILD_SOURCE_INVALID', 'taken for a deletion', { 'd/.wh.y': '' }],
     ['a loop of links', 'COPY loop /x', 'BUILD_SOURCE_INVALID', 'loop', { loop: { link: 'loop' } }],
     ['a name with a NUL', 'COPY ["a\\u0000", "/x"]', 'BUILD_COPY_SOURCE_MISSING', 'is not there', {}],
     ['several files to one', 'COPY a b /x', 'BUILD_SOURCE_INVALID', 'several files', { b: 'B' }],

@@ -180,6 +180,7 @@ describe('ADD of an archive', () => {
       ]),
       'which is no file',
     ],
+    ['a name that deletes in a layer', testTar([{ name: 'd/.wh.x' }]), 'takes for a deletion'],
     ['a hard link to itself', testTar([file, { name: 'a', type: '1', link: 'a' }]), 'which is no file'],
     [
       'A6: a loop of links',

@@ -1,6 +1,6 @@
 import { failureAt, type Place } from '../dockerfile/place.ts'
 import type { Added, FileEntry, Files } from '../image/file-entry.ts'
-import { type FileTree, FOLDER, joinPath, parentOf } from '../image/file-tree.ts'
+import { type FileTree, FOLDER, isWhiteout, joinPath, parentOf } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import type { Owner } from '../copy/owner.ts'
 import { packedContent } from '../run/kept/packed-contents.ts'
@@ -53,6 +53,7 @@ class Unpacking {
     const parts = this.#parts(entry.name)
     const name = parts.pop()
     if (name === undefined) return
+    if (isWhiteout(name)) throw this.#refused(`has ${entry.name}, which a layer takes for a deletion`)
     const folder = this.#folder(parts.join('/'), entry)
     const path = this.#outer(joinPath(folder, name))
     if (entry.type === 'link') this.#link(entry, path)

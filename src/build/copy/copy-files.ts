@@ -4,7 +4,7 @@ import type { Ignore } from '../context/ignore.ts'
 import { failureAt, type Place } from '../dockerfile/place.ts'
 import type { Added, FileEntry } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
-import { type FileTree, joinPath, parentOf } from '../image/file-tree.ts'
+import { type FileTree, isWhiteout, joinPath, parentOf } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import { type CopySource, type Found, findSources, invalid } from './find-sources.ts'
 import type { Mode } from './mode.ts'
@@ -137,6 +137,7 @@ function copyWithParents(target: Target, to: string): void {
 function putEntry({ copy, tree, added }: Target, path: string, entry: FileEntry): void {
   const { owner, mode, place } = copy
   if (entry.type === 'special') throw invalid(place, `${path} is a device, pipe or socket`)
+  if (isWhiteout(path)) throw invalid(place, `${path} would be taken for a deletion in a layer, by its name`)
   const there = tree.at(path)
   if (there !== null && (entry.type === 'directory') !== (there.type === 'directory')) {
     const message =

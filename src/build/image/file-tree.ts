@@ -7,6 +7,9 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(path.la
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 export const joinPath = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`)
 
+/** Whether a name in a layer means that something is gone (OCI image-spec layer.md, "Whiteouts"). */
+export const isWhiteout = (path: string): boolean => nameOf(path).startsWith('.wh.')
+
 /** The file system of a stage, in memory: what is where, and where its content can be read. */
 export class FileTree implements Files {
   readonly #entries: Map<string, FileEntry>
