@@ -54,6 +54,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.runLimits.cpu': build(/cpuMilli/),
   'build.runLimits.timeoutSeconds': build(/runLimits\?\.timeoutMs/),
   'build.split': build(/'java'/),
+  'build.platforms': deploy(/build\.platforms/),
   'build.with': build(/with: asked/),
   'build.watch': {
     noEffect: 'narrows deploy --changed-since, which comes with root files; every other deploy takes the app',

@@ -30,6 +30,7 @@ describe('defaults', () => {
         unpack: {},
         runLimits: { memoryBytes: null, cpuMilli: null, timeoutMs: null },
         split: null,
+        platforms: [],
         with: 'naru',
         watch: [],
       },

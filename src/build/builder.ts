@@ -53,6 +53,8 @@ export interface BuildRequest {
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   readonly bases: NamedImages
+  /** What the image is for; of several, the result is an index. Default: this machine. */
+  readonly platforms?: readonly Platform[]
   /** Of the layers that are made; those of base images stay as they are. Default gzip. */
   readonly compression?: LayerCompression
   /** 'java': what COPY takes of an unpacked jar or WAR becomes layers by how often it changes. Default: one layer each. */
@@ -63,7 +65,7 @@ export interface BuildRequest {
 }
 
 export interface BuildResult {
-  /** Of the image manifest. */
+  /** Of the image manifest, or of the index. */
   readonly artifact: Descriptor
   /** Bytes that were sent to the destination; 0 when everything was there. */
   readonly sentBytes: number

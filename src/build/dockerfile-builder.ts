@@ -1,10 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Platform } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import { systemClock } from '../os/system-clock.ts'
 import type { AddOptions, AddSources } from './add/add-sources.ts'
 import type { Builder, BuildRequest, BuildResult } from './builder.ts'
 import { type BuildContext, openContext } from './context/build-context.ts'
+import { readDirectives } from './dockerfile/directives.ts'
 import { refuseFrontend } from './dockerfile/frontend.ts'
 import { readDockerfile, type Stage, targetStage } from './dockerfile/stages.ts'
 import type { StageImage } from './evaluate-stage.ts'
@@ -19,6 +21,7 @@ import { BuildProgress } from './build-progress.ts'
 import { NamedContexts } from './named-contexts.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { plannedImage } from './planned-image.ts'
+import { publishIndex, refuseOtherPlatform, tellingPlatform } from './publish-index.ts'
 import { hostPlatform } from './platform.ts'
 import { RunSandboxes, type SandboxOptions } from './run/run-sandboxes.ts'
 import { type StageBuild, StageBuilder } from './stage-builder.ts'
@@ -52,7 +55,7 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
       const adds = sandboxes.adds(options, () => contents.ownFolder())
       try {
         const build = { request, cacheFolder, context, contents, bases, sandboxes, adds, report }
-        return await sandboxes.during(() => buildImage(build, signal))
+        return await sandboxes.during(() => buildPlatforms(build, request.platforms ?? [], signal))
       } finally {
         adds.close()
         context.close()
@@ -74,19 +77,30 @@ interface Build {
   readonly report: Report
 }
 
+/** One image, or an index of one for each platform. Tags come last, and name the index. */
+async function buildPlatforms(build: Build, platforms: readonly Platform[], signal: AbortSignal): Promise<BuildResult> {
+  const [first = hostPlatform(), ...others] = platforms
+  if (others.length === 0) return buildImage(build, first, signal)
+  const destination = { ...build.request.destination, tags: [] }
+  const request = { ...build.request, destination }
+  const results: BuildResult[] = []
+  for (const platform of platforms) {
+    const report = tellingPlatform(platform, build.report)
+    results.push(await buildImage({ ...build, request, report }, platform, signal))
+  }
+  const named = results.map(({ artifact }, at) => ({ ...artifact, platform: platforms[at] ?? first }))
+  return publishIndex(named, results, build.request.destination, build.report, signal)
+}
+
 /** Reads, refuses, decides; only then packs and sends. */
-async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResult> {
+async function buildImage(build: Build, platform: Platform, signal: AbortSignal): Promise<BuildResult> {
   const { request, cacheFolder, context, contents, bases, report } = build
+  const args = new BuildArgs(request.args)
+  // Before it is read: another language would be told as wrong instructions.
+  const lines = context.dockerfile.split(/\r?\n/, 20)
+  refuseFrontend(readDirectives(lines, request.dockerfile), request.dockerfile, lines, args.take('BUILDKIT_SYNTAX'))
   const dockerfile = readDockerfile(context.dockerfile, request.dockerfile)
   const target = targetStage(dockerfile, request.target)
-  const platform = hostPlatform()
-  const args = new BuildArgs(request.args)
-  refuseFrontend(
-    dockerfile.directives,
-    request.dockerfile,
-    context.dockerfile.split('\n', 10),
-    args.take('BUILDKIT_SYNTAX'),
-  )
   const epochSeconds = args.epochSeconds(request.epochSeconds)
   const globals = globalVariables(dockerfile, args, platform, { target: request.target, epochSeconds })
   const expand = expander(dockerfile.directives.escapeChar, (name) => globals.get(name))
@@ -99,6 +113,7 @@ async function buildImage(build: Build, signal: AbortSignal): Promise<BuildResul
   const runs = build.sandboxes.steps(request, contents, report)
   const evaluated = await evaluateAll(stages, target, { ...shared, runs, adds: build.adds }, signal)
   const { readText } = evaluated
+  refuseOtherPlatform(evaluated.image.platform, platform, request)
   const records =
     request.split === 'java' ? await splitRecords(evaluated.image.records, readText) : evaluated.image.records
   const image = { ...evaluated.image, records }

@@ -18,6 +18,7 @@ import type { BuildProgress } from './build-progress.ts'
 import { SCRATCH_SETTINGS } from './image-settings.ts'
 import { copyOrigin, copyOrigins, type Origins, refuseUnsupported, stageOrigin } from './needed-stages.ts'
 import { parsePlatform } from './platform.ts'
+import { refuseForeignRun } from './run/emulation.ts'
 import { Slots } from './slots.ts'
 import type { RunResult } from './run/kept/run-results.ts'
 import type { RunStep } from './run/run-step.ts'
@@ -83,7 +84,7 @@ export class StageBuilder {
     await Promise.all(needed.map((origin) => (origin.kind === 'stage' ? this.evaluate(origin.stage) : null)))
     return this.#slots.during(() => {
       this.#signal.throwIfAborted()
-      return evaluateStage(start, instructions, this.#surroundings(stage))
+      return evaluateStage(start, instructions, this.#surroundings(stage, start.platform))
     })
   }
 
@@ -153,7 +154,7 @@ export class StageBuilder {
     return tree
   }
 
-  #surroundings(stage: Stage): Surroundings {
+  #surroundings(stage: Stage, platform: Platform): Surroundings {
     const { origins, args, globals, context } = this.#build
     return {
       escapeChar: origins.dockerfile.directives.escapeChar,
@@ -165,7 +166,10 @@ export class StageBuilder {
       proxies: args.proxies,
       adds: this.#build.adds,
       signal: this.#signal,
-      run: (instruction, step, standing) => this.#run(instruction, step, standing),
+      run: (instruction, step, standing) => {
+        refuseForeignRun(platform, instruction.place)
+        return this.#run(instruction, step, standing)
+      },
     }
   }
 

@@ -5,7 +5,7 @@ import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Place, syntaxError } from './dockerfile/place.ts'
 import type { Dockerfile } from './dockerfile/stages.ts'
-import { platformName } from './platform.ts'
+import { hostPlatform, platformName } from './platform.ts'
 
 /** Replaces variables in the words of an instruction. Throws DOCKERFILE_SYNTAX at its place. */
 export interface Expand {
@@ -97,8 +97,9 @@ export function globalVariables(
   return found
 }
 
-function platformVariables(platform: Platform): [string, string][] {
-  return ['TARGET', 'BUILD'].flatMap((side): [string, string][] => [
+function platformVariables(target: Platform): [string, string][] {
+  const sides = [['TARGET', target] as const, ['BUILD', hostPlatform()] as const]
+  return sides.flatMap(([side, platform]): [string, string][] => [
     [`${side}PLATFORM`, platformName(platform)],
     [`${side}OS`, platform.os],
     [`${side}ARCH`, platform.architecture],

@@ -109,6 +109,8 @@ export interface BuildSettings {
   }
   /** Whether COPY's layers are split by how often their files change. */
   readonly split: 'java' | null
+  /** What the image is for, such as `linux/arm64`; several make an index. Empty: the server's machine. */
+  readonly platforms: readonly string[]
   /** Who builds the image. */
   readonly with: 'naru' | 'buildkit' | 'docker' | 'buildah' | 'auto'
   readonly watch: readonly string[]

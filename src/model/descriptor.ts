@@ -15,6 +15,13 @@ export interface Platform {
   readonly variant?: string
 }
 
+/** Reads `os/architecture[/variant]`; `linux/arm64/v8` is `linux/arm64` in another spelling. */
+export function platformOf(text: string): Platform {
+  const [os = '', architecture = '', variant] = text.split('/')
+  const isKnown = variant === undefined || (architecture === 'arm64' && variant === 'v8')
+  return isKnown ? { os, architecture } : { os, architecture, variant }
+}
+
 /** The media types that Naru reads or writes. */
 export const MEDIA_TYPES = {
   imageManifest: 'application/vnd.oci.image.manifest.v1+json',

@@ -47,6 +47,7 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
     ),
     runLimits: resolveRunLimits(from),
     split: settings.take(['build', 'split'], build.split, null),
+    platforms: settings.take(['build', 'platforms'], build.platforms, []),
     with: settings.take(['build', 'with'], build.with, 'naru'),
     watch: settings.take(['build', 'watch'], build.watch, []),
   }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { command, cpu, flag, memory, relativePath, scalar, text, variableName, whole, word } from './values.ts'
 
+const PLATFORM = /^linux\/(?:amd64|arm64|arm|386|ppc64le|s390x|riscv64)(?:\/v[0-9]+)?$/
+
 /** `source:` where the code comes from. Default: the repository one stands in. */
 export const sourceSchema = z
   .strictObject({
@@ -48,6 +50,10 @@ export const buildSchema = z
       .enum(['java'], { error: 'java' })
       .optional()
       .describe('COPY of an unpacked jar or WAR becomes layers by how often they change'),
+    platforms: z
+      .array(z.string().regex(PLATFORM, { error: 'a platform such as linux/arm64' }), { error: 'a list of platforms' })
+      .optional()
+      .describe('What the image is for, such as [linux/amd64, linux/arm64]; default: the machine of the server'),
     with: z
       .enum(['naru', 'buildkit', 'docker', 'buildah', 'auto'], { error: 'naru, buildkit, docker, buildah or auto' })
       .optional()

@@ -1,29 +1,37 @@
+import { DeployError } from '../../model/failure.ts'
 import type { Builder, BuildRequest } from '../builder.ts'
 import { openContext } from '../context/build-context.ts'
-import { foreignFrontend, frontendNeeded } from './foreign-frontend.ts'
+import { readDirectives } from '../dockerfile/directives.ts'
+import { foreignFrontend } from '../dockerfile/frontend.ts'
 import { handOverBuilder, type HandOverOptions } from './hand-over-builder.ts'
 import type { Tool } from './tool-commands.ts'
 
 /**
- * The builder that each request names: our own, or a tool of this machine. 'auto' is our own, and BuildKit for a Dockerfile whose
- * `# syntax=` names a language of its own; our own refuses such a file. Throws DOCKERFILE_SYNTAX.
+ * The builder that each request names: our own, or a tool of this machine. 'auto' is our own, and BuildKit for a file that asks
+ * for a frontend of its own. Throws KEY_NOT_SUPPORTED for what is not handed over.
  */
 export function chooseBuilder(own: Builder, options: HandOverOptions): Builder {
   return {
     async build(request, report, signal) {
       const tool = toolFor(request)
       if (tool === null) return own.build(request, report, signal)
+      if ((request.platforms ?? []).length > 0) throw onePlatform(tool)
       return handOverBuilder(tool, options).build(request, report, signal)
     },
   }
 }
 
-function toolFor({ root, context, dockerfile, with: asked = 'naru' }: BuildRequest): Tool | null {
-  if (asked !== 'naru' && asked !== 'auto') return asked
+function toolFor({ root, context, dockerfile, args, with: asked = 'naru' }: BuildRequest): Tool | null {
+  if (asked === 'naru') return null
+  if (asked !== 'auto') return asked
   const opened = openContext(root, context, dockerfile)
   opened.close()
-  const frontend = foreignFrontend(opened.dockerfile, dockerfile)
-  if (frontend === null) return null
-  if (asked === 'naru') throw frontendNeeded(frontend, dockerfile)
-  return 'buildkit'
+  const directives = readDirectives(opened.dockerfile.split(/\r?\n/), dockerfile)
+  return foreignFrontend(directives, args.BUILDKIT_SYNTAX) === null ? null : 'buildkit'
 }
+
+const onePlatform = (tool: Tool) =>
+  new DeployError('KEY_NOT_SUPPORTED', `build.platforms is not handed over to ${tool}`, {
+    hint: 'Leave build.platforms out for an image of this machine, or leave build.with out.',
+    detail: { tool },
+  })

@@ -102,9 +102,21 @@ class HandOver {
   }
 
   async #plan(tool: Tool, out: string): Promise<ToolPlan> {
-    const { root, context, dockerfile, target, args, epochSeconds, ssh = {}, secrets = {} } = this.#request
+    const {
+      root,
+      context,
+      dockerfile,
+      target,
+      args,
+      epochSeconds,
+      ssh = {},
+      secrets = {},
+      contexts = {},
+    } = this.#request
     const ids = Object.keys(secrets).map((id, at) => ({ id, variable: variableOf(at) }))
+    const folders = Object.entries(contexts).map(([name, from]) => [name, isElsewhere(from) ? from : join(root, from)])
     const common: ToolBuild = {
+      contexts: Object.fromEntries(folders),
       target,
       args,
       epochSeconds,
@@ -118,10 +130,14 @@ class HandOver {
     if (tool === 'buildkit' && (await this.#answers('buildctl', ['--version']))) return buildkitPlan(common)
     const hasBuildx = await this.#answers('docker', ['buildx', 'version'])
     if (tool === 'buildkit' && !hasBuildx) throw missing('buildctl, or docker with buildx,', 'buildkit')
-    if (!hasBuildx && ids.length > 0) {
-      throw new DeployError('BUILD_TOOL_MISSING', 'docker has no buildx here, and its old builder knows no secrets', {
-        hint: 'Install buildx (docker-buildx-plugin or docker-buildx), or choose another builder with build.with.',
-      })
+    if (!hasBuildx && ids.length + folders.length > 0) {
+      throw new DeployError(
+        'BUILD_TOOL_MISSING',
+        'docker has no buildx here, and its old builder knows no secrets and named contexts',
+        {
+          hint: 'Install buildx (docker-buildx-plugin or docker-buildx), or choose another builder with build.with.',
+        },
+      )
     }
     if (!hasBuildx) this.#env.DOCKER_BUILDKIT = '0'
     return dockerPlan(common, hasBuildx)
@@ -176,6 +192,9 @@ class HandOver {
     })
   }
 }
+
+/** Not a folder of the work tree. */
+const isElsewhere = (from: string): boolean => /^[a-z-]+:\/\/|^git@/.test(from)
 
 /** Secrets reach the tool in its environment under names of our own. */
 const variableOf = (at: number): string => `NARU_SECRET_${at}`

@@ -10,8 +10,9 @@ import { storeLayout } from '../../registry/store-layout.ts'
 import type { BuildRequest } from '../builder.ts'
 import { dockerfileBuilder } from '../dockerfile-builder.ts'
 import { aBuild, basesOf, never, readImage, type TestBuild } from '../testing.ts'
+import { readDirectives } from '../dockerfile/directives.ts'
+import { foreignFrontend } from '../dockerfile/frontend.ts'
 import { chooseBuilder } from './choose-builder.ts'
-import { foreignFrontend } from './foreign-frontend.ts'
 
 const PATH = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
 const find = (program: string) => PATH.map((folder) => join(folder, program)).find((path) => existsSync(path))
@@ -196,15 +197,18 @@ describe('# syntax=', () => {
     ['docker/dockerfile-evil:1', 'docker/dockerfile-evil:1'],
     ['evil.io/docker/dockerfile:1', 'evil.io/docker/dockerfile:1'],
   ])('%s: foreign is %s', (syntax, foreign) => {
-    expect(foreignFrontend(`# syntax=${syntax}\nFROM scratch\n`, 'Dockerfile')).toBe(foreign)
+    expect(foreignFrontend(readDirectives([`# syntax=${syntax}`], 'Dockerfile'), undefined)).toBe(foreign)
   })
 
   it('of a language of its own is refused, and with auto handed to BuildKit', async () => {
     await using build = await aBuild({ Dockerfile: '# syntax=ghcr.io/x/nix\nanything\n' })
     const by = builderOf(build, { PATH: folder })
     await expect(by({})).rejects.toMatchObject({
-      code: 'DOCKERFILE_SYNTAX',
+      code: 'DOCKERFILE_NOT_SUPPORTED',
       hint: expect.stringContaining('with: auto'),
+    })
+    await expect(by({ with: 'auto', platforms: [{ os: 'linux', architecture: 'arm64' }] })).rejects.toMatchObject({
+      code: 'KEY_NOT_SUPPORTED',
     })
     await expect(by({ with: 'auto' })).rejects.toMatchObject({ code: 'BUILD_TOOL_MISSING' })
     await build.write(FILES)

@@ -8,6 +8,7 @@ const BUILD: ToolBuild = {
   args: { A: 'x y', SOURCE_DATE_EPOCH: '7' },
   secrets: [{ id: 'npm', variable: 'NARU_SECRET_0' }],
   ssh: { default: '/run/agent' },
+  contexts: {},
   epochSeconds: 1_700_000_000,
   out: '/out',
 }
@@ -24,6 +25,15 @@ describe('what a tool is started with', () => {
       program: 'docker',
       args: ['save', '--output=/out/image.tar', '--', 'sha256:1'],
     })
+  })
+
+  it.each([
+    ['docker', '--build-context lib=/w/lib --build-context img=docker-image://a:1'],
+    ['buildctl', '--local lib=/w/lib --opt context:lib=local:lib --opt context:img=docker-image://a:1'],
+  ])('named contexts for %s', (program, expected) => {
+    const build = { ...BUILD, contexts: { lib: '/w/lib', img: 'docker-image://a:1' } }
+    const plan = program === 'docker' ? dockerPlan(build, true) : buildkitPlan(build)
+    expect(plan.build.args.join(' ')).toContain(expected)
   })
 
   it('docker without buildx', () => {

@@ -10,6 +10,8 @@ export interface ToolBuild {
   /** Id of each secret and the variable of the tool's environment that has it: a value is never an argument. */
   readonly secrets: readonly { readonly id: string; readonly variable: string }[]
   readonly ssh: Readonly<Record<string, string>>
+  /** Named contexts: absolute folders, or what a tool reads as it is (`docker-image://…`, git references). */
+  readonly contexts: Readonly<Record<string, string>>
   readonly epochSeconds: number
   /** An empty folder for what comes out. */
   readonly out: string
@@ -36,12 +38,13 @@ const each = (names: Readonly<Record<string, string>>, toArgs: (name: string, va
   Object.entries(names).flatMap(([name, value]) => toArgs(name, value))
 
 /** Args, secrets and ssh as docker and buildah spell them. */
-const common = ({ dockerfile, target, args, secrets, ssh }: ToolBuild): readonly string[] => [
+const common = ({ dockerfile, target, args, secrets, ssh, contexts }: ToolBuild): readonly string[] => [
   `--file=${dockerfile}`,
   ...(target === null ? [] : [`--target=${target}`]),
   ...each(args, (name, value) => ['--build-arg', `${name}=${value}`]),
   ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),
   ...each(ssh, (id, socket) => ['--ssh', `${id}=${socket}`]),
+  ...each(contexts, (name, from) => ['--build-context', `${name}=${from}`]),
 ]
 
 /** `docker build`, by BuildKit where docker has buildx, and `docker save`. */
@@ -77,7 +80,7 @@ export function buildahPlan(build: ToolBuild): ToolPlan {
 
 /** `buildctl build`, which writes an image layout as a tar. */
 export function buildkitPlan(build: ToolBuild): ToolPlan {
-  const { context, dockerfile, target, secrets, ssh, out } = build
+  const { context, dockerfile, target, secrets, ssh, contexts, out } = build
   const path = `${out}/image.tar`
   const slash = dockerfile.lastIndexOf('/')
   const options = {
@@ -91,6 +94,11 @@ export function buildkitPlan(build: ToolBuild): ToolPlan {
     ...each(options, (name, value) => ['--opt', `${name}=${value}`]),
     ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),
     ...each(ssh, (id, socket) => ['--ssh', `${id}=${socket}`]),
+    ...each(contexts, (name, from) =>
+      from.startsWith('/')
+        ? ['--local', `${name}=${from}`, '--opt', `context:${name}=local:${name}`]
+        : ['--opt', `context:${name}=${from}`],
+    ),
     ...['--output', `type=oci,dest=${path}`],
   ]
   return {

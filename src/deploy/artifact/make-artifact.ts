@@ -1,5 +1,6 @@
 import type { BuildResult } from '../../build/builder.ts'
 import type { App, BuildSettings } from '../../model/app.ts'
+import { platformOf } from '../../model/descriptor.ts'
 import type { Report, Station } from '../../model/event.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Found } from './find-source.ts'
@@ -88,6 +89,7 @@ async function buildImage(
         target: build.target,
         compression: build.compression,
         split: build.split,
+        platforms: build.platforms.map(platformOf),
         with: build.with,
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
