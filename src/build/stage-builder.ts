@@ -81,7 +81,7 @@ export class StageBuilder {
     const { start, instructions } = await this.#start(stage)
     for (const instruction of instructions) refuseUnsupported(instruction)
     const needed = copyOrigins(this.#build.origins, stage.index, instructions)
-    await Promise.all(needed.map((origin) => (origin.kind === 'stage' ? this.evaluate(origin.stage) : null)))
+    await Promise.all(needed.flatMap((origin) => (origin.kind === 'stage' ? [this.evaluate(origin.stage)] : [])))
     return this.#slots.during(() => {
       this.#signal.throwIfAborted()
       return evaluateStage(start, instructions, this.#surroundings(stage, start.platform))
