@@ -88,17 +88,12 @@ class HandOver {
     return { ...stored, images: {} }
   }
 
-  /** What only our own builder does is refused or told, never left out in silence. */
+  /** What only our own builder does is told, never left out in silence. */
   #checkAsked(tool: Tool): void {
-    const { contexts = {}, runLimits = {} } = this.#request
-    const [name] = Object.keys(contexts)
-    if (name !== undefined) {
-      throw new DeployError('DOCKERFILE_NOT_SUPPORTED', `the named context ${name} is not handed to ${tool}`, {
-        hint: 'Leave --build-context out, or build with Naru itself: build: { with: naru }.',
-      })
-    }
-    if (Object.values(runLimits).every((limit) => limit === null)) return
-    this.#report({ kind: 'note', message: `build.runLimits does not hold where ${tool} builds` })
+    const { runLimits = {}, split = null } = this.#request
+    const limited = Object.values(runLimits).some((limit) => limit !== null)
+    for (const key of [...(limited ? ['runLimits'] : []), ...(split === null ? [] : ['split'])])
+      this.#report({ kind: 'note', message: `build.${key} does not hold where ${tool} builds` })
   }
 
   async #plan(tool: Tool, out: string): Promise<ToolPlan> {
