@@ -7,15 +7,14 @@ import type { DesiredState, Rollout } from '../../model/rollout.ts'
 import type { Step } from '../../model/step.ts'
 import type { EventStream } from '../event-stream.ts'
 import type { Place } from '../place.ts'
-import { type ActiveRollout, Interrupted } from '../rollout/active-rollout.ts'
+import { Interrupted } from '../rollout/active-rollout.ts'
 import { afterRound } from '../rollout/after-round.ts'
-import { beginRollout, resumeRollout } from '../rollout/begin-rollout.ts'
 import { failRollout } from '../rollout/go-back.ts'
 import { interruptRollout } from '../rollout/interrupt-rollout.ts'
 import type { RollAsked, RollRequest } from '../rollout/new-rollout.ts'
 import { prepareRollout } from '../rollout/prepare-rollout.ts'
 import { publishRoutes } from '../rollout/publish-routes.ts'
-import { EnvironmentState } from './environment-state.ts'
+import { HeldEnvironment } from './held-environment.ts'
 import { Intents } from './intents.ts'
 import { pruneHistory } from './prune-history.ts'
 import { carryOutRound, isStale, mends, observe, type Seen, type Told } from './round.ts'
@@ -32,12 +31,6 @@ export interface EnvironmentStatus extends Seen {
   readonly unattended: boolean
 }
 
-/** What one writer of an environment holds. */
-interface Held {
-  readonly state: EnvironmentState
-  active: ActiveRollout | null
-}
-
 /**
  * Keeps one environment as it should be, as long as it runs: event-driven rounds of observe, plan, apply, with or without a
  * rollout. Everything that changes what should be goes through its queue, so that there is one writer. It can be killed at
@@ -51,7 +44,7 @@ export class EnvironmentLoop {
   readonly #changed = new Signal()
   readonly #intents = new Intents()
   readonly #told: Told = { replicas: null, foreseen: null }
-  #held: Held | null = null
+  #held: HeldEnvironment | null = null
   #lastSteps = ''
   /** Number of the operation that changed last what should run. */
   #newest = 0
@@ -92,66 +85,36 @@ export class EnvironmentLoop {
       const { order } = request.stream
       if (order < this.#newest) throw overtaken(this.scope)
       this.#newest = order
-      return this.#begin(held, request, held.active)
+      return held.rollTo(request)
     })
   }
 
   /** Other numbers of replicas, by role: a rollout of its own to the same release, or part of the one under way. */
   scale(scale: Readonly<Record<string, number>>, request: RollAsked): Promise<Rollout> {
-    return this.#ask(async (held) => {
-      const { state, active } = held
-      const to = this.#deployed(held)
-      const rollout = active?.rollout ?? (await this.#begin(held, { ...request, to }, null))
-      await state.save({ ...state.desired, scale: { ...state.desired.scale, ...scale } })
-      return rollout
-    })
+    return this.#ask((held) => held.scale(scale, request))
   }
 
   /** All replicas gone and the addresses given back; deploy or rollback starts again. */
   stop(asked: RollAsked): Promise<Rollout> {
     return this.#askNow(async (held) => {
       this.#newest = Math.max(this.#newest, asked.stream.order)
-      return this.#begin(held, { ...asked, to: this.#deployed(held) }, held.active)
+      return held.stop(asked)
     })
   }
 
   /** Pauses what is under way: from now on only scaling. */
   pause(): Promise<Rollout> {
-    return this.#ask(async ({ state, active }) => {
-      const rollout = active?.rollout
-      if (rollout === undefined) throw notUnderWay(this.scope, 'no rollout is under way')
-      if (rollout.phase === 'Preparing') throw notUnderWay(this.scope, 'the rollout has replaced nothing yet')
-      await state.save({ ...state.desired, paused: true })
-      if (rollout.phase === 'Progressing') await active?.save(state, { phase: 'Paused' })
-      return active?.rollout ?? rollout
-    })
+    return this.#ask((held) => held.pause())
   }
 
   /** Goes on with what was paused or interrupted, or with what was held after a failure (a rollout of its own). */
   resume(request: RollAsked): Promise<Rollout> {
-    return this.#ask(async (held) => {
-      const { state, active } = held
-      const to = this.#deployed(held)
-      // What was interrupted goes on since this process knows of it.
-      if (!state.desired.paused && active !== null) return active.rollout
-      if (!state.desired.paused) throw notUnderWay(this.scope, 'nothing is paused')
-      const rollout = active?.rollout ?? (await this.#begin(held, { ...request, to }, null))
-      if (active !== null) {
-        const phase = active.rollout.phase === 'Paused' ? 'Progressing' : active.rollout.phase
-        await active.save(state, { phase, progressedAtMs: this.#place.clock.now() })
-      }
-      await state.save({ ...state.desired, paused: false })
-      return rollout
-    })
+    return this.#ask((held) => held.resume(request))
   }
 
   /** Rolls back what is under way, whatever `onFailure` says. */
   abort(by: string): Promise<Rollout> {
-    return this.#askNow(async ({ state, active }) => {
-      if (active === null) throw notUnderWay(this.scope, 'no rollout is under way')
-      await active.save(state, { abortedBy: by })
-      return active.rollout
-    })
+    return this.#askNow((held) => held.abort(by))
   }
 
   /**
@@ -195,42 +158,36 @@ export class EnvironmentLoop {
     yield* eachChange(this.#changed, signal)
   }
 
-  #ask<T>(intent: (held: Held) => Promise<T>): Promise<T> {
+  #ask<T>(intent: (held: HeldEnvironment) => Promise<T>): Promise<T> {
     const answer = this.#intents.add(async () => {
       if (this.#halted) this.#forget()
       this.#halted = false
-      return intent(await this.#hold())
+      return this.#carryOut(intent, await this.#hold())
     })
     this.#changed.notify()
     return answer
   }
 
+  async #carryOut<T>(intent: (held: HeldEnvironment) => Promise<T>, held: HeldEnvironment): Promise<T> {
+    const before = held.active
+    try {
+      return await intent(held)
+    } finally {
+      if (held.isDoubtful) this.#forget()
+      else if (held.active !== before) this.#lastSteps = ''
+    }
+  }
+
   /** The same, without waiting for a step that may take long. */
-  #askNow<T>(intent: (held: Held) => Promise<T>): Promise<T> {
+  #askNow<T>(intent: (held: HeldEnvironment) => Promise<T>): Promise<T> {
     const answer = this.#ask(intent)
     this.#held?.active?.interruptStep()
     return answer
   }
 
-  /** What is remembered, and the rollout that an earlier process left unfinished. */
-  async #hold(): Promise<Held> {
-    if (this.#held !== null) return this.#held
-    const state = await EnvironmentState.load(this.#place, this.scope)
-    const active = await resumeRollout(this.#place, state, this.#reopen)
-    this.#held = { state, active }
+  async #hold(): Promise<HeldEnvironment> {
+    this.#held ??= await HeldEnvironment.load(this.#place, this.scope, this.#reopen)
     return this.#held
-  }
-
-  async #begin(held: Held, request: RollRequest, superseded: ActiveRollout | null): Promise<Rollout> {
-    try {
-      held.active = await beginRollout(this.#place, held.state, request, superseded)
-    } catch (failed) {
-      // It may have been remembered before it failed: what counts is read again.
-      this.#forget()
-      throw failed
-    }
-    this.#lastSteps = ''
-    return held.active.rollout
   }
 
   #forget(): void {
@@ -253,7 +210,7 @@ export class EnvironmentLoop {
     return this.#round(held, signal)
   }
 
-  async #round(held: Held, signal: AbortSignal): Promise<number> {
+  async #round(held: HeldEnvironment, signal: AbortSignal): Promise<number> {
     const { state, active } = held
     const stream = active?.stream ?? null
     const task = {
@@ -306,19 +263,7 @@ export class EnvironmentLoop {
       // Not even that can be written down now: the next turn finds the same failure, and tries again.
     }
   }
-
-  #deployed({ state }: Held): number {
-    if (state.desired.revision !== null) return state.desired.revision
-    throw new DeployError('APP_NOT_FOUND', `nothing is deployed in ${scopeName(this.scope)}`, {
-      hint: 'Deploy first: naru deploy.',
-    })
-  }
 }
-
-const notUnderWay = (scope: Scope, why: string) =>
-  new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: ${why}`, {
-    hint: 'See what is there with: naru status, naru history.',
-  })
 
 const overtaken = (scope: Scope) =>
   new DeployError('ROLLOUT_SUPERSEDED', `${scopeName(scope)} was changed meanwhile by something asked for later`, {
