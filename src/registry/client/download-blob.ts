@@ -6,7 +6,7 @@ import { mismatch } from '../failures.ts'
 import { verified } from '../verified.ts'
 import { inParts, paysInParts } from './download-parts.ts'
 import { connectionFailure, refused, stalled, Transient } from './failures.ts'
-import type { RegistryCall, RegistryCalls } from './registry-calls.ts'
+import type { RegistryCall, RegistryCalls } from './calls/registry-calls.ts'
 
 /** Interruptions of one download after which it is given up. */
 const MAX_INTERRUPTIONS = 8

@@ -1,6 +1,6 @@
 import { DeployError } from '../../model/failure.ts'
 import { Transient } from './failures.ts'
-import type { RegistryCall, RegistryCalls } from './registry-calls.ts'
+import type { RegistryCall, RegistryCalls } from './calls/registry-calls.ts'
 
 /** Bytes of one request, and how many requests are under way: 16 MiB of memory for a blob. */
 const PART_BYTES = 4 * 1024 * 1024

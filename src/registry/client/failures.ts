@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { DeployError, type Detail } from '../../model/failure.ts'
-import { durationText, type RateLimit, rateLimit, rateLimitText, retryAfterMs } from './retry-after.ts'
+import { durationText, type RateLimit, rateLimit, rateLimitText, retryAfterMs } from './calls/retry-after.ts'
 
 /** The longest that a registry may make us wait; who asks for more is not asked again. */
 const LONGEST_WAIT_MS = 60_000

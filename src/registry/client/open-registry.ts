@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { ContentStore } from '../content-store.ts'
-import type { AgentSettings } from './agents.ts'
+import type { AgentSettings } from './calls/agents.ts'
 import { userCredentials } from './logins/find-login.ts'
 import { mirroredStore } from './mirrored-store.ts'
 import { type RegistryClientOptions, registryClient, registryHost, tryLogin } from './registry-client.ts'

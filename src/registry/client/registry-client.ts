@@ -16,13 +16,13 @@ import {
   parseManifest,
   schemaOne,
 } from '../parse-manifest.ts'
-import type { AgentSettings } from './agents.ts'
-import { Authorization } from './authorization.ts'
-import { Connection } from './connection.ts'
+import type { AgentSettings } from './calls/agents.ts'
+import { Authorization } from './calls/authorization.ts'
+import { Connection } from './calls/connection.ts'
 import type { CredentialsOf } from './logins/credentials.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
-import { RegistryCalls } from './registry-calls.ts'
+import { RegistryCalls } from './calls/registry-calls.ts'
 import { BlobUpload, pushScopes } from './upload-blob.ts'
 
 /** Which registry, and how it is reached. */

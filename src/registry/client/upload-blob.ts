@@ -5,7 +5,7 @@ import { mismatch } from '../failures.ts'
 import { skipping } from '../skipping.ts'
 import { type Expected, verified } from '../verified.ts'
 import { refused, Transient } from './failures.ts'
-import type { RegistryCalls } from './registry-calls.ts'
+import type { RegistryCalls } from './calls/registry-calls.ts'
 
 /** Blobs up to this size are sent whole in one request; longer ones so that an interrupted upload can go on. */
 const WHOLE_BYTES = 4 * 1024 * 1024

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { addressClass, mayLeadTo } from '../../os/address-class.ts'
+import { addressClass, mayLeadTo } from '../../../os/address-class.ts'
 import { isSameSite } from './authorization.ts'
 import { parseChallenge } from './parse-challenge.ts'
 

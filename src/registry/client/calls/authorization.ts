@@ -1,8 +1,8 @@
-import type { Clock } from '../../lib/clock.ts'
-import { DeployError } from '../../model/failure.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { DeployError } from '../../../model/failure.ts'
 import type { Connection } from './connection.ts'
-import type { Credentials, CredentialsOf } from './logins/credentials.ts'
-import { answered, publicName, refused } from './failures.ts'
+import type { Credentials, CredentialsOf } from '../logins/credentials.ts'
+import { answered, publicName, refused } from '../failures.ts'
 import { type Challenge, parseChallenge } from './parse-challenge.ts'
 import { readBody } from './read-answer.ts'
 

@@ -3,9 +3,9 @@ import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
-import { type AddressClass, addressClass, mayLeadTo } from '../../os/address-class.ts'
+import { type AddressClass, addressClass, mayLeadTo } from '../../../os/address-class.ts'
 import { Agents, type AgentSettings } from './agents.ts'
-import { connectionFailure, refused, stalled } from './failures.ts'
+import { connectionFailure, refused, stalled } from '../failures.ts'
 
 /** One request as it goes over the wire. */
 export interface WireRequest {

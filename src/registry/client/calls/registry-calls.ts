@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import { backoff } from '../../lib/backoff.ts'
-import type { Clock } from '../../lib/clock.ts'
-import { DeployError } from '../../model/failure.ts'
+import { backoff } from '../../../lib/backoff.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { DeployError } from '../../../model/failure.ts'
 import type { Authorization } from './authorization.ts'
 import type { Connection } from './connection.ts'
-import { answered, refused, Transient } from './failures.ts'
+import { answered, refused, Transient } from '../failures.ts'
 import { readAll, readBody, readErrors } from './read-answer.ts'
 
 /** One call to the registry. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { connectionFailure, stalled } from './failures.ts'
+import { connectionFailure, stalled } from '../failures.ts'
 
 /**
  * As `readAll`, of a host that has answered: what breaks off before its end, or is not there after `limitMs` however much it
