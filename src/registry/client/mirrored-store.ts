@@ -4,7 +4,7 @@ import type { ContentStore } from '../content-store.ts'
 import { mismatch } from '../failures.ts'
 import { skipping } from '../skipping.ts'
 import { verified } from '../verified.ts'
-import { registryHost } from './registry-client.ts'
+import { registryHost } from './calls/open-calls.ts'
 
 type Registry = ContentStore & { close(): void }
 

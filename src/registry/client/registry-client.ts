@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { addAbortSignal, type Readable } from 'node:stream'
-import type { Clock } from '../../lib/clock.ts'
 import { type Descriptor, isDigest } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
@@ -16,76 +15,20 @@ import {
   parseManifest,
   schemaOne,
 } from '../parse-manifest.ts'
-import type { AgentSettings } from './calls/agents.ts'
-import { Authorization } from './calls/authorization.ts'
-import { Connection } from './calls/connection.ts'
-import type { CredentialsOf } from './logins/credentials.ts'
+import type { Connection } from './calls/connection.ts'
+import { checked, isReference } from './checked.ts'
+import { listTags } from './list-tags.ts'
+import { openCalls, type RegistryClientOptions } from './calls/open-calls.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
-import { RegistryCalls } from './calls/registry-calls.ts'
+import type { RegistryCalls } from './calls/registry-calls.ts'
 import { BlobUpload, pushScopes } from './upload-blob.ts'
-
-/** Which registry, and how it is reached. */
-export interface RegistryClientOptions {
-  /** Host and port as in a reference: `registry.example.com:5000`, `docker.io`. */
-  readonly host: string
-  readonly clock: Clock
-  /** Plain HTTP in place of TLS. Default: for localhost, 127.0.0.0/8 and [::1] only. */
-  readonly plainHttp?: boolean
-  /** Logins, asked for only when the registry wants one. Default: none. */
-  readonly credentials?: CredentialsOf
-  /** Whom to trust, who we are, and the proxies. Default: the authorities of Node, nobody, none. */
-  readonly agents?: AgentSettings
-  /** A host outside the registry's own site whose token service may see the login. Default: none. */
-  readonly tokenService?: string
-  /** A connection on which nothing moves for so long is given up. Default one minute. */
-  readonly stallMs?: number
-  /** How often a call is tried that fails for what may pass. Default 6: about 6 seconds. */
-  readonly tries?: number
-  /** From 0 to 1, for the jitter of waits. Default Math.random. */
-  readonly random?: () => number
-}
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
 export function registryClient(options: RegistryClientOptions): ContentStore & { close(): void } {
   const { connection, calls } = openCalls(options)
   return new RegistryClient(connection, calls)
 }
-
-/** Tries a login: a registry that asks who calls must let it in. Answers whether it asked. Throws REGISTRY_AUTH_FAILED. */
-export async function tryLogin(options: RegistryClientOptions, signal: AbortSignal): Promise<boolean> {
-  const { connection, calls, authorization } = openCalls(options)
-  try {
-    const call = { method: 'GET', at: '/v2/', scopes: [], expect: [200], what: 'come in' } as const
-    await calls.callForHead(call, signal)
-    const { isAsked, wasShown } = authorization.state
-    if (isAsked && !wasShown) throw authorization.notShown()
-    return isAsked
-  } finally {
-    connection.close()
-  }
-}
-
-function openCalls(options: RegistryClientOptions) {
-  const host = registryHost(options.host)
-  const plain = options.plainHttp ?? isOwnMachine(host)
-  const origin = new URL(`${plain ? 'http' : 'https'}://${host}`)
-  const { clock, tries = 6, random = Math.random, stallMs = 60_000, credentials = async () => null } = options
-  const connection = new Connection({ origin, stallMs, agents: options.agents ?? PLAIN_AGENTS })
-  const authorization = new Authorization(connection, credentials, clock, options.tokenService ?? null)
-  return { connection, authorization, calls: new RegistryCalls(connection, authorization, clock, { tries, random }) }
-}
-
-/** The host that answers for a registry: Docker Hub goes by several names. */
-export const registryHost = (host: string): string =>
-  host === 'docker.io' || host === 'index.docker.io' ? 'registry-1.docker.io' : host
-
-const PLAIN_AGENTS: AgentSettings = { authorities: [], client: null, proxyOf: () => null }
-
-const isOwnMachine = (host: string) => /^(?:localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(?::[0-9]+)?$/.test(host)
-
-/** More than any repository has (A14). */
-const MAX_TAGS = 500_000
 
 class RegistryClient implements ContentStore {
   readonly #connection: Connection
@@ -210,20 +153,8 @@ class RegistryClient implements ContentStore {
     return { mediaType, digest, size: bytes.length }
   }
 
-  async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
-    const name = this.#name(repository)
-    const found = new Set<string>()
-    let at: URL | null = this.#calls.url(`/v2/${name}/tags/list?n=1000`)
-    for (let pages = 0; at !== null && pages < 1000; pages++) {
-      const call = { method: 'GET', at, scopes: [`repository:${name}:pull`], expect: [200, 404] } as const
-      const named = { ...call, what: `list the tags of ${name}` }
-      const { answer, bytes } = await this.#calls.callForBody(named, MAX_MANIFEST_BYTES, signal)
-      if (answer.statusCode === 404) break
-      for (const tag of tagsIn(this.#calls.host, bytes)) found.add(tag)
-      if (found.size > MAX_TAGS) throw refused(this.#calls.host, `lists more than ${MAX_TAGS} tags of ${name}`)
-      at = this.#nextPage(answer, at)
-    }
-    return [...found].sort()
+  tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
+    return listTags(this.#calls, this.#name(repository), signal)
   }
 
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {
@@ -247,14 +178,6 @@ class RegistryClient implements ContentStore {
     const name = checked(repository, isRepository)
     return this.#calls.host === 'registry-1.docker.io' && !name.includes('/') ? `library/${name}` : name
   }
-
-  /** The next page of a list (RFC 8288), at this registry only. */
-  #nextPage(answer: IncomingMessage, at: URL): URL | null {
-    const link = /<([^>]+)>\s*;\s*rel="?next"?/.exec([answer.headers.link ?? ''].flat().join(','))?.[1]
-    if (link === undefined || !URL.canParse(link, at.href)) return null
-    const url = new URL(link, at)
-    return url.host === at.host ? new URL(`${url.pathname}${url.search}`, at) : null
-  }
 }
 
 /** What a manifest answer holds; its digest must be the one that was asked for, or that the registry names. */
@@ -272,15 +195,6 @@ function describe(answer: IncomingMessage, reference: string, bytes: Uint8Array)
   return { descriptor: { mediaType, digest: expected, size: bytes.length }, bytes }
 }
 
-function tagsIn(host: string, body: Uint8Array): readonly string[] {
-  try {
-    const { tags } = JSON.parse(Buffer.from(body).toString('utf8')) as { tags?: unknown }
-    return Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === 'string' && isTag(tag)) : []
-  } catch (cause) {
-    throw refused(host, 'lists tags that are no JSON', cause)
-  }
-}
-
 function unlessForbidden(failed: unknown): null {
   if (failed instanceof DeployError && failed.code === 'REGISTRY_AUTH_FAILED') return null
   throw failed
@@ -289,13 +203,4 @@ function unlessForbidden(failed: unknown): null {
 function unlessRefused(failed: unknown): null {
   if (failed instanceof DeployError && failed.code === 'REGISTRY_REFUSED') return null
   throw failed
-}
-
-const isReference = (text: string) => isTag(text) || isDigest(text)
-
-function checked(text: string, is: (text: string) => boolean): string {
-  if (is(text)) return text
-  throw new DeployError('REFERENCE_INVALID', `${JSON.stringify(text.slice(0, 100))} is no name, tag or digest`, {
-    hint: 'See the grammar of names, tags and digests in the OCI distribution specification.',
-  })
 }
