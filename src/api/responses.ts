@@ -82,6 +82,7 @@ export const statusBody = z.object({
       'The rollout is unfinished and no process carries it on: what answers only looks, from within a command.',
     ),
   lastRollout: rolloutBody.nullable(),
+  back: z.number().nullable().describe('The revision that a rollback goes to when none is named; null: there is none.'),
   routes: z.array(z.object({ role: z.string(), url: z.string() })),
   roles: z.array(role),
   replicas: z.array(replica),
@@ -97,6 +98,10 @@ export const historyBody = z.object({
       digest: z.string().nullable(),
       lost: z.number().nullable().describe('Of the receipt; null: not measured.'),
       sent: z.number().nullable(),
+      tookMs: z
+        .number()
+        .nullable()
+        .describe("From the user's command to the end, as in the receipt; null: there is none."),
     }),
   ),
 })

@@ -2,7 +2,7 @@ import { Signal } from '../lib/signal.ts'
 import { type Scope, scopeName } from '../model/app.ts'
 import { DeployError } from '../model/failure.ts'
 import type { Release } from '../model/release.ts'
-import { planRollback } from '../plan/plan-rollback.ts'
+import { planRollback, type RollbackRequest, whereBack } from '../plan/plan-rollback.ts'
 import { EnvironmentLoop, type EnvironmentStatus } from './environment/environment-loop.ts'
 import { EnvironmentState } from './environment/environment-state.ts'
 import { observe } from './environment/round.ts'
@@ -73,11 +73,19 @@ export class Control {
 
   /** The revision that `naru rollback [N]` means. Throws NOTHING_TO_ROLL_BACK, RELEASE_NOT_FOUND. */
   async rollbackRevision(scope: Scope, asked: number | null): Promise<number> {
+    return planRollback({ ...(await this.#past(scope)), wanted: asked })
+  }
+
+  /** Where `naru rollback` goes; null: nowhere. */
+  async whereBack(scope: Scope): Promise<number | null> {
+    return whereBack(await this.#past(scope))
+  }
+
+  async #past(scope: Scope): Promise<Omit<RollbackRequest, 'wanted'>> {
     const { memory } = this.place
-    const releases = await memory.releases(scope)
     const history = await memory.rollouts(scope, HISTORY)
-    const { revision: current } = await memory.desired(scope)
-    return planRollback({ history, current, wanted: asked, revisions: releases.map(({ revision }) => revision) })
+    const revisions = (await memory.releases(scope)).map(({ revision }) => revision)
+    return { history, revisions, current: (await memory.desired(scope)).revision }
   }
 
   /**

@@ -70,6 +70,7 @@ export const FAILURES = {
   RELEASE_NOT_FOUND: missing,
   ROLLOUT_NOT_FOUND: missing,
   APP_NOT_FOUND: missing,
+  APP_STOPPED: { status: 409, exit: 10, retry: false },
   SECRET_NOT_FOUND: missing,
   SECRETS_MISSING: { status: 422, exit: 10, retry: false },
   SECRET_KEY_UNUSABLE: { status: 500, exit: 4, retry: false },

@@ -1,30 +1,32 @@
 import { describe, expect, it } from 'vitest'
 import { DeployError } from '../model/failure.ts'
 import type { EndState, RolloutKind } from '../model/rollout.ts'
-import { lastAllNew, type Past, planRollback, previousRevision } from './plan-rollback.ts'
+import { lastAllNew, type Past, planRollback, whereBack } from './plan-rollback.ts'
 
 const past = (to: number, from: number | null, endState: EndState | null = 'all-new', kind: RolloutKind = 'deploy') =>
   ({ kind, to, from, endState }) satisfies Past
 
 describe('where a rollback goes by default', () => {
-  it.each<[string, Past[], number | null, number | null]>([
-    ['nothing was ever deployed', [], null, null],
-    ['there is only one', [past(1, null)], null, 1],
-    ['the one before', [past(2, 1), past(1, null)], 1, 2],
-    ['not one that failed', [past(3, 1), past(2, 1, 'all-old'), past(1, null)], 1, 3],
+  it.each<[string, Past[], number | null, number | null, number | null]>([
+    // what happened, newest first; the wanted revision now; where back; the last stable one
+    ['nothing was ever deployed', [], null, null, null],
+    ['there is only one', [past(1, null)], 1, null, 1],
+    ['the one before', [past(2, 1), past(1, null)], 2, 1, 2],
+    ['not one that failed', [past(3, 1), past(2, 1, 'all-old'), past(1, null)], 3, 1, 3],
     [
       'after a failure that went back, the one before what runs',
       [past(3, 2, 'all-old'), past(2, 1), past(1, null)],
+      2,
       1,
       2,
     ],
-    ['after a held failure, what ran before', [past(3, 2, 'mixed'), past(2, 1), past(1, null)], 2, 2],
-    ['back and forth', [past(1, 2, 'all-new', 'rollback'), past(2, 1), past(1, null)], 2, 1],
-    ['scaling is no other revision', [past(2, 2, 'all-new', 'scale'), past(2, 1), past(1, null)], 1, 2],
-    ['one under way counts as current', [past(3, 2, null), past(2, 1), past(1, null)], 2, 2],
-    ['a stop is no revision', [past(2, 2, 'all-new', 'stop'), past(2, 1), past(1, null)], 1, null],
-  ])('%s', (_name, history, previous, stable) => {
-    expect(previousRevision(history)).toBe(previous)
+    ['after a held failure, what ran before', [past(3, 2, 'mixed'), past(2, 1), past(1, null)], 3, 2, 2],
+    ['back and forth', [past(1, 2, 'all-new', 'rollback'), past(2, 1), past(1, null)], 1, 2, 1],
+    ['scaling is no other revision', [past(2, 2, 'all-new', 'scale'), past(2, 1), past(1, null)], 2, 1, 2],
+    ['one under way counts as current', [past(3, 2, null), past(2, 1), past(1, null)], 3, 2, 2],
+    ['after a stop, what was stopped', [past(2, 2, 'all-new', 'stop'), past(2, 1), past(1, null)], null, 2, null],
+  ])('%s', (_name, history, current, back, stable) => {
+    expect(whereBack({ history, revisions: [3, 2, 1], current })).toBe(back)
     expect(lastAllNew(history)).toBe(stable)
   })
 })

@@ -13,16 +13,9 @@ export function lastAllNew(history: readonly Past[]): number | null {
   return last === undefined || last.kind === 'stop' ? null : last.to
 }
 
-/** The revision that the environment is meant to run after its last rollout. */
-function currentOf([last]: readonly Past[]): number | null {
-  if (last === undefined) return null
-  return last.endState === 'all-old' ? last.from : last.to
-}
-
-/** Where `naru rollback` goes by default: the last other revision that ended all-new; null: there is none. */
-export function previousRevision(history: readonly Past[]): number | null {
-  const current = currentOf(history)
-  return arrivals(history).find((revision) => revision !== current) ?? null
+/** Where `naru rollback` goes by default: the last other revision that ended all-new and is still there; null: there is none. */
+export function whereBack({ history, revisions, current }: Omit<RollbackRequest, 'wanted'>): number | null {
+  return arrivals(history).find((revision) => revision !== current && revisions.includes(revision)) ?? null
 }
 
 /** What is known when somebody wants to go back. */
@@ -30,7 +23,7 @@ export interface RollbackRequest {
   readonly history: readonly Past[]
   /** Revisions whose releases are still there. */
   readonly revisions: readonly number[]
-  /** The wanted revision now; null: nothing runs. */
+  /** The wanted revision now; null: nothing runs, so that the last one that did is an other one. */
   readonly current: number | null
   /** What the user asked for; null: nothing. */
   readonly wanted: number | null
@@ -42,8 +35,8 @@ export interface RollbackRequest {
  */
 export function planRollback({ history, revisions, current, wanted }: RollbackRequest): number {
   if (wanted === null) {
-    const found = arrivals(history).find((revision) => revision !== current && revisions.includes(revision))
-    if (found !== undefined) return found
+    const found = whereBack({ history, revisions, current })
+    if (found !== null) return found
     throw new DeployError('NOTHING_TO_ROLL_BACK', `no ${current === null ? '' : 'other '}revision ended all-new`, {
       hint: 'Name one with: naru rollback N. Those that there are: naru history.',
     })

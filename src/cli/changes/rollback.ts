@@ -1,5 +1,4 @@
 import type { HistoryBody, PlanBody, StatusBody } from '../../api/responses.ts'
-import type { Receipt } from '../../model/receipt.ts'
 import type { ApiClient } from '../api-client.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
@@ -27,25 +26,19 @@ export const describeRollback: Describe = (command, start) => {
 async function rollback(session: Session, asked: number | null): Promise<number> {
   const path = scopePath(await scopeInFront(session))
   return withServer(session, 'changes', async (connection) => {
-    const revision = asked ?? (await whereBack(session, connection.client, path))
-    if (revision !== null) await tellRestored(session, connection.client, path, revision)
+    const now = await connection.client.get<StatusBody>(path, session.signal)
+    // null: there is nowhere to go, and the server says why.
+    const revision = asked ?? now.back
+    if (revision !== null) await tellRestored(session, connection.client, now, revision)
     return (await changeIn(session, connection, path, 'rollback', { revision })).exit
   })
 }
 
-/** Where `naru rollback` goes: the last receipt says it. null: the server decides, or refuses. */
-async function whereBack({ signal }: Session, client: ApiClient, path: string): Promise<number | null> {
-  const last = await client.get<Receipt>(`${path}/rollouts/last/receipt`, signal).catch(() => null)
-  return last?.back?.revision ?? null
-}
-
 /** What comes back with the revision, told before it does. */
-async function tellRestored(session: Session, client: ApiClient, path: string, revision: number): Promise<void> {
-  const { signal, output } = session
+async function tellRestored(session: Session, client: ApiClient, now: StatusBody, revision: number): Promise<void> {
+  const { output } = session
   if (output.json || output.quiet) return
-  const now = await client.get<StatusBody>(path, signal)
-  const changes =
-    (await differences(session, client, revision)) ?? (await wholeRelease(session, client, path, revision))
+  const changes = (await differences(session, client, revision)) ?? (await wholeRelease(session, client, now, revision))
   const from = now.revision === null ? 'nothing' : `r${now.revision}`
   for (const line of printable([`going back from ${from} to r${revision}`, ...changes])) output.tell(line)
 }
@@ -61,7 +54,13 @@ async function differences(session: Session, client: ApiClient, revision: number
   }
 }
 
-async function wholeRelease({ signal }: Session, client: ApiClient, path: string, revision: number): Promise<string[]> {
+async function wholeRelease(
+  { signal }: Session,
+  client: ApiClient,
+  now: StatusBody,
+  revision: number,
+): Promise<string[]> {
+  const path = scopePath(now)
   const { rollouts } = await client.get<HistoryBody>(`${path}/rollouts?limit=1000`, signal)
   const then = rollouts.find(({ to }) => to === revision)
   if (then === undefined) return []

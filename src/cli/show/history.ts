@@ -1,5 +1,6 @@
 import type { HistoryBody } from '../../api/responses.ts'
 import { columns } from './columns.ts'
+import { endText } from './end-text.ts'
 import { commitText, countText, durationText, timeText } from './quantities.ts'
 
 type Line = HistoryBody['rollouts'][number]
@@ -19,9 +20,10 @@ export function historyText({ rollouts }: HistoryBody): string[] {
   return columns(['rollout', 'kind', 'revision', 'result', 'lost', 'started', 'by', 'commit'], rows)
 }
 
-function resultText({ phase, endState, failure, supersededBy, startedAtMs, endedAtMs }: Line): string {
+function resultText(line: Line): string {
+  const { phase, failure, supersededBy, startedAtMs, endedAtMs, tookMs } = line
   if (supersededBy !== null) return `superseded by r-${supersededBy}`
   if (endedAtMs === null) return phase
-  const took = `${endState ?? 'ended'} in ${durationText(endedAtMs - startedAtMs)}`
+  const took = `${endText(line)} in ${durationText(tookMs ?? endedAtMs - startedAtMs)}`
   return failure === null ? took : `${took}, ${failure.code}`
 }

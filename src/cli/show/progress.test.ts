@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { StatusBody } from '../../api/responses.ts'
 import type { Event, Happening } from '../../model/event.ts'
 import { eventLine } from './event-line.ts'
+import { historyText } from './history.ts'
 import { failureLines } from './failure.ts'
 import { PLAIN } from './paint.ts'
 import { EMPTY_SCENE, nextScene, sceneLines } from './scene.ts'
@@ -108,6 +109,7 @@ it('shows what runs, and what is wrong with it', () => {
     },
     unattended: false,
     lastRollout: null,
+    back: 1,
     routes: [{ role: 'web', url: 'http://127.0.0.1:8080/' }],
     roles: [role],
     replicas: [
@@ -144,4 +146,50 @@ it('shows what runs, and what is wrong with it', () => {
     web-2-1: exited with code 3
     note:  memory is not limited here"
   `)
+  const ended = { ...status, rollout: null, notes: [], roles: [] }
+  const { rollout } = status
+  if (rollout === null) throw new Error('no rollout')
+  const lastRollout = { ...rollout, kind: 'deploy', phase: 'Done', endedAtMs: 9, endState: 'mixed' } as const
+  const replicas = status.replicas.map((replica) => ({ ...replica, problem: 'web-2-1 exited with code 3' }))
+  const old = {
+    ...replicas[0],
+    id: 'web-1-1',
+    revision: 1,
+    target: 'Active',
+    problem: null,
+  } as StatusBody['replicas'][0]
+  const held = statusText({ ...ended, replicas: [...replicas, old], lastRollout }, 65_000, 200)
+  expect(held).toContain('held on the way to r2, r1 serves: go on with naru resume, go back with naru rollback (to r1)')
+  // Its message names it already.
+  expect(held).toContain('web-2-1 exited with code 3')
+  const stopped = { ...lastRollout, kind: 'stop', endState: 'all-new' } as const
+  const none = { ...ended, revision: null, paused: false, replicas: [], lastRollout: stopped }
+  expect(statusText(none, 0, 200).slice(2)).toEqual([
+    'last rollout r-7: stopped',
+    'stopped: start r1 again with naru rollback',
+  ])
+})
+
+it('shows a history with how long each took, from the command on, and what was stopped as stopped', () => {
+  const line = {
+    id: 3,
+    operation: 'o',
+    kind: 'stop',
+    to: 2,
+    from: 2,
+    phase: 'Done',
+    startedAtMs: 1000,
+    startedBy: 'kim',
+    endedAtMs: 3700,
+    endState: 'all-new',
+    failure: null,
+    supersededBy: null,
+    commit: null,
+    subject: null,
+    digest: null,
+    lost: null,
+    sent: null,
+    tookMs: 3600,
+  } as const
+  expect(historyText({ rollouts: [line] })[1]).toMatch(/^r-3 +stop +r2 → r2 +stopped in 3\.6 s +not measured/)
 })

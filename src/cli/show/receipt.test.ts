@@ -71,6 +71,24 @@ describe('the receipt', () => {
       { requests: measured({ byRevision: { unknown: 4, 42: 9 } }) },
       ['r42 9 · revision unknown 4'],
     ],
+    ['a stop', { kind: 'stop', from: 42 }, ['stopped by kim   stopped in 6.2 s']],
+    [
+      'other numbers of replicas',
+      { fewestAvailable: 2, replicas: 2, replicasBefore: 4, resized: [{ role: 'web', from: 4, to: 2 }] },
+      ['fewest available 2 of 4   replicas web 4 → 2   in flight'],
+    ],
+    [
+      'a mixed end by what runs',
+      {
+        endState: 'mixed',
+        runs: [
+          { role: 'web', revision: 41, replicas: 2, ready: 2 },
+          { role: 'web', revision: 42, replicas: 1, ready: 0 },
+        ],
+      },
+      ['\nruns:  web r41 × 2 · web r42 × 1 (0 ready)\n'],
+    ],
+    ['how a held one goes on', { endState: 'mixed', held: true }, ['secrets)   on:  naru resume  → r42 (tried again)']],
     ['no old sample', { requests: measured({ p99: { before: null, after: 4.26 } }) }, ['p99 4.3 ms']],
   ] as const)('tells %s', (_name, more, wanted) => {
     for (const part of wanted) expect(text(more)).toContain(part)
@@ -78,7 +96,8 @@ describe('the receipt', () => {
 
   it('fits in ten lines however much there is to note', () => {
     const notes = Array.from({ length: 9 }, (_, at) => `note ${at}`)
-    const lines = text({ notes, failure, endState: 'mixed' }).split('\n')
+    const runs = [{ role: 'web', revision: 41, replicas: 2, ready: 2 }]
+    const lines = text({ notes, failure, endState: 'mixed', held: true, runs }).split('\n')
     expect(lines.length).toBeLessThanOrEqual(10)
     expect(lines).toContain('note:  and 6 more: naru history --receipt')
   })

@@ -1,6 +1,7 @@
 import type { Measured, Receipt } from '../../model/receipt.ts'
 import type { RolloutKind } from '../../model/rollout.ts'
 import { joinFields } from './columns.ts'
+import { endText } from './end-text.ts'
 import { type Paint, PLAIN } from './paint.ts'
 import { commitText, countText, durationText, shortDigest } from './quantities.ts'
 
@@ -18,15 +19,16 @@ export function receiptText(receipt: Receipt, width: number, paint: Paint = PLAI
   return [
     ...joinFields(headFields(receipt, paint), width),
     ...failureLines(receipt).map(paint.bad),
+    ...runsLines(receipt),
     ...joinFields(requestFields(receipt, paint), width),
     ...joinFields(settledFields(receipt), width),
     ...noteLines(receipt).map(paint.dim),
-    backLine(receipt),
+    ...joinFields([backLine(receipt), onText(receipt)], width),
   ]
 }
 
 function headFields(receipt: Receipt, paint: Paint): (string | null)[] {
-  const { app, environment, from, to, endState, tookMs } = receipt
+  const { app, environment, from, to, tookMs } = receipt
   const name = environment === 'local' ? app : `${app} (${environment})`
   const moved = from === to ? `r${to}` : `${from === null ? '' : `r${from} `}→ r${to}`
   return [
@@ -34,7 +36,7 @@ function headFields(receipt: Receipt, paint: Paint): (string | null)[] {
     commitText(receipt.commit, receipt.subject),
     shortDigest(receipt.digest),
     `${DONE_BY[receipt.kind]} ${receipt.by}`,
-    (receipt.failure === null ? paint.good : paint.bad)(`${endState} in ${durationText(tookMs)}`),
+    (receipt.failure === null ? paint.good : paint.bad)(`${endText(receipt)} in ${durationText(tookMs)}`),
   ]
 }
 
@@ -43,6 +45,19 @@ function failureLines({ failure, from, endState }: Receipt): string[] {
   const left = endState === 'all-old' && from === null ? ' (nothing ran before)' : ''
   return [`failed: ${failure.code}: ${firstLine(failure.message)}${left}`]
 }
+
+/** The list that goes with `mixed`. */
+function runsLines({ runs = [] }: Receipt): string[] {
+  const parts = runs.map(
+    ({ role, revision, replicas, ready }) =>
+      `${role} r${revision} × ${replicas}${ready === replicas ? '' : ` (${ready} ready)`}`,
+  )
+  return parts.length === 0 ? [] : [`runs:  ${parts.join(' · ')}`]
+}
+
+/** What was held can also go on. */
+const onText = ({ held = false, to }: Receipt): string | null =>
+  held ? `on:  naru resume  → r${to} (tried again)` : null
 
 function requestFields({ requests }: Receipt, paint: Paint): (string | null)[] {
   if (requests.kind === 'not-measured') return [paint.warn(`not measured: ${requests.why}`)]
@@ -95,6 +110,7 @@ function settledFields(receipt: Receipt): string[] {
   const { settings, migrate, secretsChanged } = receipt
   return [
     availableText(receipt),
+    ...(receipt.resized ?? []).map(({ role, from, to }) => `replicas ${role} ${from} → ${to}`),
     `in flight at stop ${receipt.inFlightAtStop}`,
     `cut ${receipt.cut}`,
     `migrate ${migrate === 'none' ? '–' : migrate.replace('-', ' ')}`,
@@ -104,9 +120,10 @@ function settledFields(receipt: Receipt): string[] {
 }
 
 /** Where no round was carried out (a failed migrate), or nothing shall run, there is no number to tell. */
-function availableText({ fewestAvailable, replicas }: Receipt): string {
+function availableText({ fewestAvailable, replicas, replicasBefore = null }: Receipt): string {
   if (replicas === 0) return 'fewest available –'
-  return fewestAvailable === null ? 'nothing ran before' : `fewest available ${fewestAvailable} of ${replicas}`
+  if (fewestAvailable === null) return 'nothing ran before'
+  return `fewest available ${fewestAvailable} of ${replicasBefore ?? replicas}`
 }
 
 function noteLines({ notes }: Receipt): string[] {

@@ -40,7 +40,12 @@ export function nextScene(scene: Scene, event: Event): Scene {
         roles: event.roles,
         // Absent in what an older server remembered.
         requests: event.requests ?? scene.requests,
-        title: isBack ? `rolling back to r${event.from ?? '–'}` : `rollout ${moved}`,
+        title:
+          event.phase === 'Preparing'
+            ? scene.title
+            : isBack
+              ? `rolling back to r${event.from ?? '–'}`
+              : `rollout ${moved}`,
       }
     }
     case 'end':

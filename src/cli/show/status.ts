@@ -1,5 +1,6 @@
 import type { StatusBody } from '../../api/responses.ts'
 import { columns, joinFields } from './columns.ts'
+import { endText } from './end-text.ts'
 import { type Paint, PLAIN } from './paint.ts'
 import { commitText, durationText, shortDigest } from './quantities.ts'
 
@@ -25,7 +26,8 @@ function headFields(status: StatusBody, paint: Paint): (string | null)[] {
   ]
 }
 
-function rolloutLines({ rollout, paused, unattended, lastRollout }: StatusBody): string[] {
+function rolloutLines(status: StatusBody): string[] {
+  const { rollout, paused, unattended, lastRollout } = status
   if (rollout !== null) {
     const from = rollout.from === null ? '' : `r${rollout.from} `
     const lines = [
@@ -36,9 +38,20 @@ function rolloutLines({ rollout, paused, unattended, lastRollout }: StatusBody):
     return paused ? [...lines, 'paused: go on with naru resume, go back with naru abort'] : lines
   }
   if (lastRollout === null) return []
-  const { failure, endState, id } = lastRollout
-  const ended = `last rollout r-${id}: ${endState ?? 'ended'}`
-  return failure === null ? [ended] : [`${ended}, failed: ${failure.code}: ${failure.message}`]
+  const { failure, id } = lastRollout
+  const ended = `last rollout r-${id}: ${endText(lastRollout)}`
+  const told = failure === null ? [ended] : [`${ended}, failed: ${failure.code}: ${failure.message}`]
+  return [...told, ...restLines(status)]
+}
+
+/** What is neither moving nor as it should be: how to go on from there. */
+function restLines({ revision, paused, back, replicas }: StatusBody): string[] {
+  const to = back === null ? 'go back with naru rollback N' : `go back with naru rollback (to r${back})`
+  if (revision === null) return back === null ? [] : [`stopped: start r${back} again with naru rollback`]
+  if (!paused) return []
+  const serving = [...new Set(replicas.filter(({ target }) => target === 'Active').map((replica) => replica.revision))]
+  const serves = serving.length === 0 ? 'nothing' : serving.map((each) => `r${each}`).join(' and ')
+  return [`held on the way to r${revision}, ${serves} serves: go on with naru resume, ${to}`]
 }
 
 function roleTable({ roles }: StatusBody): string[] {
@@ -66,7 +79,9 @@ function replicaTable({ replicas }: StatusBody, nowMs: number): string[] {
 }
 
 const problemLines = ({ replicas, notes }: StatusBody, paint: Paint): string[] => [
-  ...replicas.flatMap(({ id, problem }) => (problem === null ? [] : [paint.bad(`${id}: ${problem}`)])),
+  ...replicas.flatMap(({ id, problem }) =>
+    problem === null ? [] : [paint.bad(problem.startsWith(`${id} `) ? problem : `${id}: ${problem}`)],
+  ),
   ...notes.map((note) => paint.dim(`note:  ${note}`)),
 ]
 

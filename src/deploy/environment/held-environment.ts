@@ -7,6 +7,7 @@ import type { ActiveRollout } from '../rollout/active-rollout.ts'
 import { beginRollout, resumeRollout } from '../rollout/begin-rollout.ts'
 import type { RollAsked, RollRequest } from '../rollout/new-rollout.ts'
 import { EnvironmentState } from './environment-state.ts'
+import { nothingRuns } from './nothing-runs.ts'
 
 /** What the one writer of an environment holds: what is remembered, and the rollout under way. Everything that may be asked for changes it. */
 export class HeldEnvironment {
@@ -42,15 +43,15 @@ export class HeldEnvironment {
   /** Other numbers of replicas: a rollout of its own to the same release, or part of the one under way. */
   async scale(scale: Readonly<Record<string, number>>, request: RollAsked): Promise<Rollout> {
     const { state } = this
-    const to = this.#deployed
+    const to = await this.#deployed()
     const rollout = this.active?.rollout ?? (await this.#begin({ ...request, to }, null))
     await state.save({ ...state.desired, scale: { ...state.desired.scale, ...scale } })
     return rollout
   }
 
   /** All replicas gone and the addresses given back. */
-  stop(asked: RollAsked): Promise<Rollout> {
-    return this.#begin({ ...asked, to: this.#deployed }, this.active)
+  async stop(asked: RollAsked): Promise<Rollout> {
+    return this.#begin({ ...asked, to: await this.#deployed() }, this.active)
   }
 
   /** Pauses what is under way. Throws ROLLOUT_NOT_RUNNING. */
@@ -67,7 +68,7 @@ export class HeldEnvironment {
   /** Goes on with what was paused or interrupted, or with what was held after a failure (a rollout of its own). Throws ROLLOUT_NOT_RUNNING. */
   async resume(request: RollAsked): Promise<Rollout> {
     const { state, active } = this
-    const to = this.#deployed
+    const to = await this.#deployed()
     // What was interrupted goes on since this process knows of it.
     if (!state.desired.paused && active !== null) return active.rollout
     if (!state.desired.paused) throw this.#notUnderWay('nothing is paused')
@@ -83,6 +84,7 @@ export class HeldEnvironment {
   /** Rolls back what is under way, whatever `onFailure` says. Throws ROLLOUT_NOT_RUNNING. */
   async abort(by: string): Promise<Rollout> {
     const { state, active } = this
+    if (active === null && state.desired.paused) throw this.#isHeld()
     if (active === null) throw this.#notUnderWay('no rollout is under way')
     await active.save(state, { abortedBy: by })
     return active.rollout
@@ -98,16 +100,18 @@ export class HeldEnvironment {
     return this.active.rollout
   }
 
-  get #deployed(): number {
+  async #deployed(): Promise<number> {
     if (this.state.desired.revision !== null) return this.state.desired.revision
-    throw new DeployError('APP_NOT_FOUND', `nothing is deployed in ${scopeName(this.#scope)}`, {
-      hint: 'Deploy first: naru deploy.',
-    })
+    throw await nothingRuns(this.#place, this.#scope)
   }
 
-  #notUnderWay(why: string): DeployError {
-    return new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(this.#scope)}: ${why}`, {
-      hint: 'See what is there with: naru status, naru history.',
-    })
+  /** It has ended, as `onFailure: hold` wants. */
+  #isHeld(): DeployError {
+    const why = `the rollout to r${this.state.desired.revision} has ended: it failed, and was held`
+    return this.#notUnderWay(why, 'Go back with: naru rollback. Go on with: naru resume.')
+  }
+
+  #notUnderWay(why: string, hint = 'See what is there with: naru status, naru history.'): DeployError {
+    return new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(this.#scope)}: ${why}`, { hint })
   }
 }

@@ -41,9 +41,14 @@ const facts = (events: readonly Happening[], more: Partial<ReceiptFacts> = {}): 
   endedAtMs: 5000,
   failure: null,
   notes: ['memory is not limited here'],
+  runs: [],
+  held: false,
   back: 1,
   ...more,
 })
+
+const WEB = { role: 'web', replicas: 2, updated: 0, ready: 2, available: 2, old: 2, terminating: 0 }
+const ROUND = { kind: 'progress', phase: 'Progressing', requests: null, to: 2, from: 1, roles: [WEB] } as const
 
 describe('summarizeReceipt', () => {
   it('counts the fewest available over routed roles, what was in flight, and what was cut', () => {
@@ -73,6 +78,39 @@ describe('summarizeReceipt', () => {
   it('counts all roles where no route names one', () => {
     const to = aRelease(2, anApp({ routes: [] }))
     expect(summarizeReceipt(facts([available(3, 1)], { to }))).toMatchObject({ fewestAvailable: 4, replicas: 4 })
+  })
+
+  it('compares with what was wanted before, and tells the roles of which another number is wanted now', () => {
+    const before = { replicas: 2, replicasBefore: 4, resized: [{ role: 'web', from: 4, to: 2 }] }
+    const to = (replicas: number): Happening => ({ ...ROUND, roles: [{ ...WEB, replicas, updated: 0, available: 2 }] })
+    expect(summarizeReceipt(facts([to(2)], { rollout: aRollout({ scaleBefore: { web: 4 } }) }))).toMatchObject(before)
+    const scale = aRollout({ kind: 'scale', to: 2, from: 1, scaleBefore: {} })
+    expect(summarizeReceipt(facts([to(5)], { rollout: scale }))).toMatchObject({
+      replicasBefore: 2,
+      resized: [{ role: 'web', from: 2, to: 5 }],
+    })
+    // What went back has the numbers from before again.
+    const back = aRollout({ phase: 'RollingBack', scaleBefore: { web: 3 } })
+    expect(summarizeReceipt(facts([to(2), to(3)], { rollout: back }))).toMatchObject({ replicasBefore: 3, resized: [] })
+  })
+
+  it('tells each step once, and a station that a failure ended', () => {
+    const step = { kind: 'prepare', revision: 2, cause: 'before anything is touched' } as const
+    const { timeline } = summarizeReceipt(
+      facts([
+        { kind: 'station', station: 'prepare', state: 'started', note: 'revision 2' },
+        { kind: 'step', step, state: 'done', tookMs: 3, inFlight: null },
+        { kind: 'station', station: 'prepare', state: 'finished', note: 'revision 2', tookMs: 3 },
+        { kind: 'station', station: 'migrate', state: 'started', note: './migrate' },
+        { kind: 'log', from: 'migrate', line: 'no' },
+        { kind: 'failure', failure: { code: 'MIGRATE_FAILED', message: 'it failed', hint: '', detail: {} } },
+      ]),
+    )
+    expect(timeline.map(({ step, cause, tookMs }) => [step, cause, tookMs])).toEqual([
+      ['prepare', 'revision 2', 3],
+      ['migrate', './migrate', 200],
+      ['failure', 'it failed', null],
+    ])
   })
 
   it('takes from the first event of the operation to its end', () => {

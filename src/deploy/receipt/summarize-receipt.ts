@@ -1,10 +1,12 @@
-import type { App } from '../../model/app.ts'
 import type { Event } from '../../model/event.ts'
 import type { FailureReport } from '../../model/failure.ts'
-import type { Measured, NotMeasured, Receipt, TimelineEntry } from '../../model/receipt.ts'
+import type { Measured, NotMeasured, Receipt, Running, TimelineEntry } from '../../model/receipt.ts'
 import type { Release } from '../../model/release.ts'
 import type { EndState, Rollout } from '../../model/rollout.ts'
+import { countedReplicas, isCounted, resizedRoles, type Wanted, wantedReplicas } from '../../plan/wanted-replicas.ts'
+import { isOfNumbers } from '../rollout/aim.ts'
 import { diffSettings } from './diff-settings.ts'
+import type { Step } from '../../model/step.ts'
 import { routerTotals } from './router-totals.ts'
 import { stepText } from '../step-text.ts'
 
@@ -19,6 +21,10 @@ export interface ReceiptFacts {
   readonly endedAtMs: number
   readonly failure: FailureReport | null
   readonly notes: readonly string[]
+  /** What runs at the end, where that is mixed. */
+  readonly runs: readonly Running[]
+  /** Whether it is left as it is, to be resumed. */
+  readonly held: boolean
   /** The revision that `naru rollback` would go to now. */
   readonly back: number | null
 }
@@ -43,7 +49,9 @@ export function summarizeReceipt(facts: ReceiptFacts): Receipt {
     endState: facts.endState,
     failure: facts.failure,
     requests: facts.requests,
-    ...availability(events, to.settings),
+    ...availability(facts),
+    runs: facts.runs,
+    held: facts.held,
     inFlightAtStop: sum(events.map((event) => (event.kind === 'step' ? (event.inFlight ?? 0) : 0))),
     cut: sum(events.map((event) => (event.kind === 'replica' ? event.cut : 0))),
     ...routerTotals(events),
@@ -56,20 +64,22 @@ export function summarizeReceipt(facts: ReceiptFacts): Receipt {
   }
 }
 
+type Availability = 'fewestAvailable' | 'replicas' | 'replicasBefore' | 'resized'
+
 /** Over the roles that a route names; where there is none, over all. */
-function availability(events: readonly Event[], settings: App): Pick<Receipt, 'fewestAvailable' | 'replicas'> {
-  const routed = new Set(settings.routes.map(({ role }) => role))
-  const counted = (role: string) => routed.size === 0 || routed.has(role)
-  const rounds = events.filter((event) => event.kind === 'progress')
-  const available = rounds.map(({ roles }) =>
-    sum(roles.filter(({ role }) => counted(role)).map((role) => role.available)),
-  )
-  const wanted = rounds.at(-1)?.roles.filter(({ role }) => counted(role)) ?? []
-  const before = rounds.at(0)?.roles.filter(({ role }) => counted(role)) ?? []
-  const ranBefore = sum(before.map(({ updated, old }) => updated + old)) > 0
+function availability({ rollout, to, from, events }: ReceiptFacts): Pick<Receipt, Availability> {
+  const rounds = events.filter((event) => event.kind === 'progress').map(({ roles }) => roles)
+  const counted = rounds.map((roles) => roles.filter(({ role }) => isCounted(to.settings, role)))
+  const available = counted.map((roles) => sum(roles.map((role) => role.available)))
+  const ranBefore = sum((counted.at(0) ?? []).map(({ updated, old }) => updated + old)) > 0
+  const base = isOfNumbers(rollout) ? to : from
+  const before: Wanted = base === null ? {} : wantedReplicas(base.settings, rollout.scaleBefore ?? {})
+  const after: Wanted = Object.fromEntries((rounds.at(-1) ?? []).map(({ role, replicas }) => [role, replicas]))
   return {
     fewestAvailable: rounds.length === 0 ? 0 : ranBefore ? Math.min(...available) : null,
-    replicas: sum(wanted.map(({ replicas }) => replicas)),
+    replicas: countedReplicas(to.settings, after),
+    replicasBefore: ranBefore && base !== null ? countedReplicas(to.settings, before) : null,
+    resized: ranBefore ? resizedRoles(before, after) : [],
   }
 }
 
@@ -89,19 +99,32 @@ function sourceNotes({ source }: Release): string[] {
 }
 
 function timeline(events: readonly Event[]): TimelineEntry[] {
-  return events.flatMap((event): TimelineEntry[] => {
-    if (event.kind === 'station' && event.state === 'finished') {
-      return [{ atMs: event.atMs, step: event.station, cause: event.note, tookMs: event.tookMs }]
+  return events.flatMap((event, at): TimelineEntry[] => {
+    switch (event.kind) {
+      case 'station':
+        if (event.state === 'finished')
+          return [{ atMs: event.atMs, step: event.station, cause: event.note, tookMs: event.tookMs }]
+        return broken(event, events.slice(at + 1))
+      case 'step':
+        if (TOLD_BY_STATIONS.includes(event.step.kind)) return []
+        return [{ atMs: event.atMs, step: stepText(event.step), cause: event.step.cause, tookMs: event.tookMs }]
+      case 'replica':
+        return [{ atMs: event.atMs, step: event.replica, cause: event.change, tookMs: null }]
+      case 'failure':
+        return [{ atMs: event.atMs, step: 'failure', cause: event.failure.message, tookMs: null }]
+      default:
+        return []
     }
-    if (event.kind === 'step' && event.step.kind !== 'wait') {
-      return [{ atMs: event.atMs, step: stepText(event.step), cause: event.step.cause, tookMs: event.tookMs }]
-    }
-    if (event.kind === 'replica') return [{ atMs: event.atMs, step: event.replica, cause: event.change, tookMs: null }]
-    if (event.kind === 'failure') {
-      return [{ atMs: event.atMs, step: 'failure', cause: event.failure.message, tookMs: null }]
-    }
-    return []
   })
+}
+
+/** Steps that a station of the same name tells, and the one that does nothing. */
+const TOLD_BY_STATIONS: readonly Step['kind'][] = ['prepare', 'migrate', 'wait']
+
+/** A station that the failure ended: it has no end of its own. */
+function broken({ station, note, atMs }: Extract<Event, { kind: 'station' }>, later: readonly Event[]) {
+  const ended = later.find((event) => event.kind === 'failure' || event.kind === 'station')
+  return ended?.kind === 'failure' ? [{ atMs: ended.atMs, step: station, cause: note, tookMs: ended.atMs - atMs }] : []
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)

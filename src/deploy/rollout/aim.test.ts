@@ -60,6 +60,20 @@ describe('aimOf', () => {
       { scale: { web: 5 } },
     ],
     [
+      'what goes back brings the numbers from before back',
+      { phase: 'RollingBack', scaleBefore: { web: 3 } },
+      { revision: 2 },
+      'begun',
+      { revision: 1, scale: { web: 3 } },
+    ],
+    [
+      'what was scaled on the way is kept on the way back',
+      { phase: 'RollingBack', scaleBefore: { web: 3, worker: 2 } },
+      { revision: 2, scale: { web: 5 } },
+      'begun',
+      { revision: 1, scale: { web: 5, worker: 2 } },
+    ],
+    [
       'a scale that is taken back brings the numbers back, not the release before',
       { kind: 'scale', to: 2, from: 1, phase: 'RollingBack', scaleBefore: { web: 3 } },
       { revision: 2, scale: { web: 5 } },

@@ -8,6 +8,7 @@ import { ActiveRollout } from './active-rollout.ts'
 import { aim } from './aim.ts'
 import { endSuperseded } from './end-rollout.ts'
 import { HISTORY, newRollout, type RollRequest } from './new-rollout.ts'
+import { scaleBefore } from './scale-before.ts'
 
 /** Remembers a new rollout; the one under way ends as superseded by it. */
 export async function beginRollout(
@@ -19,10 +20,11 @@ export async function beginRollout(
   const { token } = await state.lease()
   const to =
     typeof request.to === 'number' ? await state.release(request.to) : await place.memory.addRelease(request.to, token)
-  const from =
-    superseded === null ? lastAllNew(await place.memory.rollouts(state.scope, HISTORY)) : superseded.rollout.from
+  const history = await place.memory.rollouts(state.scope, HISTORY)
+  const from = superseded === null ? lastAllNew(history) : superseded.rollout.from
   // What going back means is written down first: after a crash nobody else knows it.
-  const way = { to: to.revision, from, scaleBefore: superseded?.rollout.scaleBefore ?? state.desired.scale }
+  const before = { kind: request.kind, from, desired: state.desired, superseded: superseded?.rollout ?? null, history }
+  const way = { to: to.revision, from, scaleBefore: scaleBefore(before) }
   const rollout = await place.memory.addRollout(newRollout(state.scope, request, way, place.clock.now()), token)
   request.stream.rollout = rollout.id
   if (superseded !== null) await endSuperseded(superseded, state, rollout.id)

@@ -1,8 +1,8 @@
 import { exitCode } from '../../model/exit-code.ts'
 import type { FailureReport } from '../../model/failure.ts'
 import type { EndState, Rollout } from '../../model/rollout.ts'
-import { endStateOf } from '../../plan/end-state.ts'
-import { previousRevision } from '../../plan/plan-rollback.ts'
+import { endStateOf, whatRuns } from '../../plan/end-state.ts'
+import { whereBack } from '../../plan/plan-rollback.ts'
 import type { EnvironmentState } from '../environment/environment-state.ts'
 import { observe, readCounts, type Seen } from '../environment/round.ts'
 import { summarizeReceipt } from '../receipt/summarize-receipt.ts'
@@ -10,6 +10,7 @@ import type { ActiveRollout } from './active-rollout.ts'
 import { isOfNumbers } from './aim.ts'
 import { HISTORY } from './new-rollout.ts'
 import { routesOf } from './publish-routes.ts'
+import { tellWhatServes } from './what-serves.ts'
 
 const CALL_MS = 10_000
 
@@ -36,6 +37,9 @@ export async function endUntouched(
       // What could not be prepared for want of a router has published nothing, or has it published again by the next one.
       active.noteOnce(`the routes could not be put back: ${String(failed)}`)
     })
+  await observe(active.place, state.scope, AbortSignal.timeout(CALL_MS))
+    .then((seen) => tellWhatServes(active, state, seen))
+    .catch(() => active.noteOnce('what serves could not be seen at the end'))
   await finish(active, state, end)
 }
 
@@ -49,7 +53,7 @@ export async function endTouched(
 ): Promise<void> {
   const { place, stream, rollout } = active
   const tookMs = Math.round(place.clock.monotonic() - active.beganAt)
-  stream.report({ kind: 'station', station: 'rollout', state: 'finished', note: endState, tookMs })
+  stream.report({ kind: 'station', station: 'rollout', state: 'finished', note: endNote(rollout, endState), tookMs })
   // Before an address is given back: the prober may be asking there.
   await active.probing.finish()
   const isGone = endsWithNothing(active, endState)
@@ -63,6 +67,9 @@ export async function endTouched(
   if (isGone) await state.save({ revision: null, scale: {}, paused: false, sets: [] })
   await finish(active, state, { endState, failure, supersededBy: null, seen, touched: true })
 }
+
+const endNote = ({ kind }: Rollout, endState: EndState): string =>
+  kind === 'stop' && endState === 'all-new' ? 'stopped' : endState
 
 /** A stop that arrived, or a first deploy that was taken back. */
 function endsWithNothing({ rollout }: ActiveRollout, endState: EndState): boolean {
@@ -97,7 +104,11 @@ async function finish(active: ActiveRollout, state: EnvironmentState, end: End):
     stream.report({ kind: 'failure', failure })
   const endedAtMs = place.clock.now()
   const rollout: Rollout = { ...active.rollout, phase: 'Done', endedAtMs, endState, failure, supersededBy }
-  const history = await place.memory.rollouts(state.scope, HISTORY)
+  const history = [
+    rollout,
+    ...(await place.memory.rollouts(state.scope, HISTORY)).filter(({ id }) => id !== rollout.id),
+  ]
+  const revisions = (await place.memory.releases(state.scope)).map(({ revision }) => revision)
   const receipt = summarizeReceipt({
     rollout,
     to,
@@ -108,7 +119,9 @@ async function finish(active: ActiveRollout, state: EnvironmentState, end: End):
     endedAtMs,
     failure,
     notes: await place.engine.notes(),
-    back: previousRevision([rollout, ...history.filter(({ id }) => id !== rollout.id)]),
+    runs: endState === 'mixed' && end.seen !== null ? whatRuns(end.seen.observed) : [],
+    held: endState === 'mixed' && supersededBy === null && state.desired.paused,
+    back: whereBack({ history, revisions, current: state.desired.revision }),
   })
   const { token } = await state.lease()
   await place.memory.saveReceipt(receipt, token)

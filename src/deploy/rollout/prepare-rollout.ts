@@ -9,6 +9,7 @@ import { type ActiveRollout, Interrupted } from './active-rollout.ts'
 import { aim } from './aim.ts'
 import { failPreparing } from './go-back.ts'
 import { publishRoutes } from './publish-routes.ts'
+import { tellWhatServes } from './what-serves.ts'
 
 /** Everything before a replica is touched. False: it ended there. */
 export async function prepareRollout(
@@ -47,7 +48,9 @@ async function layReady(active: ActiveRollout, state: EnvironmentState, signal: 
   const mayBeInterrupted = active.stepSignal(signal)
   const order = await state.orderFor(rollout.to)
   // Engine and router must both answer before anything is changed; an engine that keeps the router starts it for this.
-  const { router } = await observe(place, order.scope, signal)
+  const seen = await observe(place, order.scope, signal)
+  const { router } = seen
+  await tellWhatServes(active, state, seen)
   await publishRoutes(active, state, router, signal)
   // Beside the preparation, so that what served before is measured too.
   active.probing.startWhenServing(router)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { byRequest, rollbackRequest, scaleRequest } from '../../api/requests.ts'
 import { type OperationBody, operationBody } from '../../api/responses.ts'
 import type { EnvironmentLoop } from '../../deploy/environment/environment-loop.ts'
+import { nothingRuns } from '../../deploy/environment/nothing-runs.ts'
 import type { RollAsked } from '../../deploy/rollout/new-rollout.ts'
 import { nearest } from '../../lib/nearest.ts'
 import type { Scope } from '../../model/app.ts'
@@ -40,7 +41,8 @@ export const commandRoutes =
         const scope = await knownScope(context, request.params)
         const { by, replicas } = request.body
         const { revision } = await memory.desired(scope)
-        const release = revision === null ? null : await memory.release(scope, revision)
+        if (revision === null) throw await nothingRuns(control.place, scope)
+        const release = await memory.release(scope, revision)
         checkRoles(Object.keys(replicas), release?.settings.roles.map(({ name }) => name) ?? [])
         return reply.code(202).send(await begin(scope, 'scale', by, (loop, asked) => loop.scale(replicas, asked)))
       },

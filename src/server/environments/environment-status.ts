@@ -76,6 +76,7 @@ export async function environmentStatus(
     rollout: rollout === null ? null : rolloutBodyOf(rollout),
     unattended: now.unattended,
     lastRollout: last === undefined ? null : rolloutBodyOf(last),
+    back: await control.whereBack(scope),
     routes: (release?.settings.routes ?? []).map(({ role, listen, path }) => ({
       role,
       url: `http://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}${path}`,

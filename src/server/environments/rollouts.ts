@@ -28,15 +28,18 @@ export const rolloutRoutes =
         const releases = new Map((await memory.releases(scope)).map((release) => [release.revision, release]))
         const lines = rollouts.map(async (rollout) => {
           const release = releases.get(rollout.to)
-          const requests = (await memory.receipt(scope, rollout.id))?.requests
+          const receipt = await memory.receipt(scope, rollout.id)
+          const requests = receipt?.requests
           const measured = requests?.kind === 'measured' ? requests : null
           return {
             ...rolloutBodyOf(rollout),
-            commit: release?.source.commit ?? null,
-            subject: release?.source.subject ?? null,
-            digest: release?.artifact.digest ?? null,
+            // The receipt outlives the release, which history forgets at its limit.
+            commit: release?.source.commit ?? receipt?.commit ?? null,
+            subject: release?.source.subject ?? receipt?.subject ?? null,
+            digest: release?.artifact.digest ?? receipt?.digest ?? null,
             lost: measured?.lost ?? null,
             sent: measured?.sent ?? null,
+            tookMs: receipt?.tookMs ?? null,
           }
         })
         return { rollouts: await Promise.all(lines) }

@@ -67,6 +67,19 @@ describe('a version that cannot become ready', { timeout: 120_000 }, () => {
     expect(served).toEqual([1, 2].map(() => [1, true, 0]))
   }
 
+  it('crashes after a scale: must go back to the numbers from before, and be measured against them', async () => {
+    const app = await stage.app('scaled-bad')
+    await app.commit('good', { replicas: 2 })
+    await stage.deploy(app)
+    await stage.run(app, 'scale', { replicas: { web: 3 } })
+    await app.commit('crashes', { replicas: 2 })
+    const bad = await stage.deploy(app)
+    expect(bad, renderEvents(bad.events)).toMatchObject({ exit: 7, end: { endState: 'all-old' } })
+    expect(bad.receipt).toMatchObject({ replicas: 3, replicasBefore: 3, resized: [] })
+    const { roles, replicas } = await stage.status(app)
+    expect([roles[0]?.replicas, replicas.map(({ revision }) => revision)]).toEqual([3, [1, 1, 1]])
+  })
+
   it('crashes, onFailure hold: must stay as it is, named mixed, and go on when it is resumed or rolled back', async () => {
     const app = await stage.app('held')
     await app.commit('good')
@@ -74,7 +87,18 @@ describe('a version that cannot become ready', { timeout: 120_000 }, () => {
     await app.commit('crashes', { rollout: { onFailure: 'hold' } })
     const bad = await stage.deploy(app)
     expect(bad, renderEvents(bad.events)).toMatchObject({ exit: 8, end: { endState: 'mixed' } })
+    expect(bad.receipt).toMatchObject({ held: true, back: { revision: 1 } })
+    expect(bad.receipt?.runs, JSON.stringify(bad.receipt)).toContainEqual({
+      role: 'web',
+      revision: 1,
+      replicas: 2,
+      ready: 2,
+    })
     expect(await stage.status(app)).toMatchObject({ paused: true, revision: 2 })
+    await expect(stage.command(app, 'abort')).rejects.toMatchObject({
+      code: 'ROLLOUT_NOT_RUNNING',
+      hint: expect.stringMatching(/naru rollback.*naru resume/s),
+    })
     const back = await stage.run(app, 'rollback', { revision: 1 })
     expect(back, renderEvents(back.events)).toMatchObject({ exit: 0, end: { endState: 'all-new', revision: 1 } })
     expect(await stage.status(app)).toMatchObject({ paused: false, revision: 1 })

@@ -117,14 +117,22 @@ describe('a rollout that people steer', { timeout: 120_000 }, () => {
 
   it('a stop must end all replicas, give the address back, and allow to start again', async () => {
     const app = await stage.app('stopped')
-    await app.commit('good')
-    await stage.deploy(app)
+    for (const _version of [1, 2]) {
+      await app.commit('good')
+      await stage.deploy(app)
+    }
     const ended = await stage.run(app, 'stop')
     expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0 })
     expect(await stage.status(app)).toMatchObject({ revision: null, replicas: [] })
     await expect(fetch(app.url)).rejects.toThrow()
-    expect(await stage.run(app, 'rollback', { revision: 1 })).toMatchObject({ exit: 0 })
-    expect(await say(app.url)).toMatchObject({ version: 'v1' })
+    // It is what was stopped that comes back, and not what ran before it: the receipt and the command go by one rule.
+    expect(ended.receipt?.back).toEqual({ command: 'naru rollback', revision: 2 })
+    expect(await stage.status(app)).toMatchObject({ back: 2 })
+    const again = { code: 'APP_STOPPED', hint: expect.stringContaining('r2, which ran last') }
+    await expect(stage.command(app, 'stop')).rejects.toMatchObject(again)
+    await expect(stage.command(app, 'scale', { replicas: { web: 2 } })).rejects.toMatchObject(again)
+    expect(await stage.run(app, 'rollback', { revision: null })).toMatchObject({ exit: 0, end: { revision: 2 } })
+    expect(await say(app.url)).toMatchObject({ version: 'v2' })
   })
 
   it('a scale must be a rollout of its own with a receipt', async () => {
