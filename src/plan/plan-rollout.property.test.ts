@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest'
 import type { ObservedReplica, ObservedTarget } from '../model/observed.ts'
 import type { ReplicaSet, RolloutSpec } from '../model/rollout.ts'
 import type { Step } from '../model/step.ts'
+import { anApp, aRole, ROLLOUT_SETTINGS } from '../model/testing.ts'
 import { countSets } from './count-sets.ts'
 import { applyStep, withReplicas, withTargets } from './model-world.ts'
 import { planRollout, type RolloutInput, type RolloutPlan } from './plan-rollout.ts'
 import { isLive, type SeenReplica, seeReplicas } from './replicas/availability.ts'
-import { fencePosts } from './sizes/fence-posts.ts'
-import { aRouter, aSpec } from './testing.ts'
+import { specOf } from './rollout-spec.ts'
+import { aRouter, aSpec, TRAITS } from './testing.ts'
 
 /** What a role's limits are made of; `replicas` changes on the way. */
 interface Limits {
@@ -68,11 +69,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
 )
 
 function specOfState({ limits, replicas }: Pick<State, 'limits' | 'replicas'>): RolloutSpec {
-  const rolls = limits.strategy === 'RollingUpdate'
-  const posts = fencePosts(limits.maxSurge, limits.maxUnavailable, replicas)
-  if (!posts.ok) throw new TypeError(posts.problem.message)
-  const maxUnavailable = rolls ? Math.min(posts.unavailable, replicas) : 0
-  return aSpec({ ...limits, replicas, maxSurge: rolls ? posts.surge : 0, maxUnavailable })
+  const { strategy, maxSurge, maxUnavailable } = limits
+  const role = aRole({ replicas })
+  const app = anApp({ roles: [role], rollout: { ...ROLLOUT_SETTINGS, strategy, maxSurge, maxUnavailable } })
+  const posts = specOf(app, role, {}, TRAITS)
+  return aSpec({ ...limits, replicas, maxSurge: posts.maxSurge, maxUnavailable: posts.maxUnavailable })
 }
 
 function begin(limits: Limits, replicas: number): State {

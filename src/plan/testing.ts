@@ -1,3 +1,4 @@
+import type { EngineTraits } from '../model/engine-traits.ts'
 import type { ObservedReplica, ObservedRouter, ObservedTarget } from '../model/observed.ts'
 import type { ReplicaSet, RolloutSpec } from '../model/rollout.ts'
 import type { Step } from '../model/step.ts'
@@ -75,3 +76,15 @@ export const aRouter = (targets: readonly ObservedTarget[]): ObservedRouter => (
 
 /** `start web-1-2`, for comparing plans as text. */
 export const show = (step: Step): string => ('replica' in step ? `${step.kind} ${step.replica}` : step.kind)
+
+/** An engine that can do everything. */
+export const TRAITS: EngineTraits = {
+  rollsItself: false,
+  surges: true,
+  replacement: 'TerminationStarted',
+  ports: 'assigned',
+  limits: ['cpu', 'memory'],
+  remembers: true,
+  accepts: [],
+  refuses: [],
+}
