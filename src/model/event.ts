@@ -86,6 +86,8 @@ export type Happening =
       readonly change: string
       /** Connections cut at SIGKILL, where it exited so. */
       readonly cut: number
+      /** Seconds of its grace period, where it was killed because it was still there after them. */
+      readonly overstayedSeconds?: number
     }
   | {
       readonly kind: 'progress'

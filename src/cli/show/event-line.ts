@@ -21,7 +21,7 @@ export function eventLine(event: Event, verbose = false): string | null {
     case 'step':
       return verbose || !TOLD_BY_OTHERS.includes(event.step.kind) ? stepLine(event.step) : null
     case 'replica':
-      return `  ${event.replica} ${event.change}${event.cut > 0 ? `, ${event.cut} connections cut` : ''}`
+      return `  ${event.replica} ${event.change}${cutText(event.cut)}`
     case 'note':
       return `note: ${shortened(event.message)}`
     case 'router':
@@ -33,6 +33,8 @@ export function eventLine(event: Event, verbose = false): string | null {
       return event satisfies never
   }
 }
+
+const cutText = (cut: number): string => (cut === 0 ? '' : `, ${cut} connection${cut === 1 ? '' : 's'} cut`)
 
 function stationLine(event: Extract<Event, { kind: 'station' }>): string | null {
   const line = `${event.station.padEnd(8)} ${shortened(event.note)}`

@@ -43,7 +43,7 @@ export class EnvironmentLoop {
   readonly #reopen: (operation: string) => Promise<EventStream>
   readonly #changed = new Signal()
   readonly #intents = new Intents()
-  readonly #told: Told = { replicas: null, foreseen: null }
+  readonly #told: Told = { observed: null, foreseen: null }
   #held: HeldEnvironment | null = null
   #lastSteps = ''
   /** Number of the operation that changed last what should run. */
@@ -232,7 +232,11 @@ export class EnvironmentLoop {
       return waitMs
     }
     const steered = await afterRound(active, state, outcome)
-    if (!steered.ended) return Math.min(waitMs, untilMs(steered.untilMs, this.#place.clock.now()))
+    if (!steered.ended)
+      return Math.min(
+        waitMs,
+        ...[steered.untilMs, outcome.slowStopMs].map((atMs) => untilMs(atMs, this.#place.clock.now())),
+      )
     held.active = null
     // What cannot be forgotten now is forgotten after the next rollout.
     await pruneHistory(this.#place, state, active).catch(() => {})

@@ -1,7 +1,7 @@
 import type { Scope } from '../../model/app.ts'
 import type { Report } from '../../model/event.ts'
 import { DeployError, FAILURES, type FailureReport, failureReport } from '../../model/failure.ts'
-import type { Observed, ObservedReplica, ObservedRouter } from '../../model/observed.ts'
+import type { Observed, ObservedRouter } from '../../model/observed.ts'
 import type { DesiredState, RolloutSpec } from '../../model/rollout.ts'
 import type { StartStep, Step } from '../../model/step.ts'
 import type { Order } from '../../engines/engine.ts'
@@ -10,7 +10,7 @@ import { specsOf } from '../../plan/rollout-spec.ts'
 import type { Release } from '../../model/release.ts'
 import { applyStep } from './apply-step.ts'
 import type { Place } from '../place.ts'
-import { replicaChanges } from './replica-changes.ts'
+import { nextSlowStopMs, replicaChanges } from './replica-changes.ts'
 
 /**
  * Steps of one kind are independent of each other. Kinds of a lane go in its order: nothing is stopped before its successor is
@@ -33,6 +33,8 @@ export interface RoundOutcome extends Seen {
   readonly stepFailure: FailureReport | null
   /** Until when drains and grace periods that are under way may last; null: none is. */
   readonly busyUntilMs: number | null
+  /** When a stop that is under way is to be told as a slow one; null: none is. */
+  readonly slowStopMs: number | null
 }
 
 /** Reads everything, chooses nothing. */
@@ -58,9 +60,9 @@ export interface RoundTask {
   beforeTraffic(): Promise<void>
 }
 
-/** What was told last: the replicas (null: nothing yet) to who follows, and the starts that will come to the engine. */
+/** What was told last: the snapshot (null: nothing yet) to who follows, and the starts that will come to the engine. */
 export interface Told {
-  replicas: readonly ObservedReplica[] | null
+  observed: Observed | null
   /** Of which revision; null: none. */
   foreseen: number | null
 }
@@ -75,30 +77,38 @@ export async function carryOutRound(
 ): Promise<RoundOutcome> {
   const { desired, scope } = task
   const seen = await observe(place, scope, signal)
-  // The first snapshot of a process is where its telling begins: what happened before was told by another one.
-  for (const change of replicaChanges(told.replicas ?? seen.observed.replicas, seen.observed.replicas)) report(change)
-  told.replicas = seen.observed.replicas
   const specs = await releaseSpecs(place, desired, seen.observed, (revision) => task.release(revision))
+  tellChanges(told, seen.observed, specs, report)
   const plan = planRollout({ specs, desired, ...seen }, place.clock.now())
   if (JSON.stringify(plan.sets) !== JSON.stringify(desired.sets)) await task.save({ ...desired, sets: plan.sets })
   await task.publish(seen.router)
   const foresee = () => foreseeStarts(place, task, told, plan.next)
   const stepFailure = await applyAll(place, task, plan.steps, seen.router, { report, foresee, signal })
-  return { ...seen, plan, stepFailure, busyUntilMs: busyUntilMs(seen, specs) }
+  const slowStopMs = nextSlowStopMs(seen.observed)
+  return { ...seen, plan, stepFailure, busyUntilMs: busyUntilMs(seen, specs), slowStopMs }
 }
 
+/** The first snapshot of a process is where its telling begins: what happened before was told by another one. */
+function tellChanges(told: Told, observed: Observed, specs: Specs, report: Report): void {
+  const graceOf = ({ revision, role }: Observed['replicas'][number]) =>
+    specOf(specs, revision, role)?.terminationGracePeriodSeconds ?? 0
+  for (const change of replicaChanges(told.observed ?? observed, observed, graceOf)) report(change)
+  told.observed = observed
+}
+
+type Specs = ReadonlyMap<number, readonly RolloutSpec[]>
+
+const specOf = (specs: Specs, revision: number, role: string): RolloutSpec | undefined =>
+  specs.get(revision)?.find((spec) => spec.role === role)
+
 /** When the last drain or grace period that has begun is over at the latest. */
-export function busyUntilMs(
-  { observed, router }: Seen,
-  specs: ReadonlyMap<number, readonly RolloutSpec[]>,
-): number | null {
-  const specOf = (revision: number, role: string) => specs.get(revision)?.find((spec) => spec.role === role)
+export function busyUntilMs({ observed, router }: Seen, specs: Specs): number | null {
   const graces = observed.replicas.map(({ revision, role, phase, stopSentAtMs }) => {
-    const seconds = specOf(revision, role)?.terminationGracePeriodSeconds ?? 0
+    const seconds = specOf(specs, revision, role)?.terminationGracePeriodSeconds ?? 0
     return phase === 'Terminating' && stopSentAtMs !== null ? stopSentAtMs + seconds * 1000 + KILL_MS : null
   })
   const drains = router.targets.map(({ revision, role, state, sinceMs }) =>
-    state === 'Draining' ? sinceMs + (specOf(revision, role)?.drainSeconds ?? 0) * 1000 : null,
+    state === 'Draining' ? sinceMs + (specOf(specs, revision, role)?.drainSeconds ?? 0) * 1000 : null,
   )
   const ends = [...graces, ...drains].filter((atMs) => atMs !== null)
   return ends.length === 0 ? null : Math.max(...ends)

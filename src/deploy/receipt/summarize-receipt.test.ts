@@ -138,6 +138,13 @@ describe('summarizeReceipt', () => {
     expect(summarizeReceipt(facts([], more)).migrate).toBe(expected)
   })
 
+  it('notes first who had to be killed, and what to do about it', () => {
+    const killed = { ...exited(1), overstayedSeconds: 5 } as Happening
+    const [note] = summarizeReceipt(facts([killed])).notes
+    expect(note).toMatch(/^web-1-1 did not end within 5 s .*SIGTERM.*terminationGracePeriodSeconds$/)
+    expect(summarizeReceipt(facts([killed, killed])).notes[0]).toMatch(/^2 replicas \(web-1-1 the first\) did not/)
+  })
+
   it('names the secrets whose version differs, and the way back', () => {
     const from = aRelease(1, anApp(), { secrets: { A: 1, B: 1, GONE: 1 } })
     const to = aRelease(2, anApp(), { secrets: { A: 1, B: 2, NEW: 1 } })

@@ -58,7 +58,7 @@ export function summarizeReceipt(facts: ReceiptFacts): Receipt {
     migrate: migrateResult(facts),
     settings: diffSettings(facts.from?.settings ?? null, to.settings),
     secretsChanged: changedSecrets(facts.from, to),
-    notes: [...facts.notes, ...sourceNotes(to)],
+    notes: [...overstayNotes(events), ...facts.notes, ...sourceNotes(to)],
     back: facts.back === null ? null : { command: 'naru rollback', revision: facts.back },
     timeline: timeline(events),
   }
@@ -92,6 +92,21 @@ function migrateResult({ rollout, to, failure }: ReceiptFacts): Receipt['migrate
 function changedSecrets(from: Release | null, to: Release): string[] {
   const names = new Set([...Object.keys(from?.secrets ?? {}), ...Object.keys(to.secrets)])
   return from === null ? [] : [...names].filter((name) => from.secrets[name] !== to.secrets[name]).sort()
+}
+
+/** Replicas that had to be killed, and what to do about it. */
+function overstayNotes(events: readonly Event[]): string[] {
+  const killed = events.flatMap((event) =>
+    event.kind === 'replica' && event.overstayedSeconds !== undefined
+      ? [{ replica: event.replica, seconds: event.overstayedSeconds }]
+      : [],
+  )
+  const [first] = killed
+  if (first === undefined) return []
+  const which = killed.length === 1 ? first.replica : `${killed.length} replicas (${first.replica} the first)`
+  return [
+    `${which} did not end within ${first.seconds} s of the stop signal and had to be killed: let the program end on SIGTERM (or the STOPSIGNAL of its image), or set terminationGracePeriodSeconds`,
+  ]
 }
 
 function sourceNotes({ source }: Release): string[] {

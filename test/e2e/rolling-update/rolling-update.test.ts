@@ -80,7 +80,10 @@ describe.each<RouterPath>(['userland', 'nftables'])('a rolling update through %s
       const ended = await stage.deploy(app)
       expect(ended, renderEvents(ended.events)).toMatchObject({ exit: 0, end: { endState: 'all-new' } })
       expect(ended.receipt?.cut).toBeGreaterThanOrEqual(1)
-      expect(ended.receipt?.timeline.map(({ cause }) => cause)).toContain('exited by SIGKILL')
+      expect(ended.receipt?.timeline.map(({ cause }) => cause)).toContain(
+        'did not end within 1 s of the stop signal: killed',
+      )
+      expect(ended.receipt?.notes[0]).toContain('web-1-1 did not end within 1 s')
       await expect(answer).rejects.toThrow()
     })
   })
