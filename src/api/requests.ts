@@ -97,8 +97,17 @@ export const baseImageRequest = z.object({
   repository: z.string(),
   tag: z.string(),
 })
+/** What may go to free space. What a release can go back to is never touched. */
+export const pruneRequest = z.object({
+  buildCache: z.boolean().describe('Also all that builds keep for the next ones.'),
+  all: z
+    .boolean()
+    .describe('Also the build cache, and copies of other registries’ images that were not used within an hour.'),
+  dryRun: z.boolean().describe('Only tell what would go.'),
+})
 
 export type DeployRequest = z.infer<typeof deployRequest>
 export type PlanRequest = z.infer<typeof planRequest>
 export type BuildRequestBody = z.infer<typeof buildRequest>
 export type BaseImageRequest = z.infer<typeof baseImageRequest>
+export type PruneRequest = z.infer<typeof pruneRequest>

@@ -157,6 +157,17 @@ export const secretsBody = z.object({
 })
 export const secretBody = z.object({ name: z.string(), version: z.number() })
 export const imagesBody = z.object({ images: z.array(z.object({ repository: z.string(), tags: z.array(z.string()) })) })
+/** What was deleted, or would be. */
+export const pruneBody = z.object({
+  dryRun: z.boolean(),
+  freedBytes: z.number(),
+  registry: z.object({ manifests: z.number(), blobs: z.number(), bytes: z.number() }),
+  buildCache: z.object({
+    entries: z.number(),
+    bytes: z.number(),
+    inUse: z.boolean().describe('A build runs: the build cache stayed as it is.'),
+  }),
+})
 export const baseImageBody = z.object({ reference: z.string(), digest: z.string(), size: z.number() })
 export const serverBody = z.object({
   version: z.string(),
@@ -179,5 +190,6 @@ export type HistoryBody = z.infer<typeof historyBody>
 export type PlanBody = z.infer<typeof planBody>
 export type SecretsBody = z.infer<typeof secretsBody>
 export type ImagesBody = z.infer<typeof imagesBody>
+export type PruneBody = z.infer<typeof pruneBody>
 export type BaseImageBody = z.infer<typeof baseImageBody>
 export type ServerBody = z.infer<typeof serverBody>

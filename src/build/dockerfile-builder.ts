@@ -23,6 +23,7 @@ import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { plannedImage } from './planned-image.ts'
 import { publishIndex, refuseOtherPlatform, tellingPlatform } from './publish-index.ts'
 import { hostPlatform } from './platform.ts'
+import type { Pruned } from './run/kept/prune-sandboxes.ts'
 import { RunSandboxes, type SandboxOptions } from './run/run-sandboxes.ts'
 import { type StageBuild, StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
@@ -33,6 +34,8 @@ export type DockerfileBuilderOptions = SandboxOptions & AddOptions & { readonly 
 export interface SweepingBuilder extends Builder {
   /** Removes what killed builds left. Before the first build of the only process that has this folder. */
   sweep(): Promise<void>
+  /** Removes all that builds keep for the next ones, or tells what it would; null: builds run, so that everything stays. */
+  prune(dryRun: boolean, signal: AbortSignal): Promise<Pruned | null>
 }
 
 /**
@@ -47,6 +50,7 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
       await rm(temporaryFolder(cacheFolder), { recursive: true, force: true })
       await sandboxes.sweep()
     },
+    prune: (dryRun, signal) => sandboxes.prune(dryRun, signal),
     async build(request, report, signal) {
       await sweepTemporary(cacheFolder, systemClock.now())
       const context = openContext(request.root, request.context, request.dockerfile)

@@ -11,7 +11,7 @@ import { namedImages } from '../registry/bases/named-images.ts'
 import type { ContentStore } from '../registry/content-store.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import type { BuildRequest, BuildResult, NamedImages } from './builder.ts'
-import { dockerfileBuilder, type DockerfileBuilderOptions } from './dockerfile-builder.ts'
+import { dockerfileBuilder, type DockerfileBuilderOptions, type SweepingBuilder } from './dockerfile-builder.ts'
 
 export const never = new AbortController().signal
 
@@ -84,6 +84,7 @@ export interface TestBuild extends AsyncDisposable {
   run(request?: Partial<BuildRequest>): Promise<BuildResult & { readonly happenings: readonly Happening[] }>
   /** Builds and reads the image that was pushed. */
   image(request?: Partial<BuildRequest>): Promise<TestImage>
+  readonly prune: SweepingBuilder['prune']
 }
 
 /** A tree to build, a real store, and an empty cache. */
@@ -118,6 +119,7 @@ export async function aBuild(
     cacheFolder,
     store,
     write: (more) => writeTree(root, more),
+    prune: (dryRun, signal) => builder.prune(dryRun, signal),
     run,
     image: async (request) => {
       const { artifact } = await run(request)

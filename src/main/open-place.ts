@@ -1,4 +1,3 @@
-import { COPIES } from '../registry/bases/copy-name.ts'
 import { join } from 'node:path'
 import { EmbeddedEngine } from '../engines/embedded/embedded-engine.ts'
 import { type OpenReplicaRoots, openReplicaRoots } from '../engines/embedded/roots/replica-roots.ts'
@@ -14,6 +13,7 @@ import { connectRouter } from '../routing/router-client.ts'
 import { routerPaths } from '../routing/router-process.ts'
 import { redactor } from '../secrets/redact.ts'
 import { dataPaths } from './data-folder.ts'
+import { pruneImages } from './prune-images.ts'
 
 /** Our own processes run on the Node that runs us: never another one of the PATH. */
 const program = (path: string): readonly string[] => [process.execPath, join(import.meta.dirname, '..', path)]
@@ -66,7 +66,7 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
     ledger: ({ app, environment }, rollout) => join(paths.probes, `${app}.${environment}.${rollout}`),
     redactor,
     pruneImages: async () => {
-      await pruneImages(images, memory, signal)
+      await pruneImages(images, memory, {}, signal)
     },
   }
   return {
@@ -90,23 +90,4 @@ export async function openPlace(folder: string, signal: AbortSignal): Promise<Op
 function isolationAsked(): { isolation?: Isolation } {
   const asked = process.env.NARU_ISOLATION
   return asked === undefined || asked === '' ? {} : { isolation: asked as Isolation }
-}
-
-/** Copies of images of other registries that no build or deploy asked for in so long go; releases keep their own. */
-const COPIES_UNUSED_MS = 30 * 24 * 3600_000
-
-async function pruneImages(images: DiskStore, memory: Place['memory'], signal: AbortSignal): Promise<void> {
-  const scopes = await memory.scopes()
-  const releases = (await Promise.all(scopes.map((scope) => memory.releases(scope)))).flat()
-  const keep = new Set(releases.map(({ artifact }) => artifact.digest))
-  const apps = new Set(scopes.map(({ app }) => app))
-  // Tags of an app's own repository are commits: they go with their releases. Base images and pushed ones stay.
-  for (const repository of await images.repositories()) {
-    if (!apps.has(repository)) continue
-    for (const tag of await images.tags(repository, signal)) {
-      const found = await images.readManifest(repository, tag, signal)
-      if (found !== null && !keep.has(found.descriptor.digest)) await images.deleteManifest(repository, tag, signal)
-    }
-  }
-  await images.collectGarbage({ keep, expire: { below: COPIES, unusedMs: COPIES_UNUSED_MS } }, signal)
 }

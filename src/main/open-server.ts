@@ -17,6 +17,7 @@ import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openPlace } from './open-place.ts'
 import { openWorkshop } from './open-workshop.ts'
+import { pruneStorage } from './prune-images.ts'
 import { readyFolder } from './ready-folder.ts'
 import { VERSION } from './version.ts'
 
@@ -57,7 +58,7 @@ async function serve(
   const ending = new AbortController()
   const opened = await openPlace(folder, ending.signal)
   closing.push(() => opened.close())
-  const workshop = await openWorkshop(folder, opened.images)
+  const { workshop, builder } = await openWorkshop(folder, opened.images)
   const control = new Control(opened.place, () => randomBytes(8).toString('hex'), ending.signal)
   const token = options.listen === null ? null : (options.token ?? (await keptToken(folder)))
   const context: ServerContext = {
@@ -72,6 +73,8 @@ async function serve(
     },
     describe: () => describe(options, opened),
     makeBaseImage: (request, signal) => storeBaseImage(folder, opened.images, request, signal),
+    prune: (request, signal) =>
+      pruneStorage({ images: opened.images, memory: opened.place.memory, builder }, request, signal),
     token,
     isLocal,
     version: VERSION,

@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unpackArchives } from '../build/archive/unpack-archives.ts'
-import { dockerfileBuilder } from '../build/dockerfile-builder.ts'
+import { parseMemory } from '../appfile/schema/quantity.ts'
+import { dockerfileBuilder, type SweepingBuilder } from '../build/dockerfile-builder.ts'
 import { chooseBuilder } from '../build/hand-over/choose-builder.ts'
 import { runHostCommand } from '../build/host-command.ts'
 import { hostPlatform } from '../build/platform.ts'
@@ -27,14 +28,23 @@ import { dataPaths } from './data-folder.ts'
 
 const HOST_COMMAND_MS = 60 * 60_000
 
+export interface OpenWorkshop {
+  readonly workshop: Workshop
+  /** Empties what builds keep. */
+  readonly builder: Pick<SweepingBuilder, 'prune'>
+}
+
 /** Source, build and registry of a data folder. What a killed server left of work trees and builds is removed. */
-export async function openWorkshop(folder: string, images: DiskStore): Promise<Workshop> {
+export async function openWorkshop(folder: string, images: DiskStore): Promise<OpenWorkshop> {
   const paths = dataPaths(folder)
   await rm(paths.work, { recursive: true, force: true })
   const source = gitSource({ cacheFolder: paths.mirrors, env: process.env })
-  const own = dockerfileBuilder({ cacheFolder: paths.buildCache, source, env: process.env })
+  const own = dockerfileBuilder({
+    ...{ cacheFolder: paths.buildCache, source, env: process.env },
+    ...buildCacheLimit(process.env.NARU_BUILD_CACHE),
+  })
   await own.sweep()
-  return {
+  const workshop: Workshop = {
     source,
     uploads: gitUploads({ cacheFolder: paths.mirrors, env: process.env }),
     builder: chooseBuilder(own, {
@@ -88,6 +98,17 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<W
       return (await readImage(images, repository, artifact.digest, hostPlatform(), signal)).config
     },
   }
+  return { workshop, builder: own }
+}
+
+/** What builds may keep on this machine: NARU_BUILD_CACHE. Throws USAGE_INVALID. */
+function buildCacheLimit(asked: string | undefined): { mostBytes?: number } {
+  if (asked === undefined || asked === '') return {}
+  const found = parseMemory(asked)
+  if ('amount' in found) return { mostBytes: found.amount }
+  throw new DeployError('USAGE_INVALID', `NARU_BUILD_CACHE=${asked} is not an amount of at least 1Mi`, {
+    hint: 'Write what builds may keep on disk as 50Gi or 500Mi; without it, it is 20Gi.',
+  })
 }
 
 function copyTo(

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { baseImageRequest } from '../api/requests.ts'
-import { baseImageBody, imagesBody } from '../api/responses.ts'
+import { baseImageRequest, pruneRequest } from '../api/requests.ts'
+import { baseImageBody, imagesBody, pruneBody } from '../api/responses.ts'
 import type { ServerContext } from './server-context.ts'
 
 /** Images of the embedded registry; pulling and pushing goes through /v2/. */
 export const imageRoutes =
-  ({ images, makeBaseImage, signal }: ServerContext): FastifyPluginAsyncZod =>
+  ({ images, makeBaseImage, prune, signal }: ServerContext): FastifyPluginAsyncZod =>
   async (server) => {
     server.get(
       '/v1/images',
@@ -29,5 +29,16 @@ export const imageRoutes =
         },
       },
       (request) => makeBaseImage(request.body, signal),
+    )
+    server.post(
+      '/v1/images/prune',
+      {
+        schema: {
+          summary: 'Free what no release, tag or running build needs',
+          body: pruneRequest,
+          response: { 200: pruneBody },
+        },
+      },
+      (request) => prune(request.body, signal),
     )
   }

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { BaseImageBody, ServerBody } from '../api/responses.ts'
-import type { BaseImageRequest } from '../api/requests.ts'
+import type { BaseImageBody, PruneBody, ServerBody } from '../api/responses.ts'
+import type { BaseImageRequest, PruneRequest } from '../api/requests.ts'
 import type { Control } from '../deploy/control.ts'
 import type { Workshop } from '../deploy/artifact/workshop.ts'
 import type { ContentStore } from '../registry/content-store.ts'
@@ -15,6 +15,8 @@ export interface ServerContext {
   /** Facts about this server, for doctor and version. */
   describe(): Promise<ServerBody>
   makeBaseImage(request: BaseImageRequest, signal: AbortSignal): Promise<BaseImageBody>
+  /** Frees space; never what a release needs. */
+  prune(request: PruneRequest, signal: AbortSignal): Promise<PruneBody>
   /** What a client on TCP must present; null: there is no TCP. */
   readonly token: string | null
   /** Whether a request came over the unix socket that only its user can open. */

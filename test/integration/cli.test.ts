@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { HistoryBody, StatusBody } from '../../src/api/responses.ts'
+import type { HistoryBody, PruneBody, StatusBody } from '../../src/api/responses.ts'
 import type { Event } from '../../src/model/event.ts'
 import { openSqliteMemory } from '../../src/memory/sqlite-memory.ts'
 import { systemClock } from '../../src/os/system-clock.ts'
@@ -10,6 +10,13 @@ import type { TestApp } from '../e2e/harness/test-app.ts'
 import { CliStage, jsonLines, type Ran } from './cli-stage.ts'
 
 const SLOW = 180_000
+
+/** What was used within the last hour is never pruned. */
+async function olderByADay(folder: string): Promise<void> {
+  const then = Date.now() / 1000 - 86_400
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), then, then)
+}
 
 describe('the command line with a server', () => {
   const stage = CliStage.open()
@@ -151,6 +158,25 @@ describe('the command line with a server', () => {
       const stale = await naru('deploy', '--plan', file)
       expect(stale).toMatchObject({ code: 10, stderr: expect.stringContaining('PLAN_STALE') })
       expect((await status()).subject).toBe('v2 good')
+    },
+    SLOW,
+  )
+
+  it(
+    'frees what no release needs, and tells it first',
+    async () => {
+      await app.commit('good')
+      expect(await naru('build')).toMatchObject({ code: 0 })
+      await olderByADay(join(stage.data, 'registry'))
+      const would = jsonLines((await naru('image', 'prune', '--all', '--dry-run', '-o', 'json')).stdout)[0] as PruneBody
+      expect(would).toMatchObject({ dryRun: true, buildCache: { inUse: false } })
+      expect(would.freedBytes).toBeGreaterThan(0)
+      await olderByADay(join(stage.data, 'registry'))
+      const pruned = await naru('image', 'prune', '--all', '-o', 'json')
+      expect(jsonLines(pruned.stdout)[0]).toEqual({ ...would, dryRun: false })
+      expect((await naru('image', 'prune', '--all')).stdout).toMatch(
+        /^registry: 0 manifests.*\nbuild cache: .*\n0 B freed$/m,
+      )
     },
     SLOW,
   )

@@ -7,7 +7,7 @@ import { CacheFolders } from './kept/cache-folders.ts'
 import { findRuntime, RUNTIMES, type RuntimeName } from '../sandbox/find-runtime.ts'
 import { LowerFolders } from './kept/lower-folders.ts'
 import { findPrivileges, type Privileges } from '../sandbox/privileges.ts'
-import { pruneSandboxes } from './kept/prune-sandboxes.ts'
+import { pruneAll, type Pruned, pruneSandboxes } from './kept/prune-sandboxes.ts'
 import { RunResults } from './kept/run-results.ts'
 import { RunSteps } from './run-steps.ts'
 import { NO_LIMITS } from '../sandbox/run-limits.ts'
@@ -44,13 +44,24 @@ export class RunSandboxes {
   /** Around a build: before the first of several, what killed ones left and what is too much is removed. */
   async during<Value>(build: () => Promise<Value>): Promise<Value> {
     this.#builds += 1
-    if (this.#builds === 1) this.#cleaning = this.#clean()
+    if (this.#builds === 1) this.#cleaning = this.#cleaning.catch(() => {}).then(() => this.#clean())
     try {
       await this.#cleaning
       return await build()
     } finally {
       this.#builds -= 1
     }
+  }
+
+  /** Removes all that is kept; builds that begin meanwhile wait. null: builds run, so that everything stays. */
+  async prune(dryRun: boolean, signal: AbortSignal): Promise<Pruned | null> {
+    if (dryRun) return pruneAll(this.#folder, null, signal)
+    if (this.#builds > 0) return null
+    const pruning = this.#cleaning
+      .catch(() => {})
+      .then(() => pruneAll(this.#folder, (path) => this.#remove(path), signal))
+    this.#cleaning = pruning.then(() => {})
+    return pruning
   }
 
   /** What ADD takes from elsewhere; `own`: a folder of the build's own. */

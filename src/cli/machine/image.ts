@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { basename, delimiter, isAbsolute, join, resolve } from 'node:path'
-import type { BaseImageBody, ImagesBody } from '../../api/responses.ts'
+import type { PruneRequest } from '../../api/requests.ts'
+import type { BaseImageBody, ImagesBody, PruneBody } from '../../api/responses.ts'
 import { DeployError } from '../../model/failure.ts'
 import { parseReference } from '../../model/reference.ts'
 import type { Describe } from '../describe.ts'
@@ -8,7 +9,7 @@ import { examples } from '../help.ts'
 import { withServer } from '../connect.ts'
 import type { Session } from '../session.ts'
 import { share, TO_SERVER } from '../shared-options.ts'
-import { bytesText, shortDigest } from '../show/quantities.ts'
+import { bytesText, countText, shortDigest } from '../show/quantities.ts'
 
 export const describeImage: Describe = (command, start) => {
   const list = command
@@ -27,10 +28,22 @@ export const describeImage: Describe = (command, start) => {
   base.action((program: string, { name }: { readonly name?: string }) =>
     start(base, (session) => makeBase(session, program, name ?? null)),
   )
+  const prune = command
+    .command('prune')
+    .summary('free what no release, tag or build needs any more')
+    .description(
+      'Free what no release, tag or build needs any more. What a rollback can go back to stays; so does what was written or asked for within the last hour.',
+    )
+    .option('--build-cache', 'also all that builds keep: results of RUN, unpacked layers, downloads, cache mounts')
+    .option('-a, --all', 'also the build cache, and copies of other registries’ images not used within the last hour')
+    .option('--dry-run', 'tell what would go; delete nothing')
+  share(prune, TO_SERVER)
+  prune.action((asked: PruneOptions) => start(prune, (session) => pruneImages(session, asked)))
   examples(command, [
     ['naru image base node', 'base/node:24 from the Node that runs Naru'],
     ['naru image base /usr/bin/python3 --name base/python:3', 'from any program'],
     ['naru image list', 'repositories and tags'],
+    ['naru image prune --all --dry-run', 'how much could be freed'],
   ])
 }
 
@@ -42,6 +55,33 @@ async function listImages(session: Session): Promise<void> {
     for (const { repository, tags } of body.images) output.data(`${repository}: ${tags.join(', ')}`)
     if (body.images.length === 0) output.tell('no images yet: naru image base node makes the first one')
   })
+}
+
+interface PruneOptions {
+  readonly buildCache?: boolean
+  readonly all?: boolean
+  readonly dryRun?: boolean
+}
+
+async function pruneImages(session: Session, { buildCache, all, dryRun }: PruneOptions): Promise<void> {
+  const { output, signal } = session
+  const body: PruneRequest = { buildCache: buildCache ?? false, all: all ?? false, dryRun: dryRun ?? false }
+  await withServer(session, 'looks', async ({ client }) => {
+    const pruned = await client.post<PruneBody>('/v1/images/prune', body, signal)
+    if (output.json) output.object(pruned)
+    else for (const line of prunedLines(pruned, body)) output.data(line)
+  })
+}
+
+function prunedLines({ dryRun, freedBytes, registry, buildCache }: PruneBody, asked: PruneRequest): readonly string[] {
+  const lines = [
+    `registry: ${countText(registry.manifests)} manifests, ${countText(registry.blobs)} blobs, ${bytesText(registry.bytes)}`,
+  ]
+  if (buildCache.inUse)
+    lines.push('build cache: a build runs, so that all of it stays; run this again when it has ended')
+  else if (asked.buildCache || asked.all)
+    lines.push(`build cache: ${countText(buildCache.entries)} entries, ${bytesText(buildCache.bytes)}`)
+  return [...lines, `${bytesText(freedBytes)} ${dryRun ? 'would be freed' : 'freed'}`]
 }
 
 async function makeBase(session: Session, program: string, name: string | null): Promise<void> {

@@ -95,3 +95,29 @@ it('takes nothing away from pushes that go on beside it', async () => {
     for (const { digest, size } of layers) expect(await store.statBlob(`shop/n${n % 3}`, digest, never)).toBe(size)
   }
 })
+
+it('tells in a dry run what would go, and deletes nothing', async () => {
+  await using disk = await anAgingStore()
+  const { store, root } = disk
+  const shared = Buffer.alloc(5000, 'shared')
+  const kept = await anImage(store, 'shop', { layers: [shared, aBlob().bytes] })
+  const named = await anImage(store, 'shop', { tags: ['old'], layers: [shared, aBlob().bytes] })
+  await anImage(store, 'mirror/debian', { tags: ['12'], layers: [aBlob().bytes] })
+  await anImage(store, 'shop', { layers: [aBlob().bytes] })
+  const before = await blobsIn(root)
+  await disk.age()
+  const request = {
+    keep: new Set([kept.descriptor.digest]),
+    expire: { below: 'mirror/', unusedMs: DAY_MS / 2 },
+  }
+  const untagged = new Map([['shop', new Set(['old'])]])
+  const would = await store.collectGarbage({ ...request, untagged, dryRun: true }, never)
+  expect(await blobsIn(root)).toBe(before)
+  expect(await store.tags('mirror/debian', never)).toEqual(['12'])
+  expect(await store.readManifest('shop', named.descriptor.digest, never)).not.toBeNull()
+  await disk.age()
+  await store.deleteManifest('shop', 'old', never)
+  expect(await store.collectGarbage(request, never)).toEqual(would)
+  expect(would.manifests).toBe(3)
+  expect(await blobsIn(root)).toBe(3 + 1)
+})

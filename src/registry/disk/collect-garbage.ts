@@ -15,9 +15,13 @@ export interface GarbageRequest {
   readonly graceMs?: number
   /** Tags of repositories that begin with `below` go when they were not used for so long. Default: tags stay. */
   readonly expire?: { readonly below: string; readonly unusedMs: number }
+  /** Manifests that only these tags lead to count as untagged: repository → tags. For a dry run. Default none. */
+  readonly untagged?: ReadonlyMap<string, ReadonlySet<string>>
+  /** Only tells what would go. Default false. */
+  readonly dryRun?: boolean
 }
 
-/** What was deleted. */
+/** What was deleted, or would be. */
 export interface Garbage {
   readonly manifests: number
   readonly blobs: number
@@ -40,13 +44,16 @@ export async function collectGarbage(
 ): Promise<Garbage> {
   const before = now - (request.graceMs ?? HOUR_MS)
   const live = new Set<string>()
+  const take = request.dryRun === true ? sizeOfUnused : sweep
   let manifests = 0
   for (const repository of await repositoryNames(folder)) {
     signal.throwIfAborted()
-    const scope = { folder, repository, files: new RepositoryFiles(folder, repository), before }
+    const files = new RepositoryFiles(folder, repository)
     manifests += await locks.run(repository, async () => {
+      const untagged = new Set(request.untagged?.get(repository))
+      const scope = { folder, repository, files, before, take, untagged }
       if (request.expire !== undefined && repository.startsWith(request.expire.below))
-        await expireTags(scope, now - request.expire.unusedMs)
+        for (const tag of await expireTags(scope, now - request.expire.unusedMs)) untagged.add(tag)
       return sweepRepository(scope, request.keep, live)
     })
   }
@@ -54,12 +61,12 @@ export async function collectGarbage(
   let bytes = 0
   for await (const digest of storedBlobs(folder)) {
     signal.throwIfAborted()
-    const freed = live.has(digest) ? null : await sweep(folder, folder.blobPath(digest), before)
+    const freed = live.has(digest) ? null : await take(folder, folder.blobPath(digest), before)
     if (freed !== null) blobs++
     bytes += freed ?? 0
   }
   for (const name of await readdir(join(folder.root, 'quarantine'))) {
-    bytes += (await sweep(folder, join(folder.root, 'quarantine', name), now - QUARANTINE_MS)) ?? 0
+    bytes += (await take(folder, join(folder.root, 'quarantine', name), now - QUARANTINE_MS)) ?? 0
   }
   return { manifests, blobs, bytes }
 }
@@ -70,11 +77,14 @@ interface Scope {
   readonly repository: string
   readonly files: RepositoryFiles
   readonly before: number
+  readonly take: typeof sweep
+  /** Tags that are gone, or count as gone. */
+  readonly untagged: ReadonlySet<string>
 }
 
 /** Deletes what is dead in one repository, and adds to `live` what it still has. Answers how many manifests went. */
 async function sweepRepository(scope: Scope, keep: ReadonlySet<string>, live: Set<string>): Promise<number> {
-  const { folder, repository, files, before } = scope
+  const { folder, repository, files, before, take } = scope
   const named = await walk(files, folder, await roots(scope, keep))
   let removed = 0
   for (const digest of await files.marks('_manifests')) {
@@ -84,29 +94,36 @@ async function sweepRepository(scope: Scope, keep: ReadonlySet<string>, live: Se
   }
   for (const digest of await files.marks('_blobs')) {
     const dead = named?.blobs.has(digest) === false
-    const freed = dead ? await sweep(folder, folder.markPath(repository, '_blobs', digest), before) : null
+    const freed = dead ? await take(folder, folder.markPath(repository, '_blobs', digest), before) : null
     if (freed === null) live.add(digest)
   }
   return removed
 }
 
-async function expireTags({ folder, repository, files }: Scope, before: number): Promise<void> {
-  for (const tag of await files.tags()) await sweep(folder, folder.tagPath(repository, tag), before)
+async function expireTags({ folder, repository, files, take }: Scope, before: number): Promise<readonly string[]> {
+  const expired: string[] = []
+  for (const tag of await files.tags())
+    if ((await take(folder, folder.tagPath(repository, tag), before)) !== null) expired.push(tag)
+  return expired
 }
 
-async function sweepManifest({ folder, repository, files, before }: Scope, digest: string): Promise<boolean> {
+async function sweepManifest(scope: Scope, digest: string): Promise<boolean> {
+  const { folder, repository, files, before, take } = scope
   const manifest = await readParsed(folder, files, digest)
-  if ((await sweep(folder, folder.markPath(repository, '_manifests', digest), before)) === null) return false
+  if ((await take(folder, folder.markPath(repository, '_manifests', digest), before)) === null) return false
   const subject = manifest === null || manifest === 'damaged' ? null : manifest.subject
-  if (subject !== null) await files.removeReferrer(subject.digest, digest)
+  if (subject !== null && take === sweep) await files.removeReferrer(subject.digest, digest)
   return true
 }
 
 /** Manifests that stay for their own sake: tagged, kept, or young. */
-async function roots({ folder, repository, files, before }: Scope, keep: ReadonlySet<string>): Promise<string[]> {
+async function roots(
+  { folder, repository, files, before, untagged }: Scope,
+  keep: ReadonlySet<string>,
+): Promise<string[]> {
   const found: string[] = []
   for (const tag of await files.tags()) {
-    const digest = await files.tag(tag)
+    const digest = untagged.has(tag) ? null : await files.tag(tag)
     if (digest !== null) found.push(digest)
   }
   for (const digest of await files.marks('_manifests')) {
@@ -166,6 +183,12 @@ async function sweep(folder: StoreFolder, path: string, before: number): Promise
   }
   await rm(aside, { force: true })
   return found.size
+}
+
+/** What `sweep` would answer. */
+async function sizeOfUnused(_folder: StoreFolder, path: string, before: number): Promise<number | null> {
+  const found = await stat(path).catch(ignoreMissing)
+  return found === null || found.mtimeMs > before ? null : found.size
 }
 
 async function* storedBlobs(folder: StoreFolder): AsyncGenerator<string, void> {

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** A cache mount that no RUN used for so long is forgotten. */
@@ -43,4 +43,42 @@ async function list(folder: string): Promise<readonly Kept[]> {
       return { path, bytes, usedMs: found?.mtimeMs ?? 0 }
     }),
   )
+}
+
+/** What pruning freed, or would free. */
+export interface Pruned {
+  readonly entries: number
+  readonly bytes: number
+}
+
+/**
+ * Removes all that builds kept here: results, unpacked layers, archives, downloads and cache mounts. Only while no build runs.
+ * `remove` null: only tells what would go.
+ */
+export async function pruneAll(
+  folder: string,
+  remove: ((path: string) => Promise<void>) | null,
+  signal: AbortSignal,
+): Promise<Pruned> {
+  const kept = (await Promise.all(KINDS.map((kind) => list(join(folder, kind))))).flat()
+  for (const { path, usedMs } of await list(join(folder, 'caches')))
+    kept.push({ path, bytes: await bytesBelow(path), usedMs })
+  let bytes = 0
+  for (const each of kept) {
+    signal.throwIfAborted()
+    if (remove !== null) await remove(each.path)
+    bytes += each.bytes
+  }
+  return { entries: kept.length, bytes }
+}
+
+/** Bytes of all files of a folder; what this user may not read counts nothing. */
+async function bytesBelow(folder: string): Promise<number> {
+  let bytes = 0
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) bytes += await bytesBelow(path)
+    else bytes += (await lstat(path).catch(() => null))?.size ?? 0
+  }
+  return bytes
 }

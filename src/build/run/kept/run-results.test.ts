@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { basesOf, never } from '../../testing.ts'
 import { aBusyboxBuild, hasBusybox } from '../testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
@@ -76,5 +77,38 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     // One build may add to what was pruned before it.
     expect(left).toBeLessThanOrEqual(4_000_000 + 600_000)
     expect(sizes[0]?.length).toBeLessThan(5)
+  })
+
+  it('all go when that is asked for, cache mounts with them, and the next build makes the same again', async () => {
+    await using build = await aBusyboxBuild({
+      Dockerfile:
+        'FROM busybox:1\nRUN --mount=type=cache,target=/c head -c 300000 /dev/zero > /c/f && head -c 600000 /c/f > /f\n',
+    })
+    const { artifact } = await build.run()
+    const would = await build.prune(true, never)
+    expect(would?.bytes).toBeGreaterThan(600_000)
+    const folder = join(build.cacheFolder, 'sandbox')
+    const kept = async () =>
+      (await Promise.all(['runs', 'lowers', 'caches'].map((kind) => readdir(join(folder, kind))))).flat().length
+    expect(await kept()).toBe(would?.entries)
+    expect(await build.prune(false, never)).toEqual(would)
+    expect(await kept()).toBe(0)
+    expect(await build.prune(false, never)).toEqual({ entries: 0, bytes: 0 })
+    expect((await build.run()).artifact).toEqual(artifact)
+  })
+
+  it('stay while a build runs', async () => {
+    await using build = await aBusyboxBuild({ Dockerfile: 'FROM busybox:1\nRUN echo a > /a\n' })
+    const pruned: unknown[] = []
+    const bases = basesOf(build.store)
+    await build.run({
+      bases: {
+        find: async (...asked) => {
+          pruned.push(await build.prune(false, never))
+          return bases.find(...asked)
+        },
+      },
+    })
+    expect(pruned).toEqual([null])
   })
 })
