@@ -66,7 +66,8 @@ async function startDaemon(folder: string, env: Readonly<Record<string, string>>
   const network = ['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-forward=false']
   const log = await open(at('log'), 'w')
   try {
-    return spawn('dockerd', [...args, '-H', env.DOCKER_HOST ?? '', ...network], {
+    // It ends with this process, however that ends.
+    return spawn('setpriv', ['--pdeathsig', 'TERM', 'dockerd', ...args, '-H', env.DOCKER_HOST ?? '', ...network], {
       env: { ...process.env, ...env },
       stdio: ['ignore', log.fd, log.fd],
     })

@@ -20,7 +20,7 @@ export async function startDockerRegistry(folder: string): Promise<DockerRegistr
     config,
     `version: 0.1\nstorage: {filesystem: {rootdirectory: ${join(folder, 'registry')}}, cache: {blobdescriptor: inmemory}, delete: {enabled: true}}\nhttp: {addr: "${host}"}\n`,
   )
-  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'docker-registry', 'serve', config], { stdio: 'ignore' })
   const ended = new Promise<never>((_, reject) => {
     child.once('error', reject)
     child.once('exit', () => reject(new Error('docker-registry ended')))
