@@ -81,6 +81,15 @@ export const statusBody = z.object({
     .describe(
       'The rollout is unfinished and no process carries it on: what answers only looks, from within a command.',
     ),
+  preparing: z
+    .array(
+      z.object({
+        operation: z.string(),
+        station: z.string().nullable().describe('Null: it has only begun.'),
+        note: z.string(),
+      }),
+    )
+    .describe('What was asked for and is not a rollout yet: it is fetched, or built.'),
   lastRollout: rolloutBody.nullable(),
   back: z.number().nullable().describe('The revision that a rollback goes to when none is named; null: there is none.'),
   routes: z.array(z.object({ role: z.string(), url: z.string() })),
@@ -175,6 +184,8 @@ export const serverBody = z.object({
   node: z.string(),
   engine: z.string(),
   isolation: z.string(),
+  isolationWhy: z.array(z.string()).describe('Why each stronger one was not taken.'),
+  limits: z.array(z.enum(['cpu', 'memory'])).describe('What replicas can be held to.'),
   router: z.string(),
   folder: z.string(),
   inside: z.boolean().describe('It lives in the process of a command, and ends with it.'),

@@ -44,11 +44,22 @@ export class Control {
 
   /** Yields at once, and whenever the status of a scope may have changed. Ends with the signal. */
   async *changes(scope: Scope, signal: AbortSignal): AsyncIterable<void> {
-    const known = this.#loops.get(scopeName(scope))
-    if (known !== undefined) return yield* known.loop.changes(signal)
     const changed = new Signal()
     const leaving = new AbortController()
-    void watchPlace(this.place, scope, changed, AbortSignal.any([signal, leaving.signal]))
+    const until = AbortSignal.any([signal, leaving.signal])
+    let followed: EnvironmentLoop | null = null
+    // A deploy begins the loop of what was never deployed before.
+    const follow = () => {
+      const { loop = null } = this.#loops.get(scopeName(scope)) ?? {}
+      if (loop !== null && loop !== followed) void relay(loop.changes(until), () => changed.notify())
+      followed = loop
+    }
+    follow()
+    if (followed === null) void watchPlace(this.place, scope, changed, until)
+    void relay(eachChange(this.operations.changed, until), () => {
+      follow()
+      changed.notify()
+    })
     try {
       yield* eachChange(changed, signal)
     } finally {
@@ -153,6 +164,15 @@ export class Control {
 }
 
 const LOOK_MS = 1000
+
+/** Until the signal of the changes, whose reason concerns nobody here. */
+async function relay(changes: AsyncIterable<void>, told: () => void): Promise<void> {
+  try {
+    for await (const _change of changes) told()
+  } catch {
+    // Whoever waits for `told` waits with the same signal.
+  }
+}
 
 const notRunning = (scope: Scope) =>
   new DeployError('ROLLOUT_NOT_RUNNING', `${scopeName(scope)}: no rollout is under way`, {

@@ -30,6 +30,8 @@ export interface StreamOf {
   readonly earlier?: readonly Event[]
   /** Called when the last event is durable. */
   onEnd(stream: EventStream): void
+  /** Called when a station was reached or left. */
+  onStation?(): void
 }
 
 /**
@@ -83,6 +85,7 @@ export class EventStream {
     const shown = redacted(happening, this.redact)
     this.#events.push({ ...frame, operation: this.operation, rollout: this.rollout, ...shown })
     this.#changed.notify()
+    if (happening.kind === 'station') this.#of.onStation?.()
     this.#saveSoon()
   }
 

@@ -1,4 +1,4 @@
-import type { Scope } from '../model/app.ts'
+import { type Scope, scopeName } from '../model/app.ts'
 import { Signal } from '../lib/signal.ts'
 import type { Event } from '../model/event.ts'
 import { DeployError, FAILURES, failureReport } from '../model/failure.ts'
@@ -39,7 +39,13 @@ export class Operations {
     return [...this.#streams.values()].filter(({ ended }) => !ended)
   }
 
-  /** Notified when one has ended. */
+  /** Those of a scope that are not a rollout yet: fetching, building. */
+  preparing(scope: Scope): readonly EventStream[] {
+    const ours = this.underWay.filter((stream) => scopeName(stream.scope) === scopeName(scope))
+    return ours.filter(({ rollout }) => rollout === null)
+  }
+
+  /** Notified when one has begun, has come to another station, or has ended. */
   get changed(): Signal {
     return this.#changed
   }
@@ -55,6 +61,7 @@ export class Operations {
     this.#asked++
     const stream = this.#make({ app, environment }, this.#newId(), this.#asked, [])
     this.#streams.set(stream.operation, stream)
+    this.#changed.notify()
     return stream
   }
 
@@ -175,7 +182,8 @@ export class Operations {
       this.#streams.delete(operation)
       this.#changed.notify()
     }
-    return new EventStream({ scope, operation, memory, clock, order, past, earlier, onEnd })
+    const onStation = () => this.#changed.notify()
+    return new EventStream({ scope, operation, memory, clock, order, past, earlier, onEnd, onStation })
   }
 }
 

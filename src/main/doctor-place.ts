@@ -23,8 +23,9 @@ const FIXES: Readonly<Record<Isolation, string | null>> = {
 export async function* placeLines(socket: string | null, signal: AbortSignal): AsyncGenerator<DoctorLine> {
   const server = socket === null ? null : await askServer(socket)
   if (server !== null) {
-    yield isolationLine(server.isolation as Isolation, [])
-    for (const note of server.notes) yield noteLine(note)
+    // A server of an earlier version does not say them.
+    const { isolation, isolationWhy = [], limits, notes = [] }: Partial<ServerBody> = server
+    yield* rootLines({ isolation: isolation as Isolation, why: isolationWhy, limits: limits ?? null, notes })
   } else yield* triedLines(signal)
   yield await routerLine(signal)
 }
@@ -34,16 +35,27 @@ async function* triedLines(signal: AbortSignal): AsyncGenerator<DoctorLine> {
   try {
     const instanceId = randomBytes(4).toString('hex')
     const images = { readBlob: notAsked, readManifest: notAsked }
-    const { isolation, why, notes, limits } = await openReplicaRoots({ folder, instanceId, images, clock, signal })
-    yield isolationLine(isolation, why)
-    yield limitsLine(limits)
-    for (const note of notes.filter((text) => !/ is not limited here/.test(text))) yield noteLine(note)
+    yield* rootLines(await openReplicaRoots({ folder, instanceId, images, clock, signal }))
   } catch (failed) {
     const { message, hint } = failureReport(failed)
     yield { check: 'isolation', state: 'failed', found: message, fix: hint }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+interface Roots {
+  readonly isolation: Isolation
+  readonly why: readonly string[]
+  readonly limits: readonly ('cpu' | 'memory')[] | null
+  readonly notes: readonly string[]
+}
+
+/** The same of a server that runs and of what was tried. */
+export function* rootLines({ isolation, why, limits, notes }: Roots): Generator<DoctorLine> {
+  yield isolationLine(isolation, why)
+  if (limits !== null) yield limitsLine(limits)
+  for (const note of notes) if (limits === null || !/ is not limited here/.test(note)) yield noteLine(note)
 }
 
 /** What is special about this machine, as it stands in receipts. */

@@ -172,6 +172,8 @@ async function describe({ folder, inside }: ServerOptions, { place, roots }: Awa
     node: process.versions.node,
     engine: place.engine.name,
     isolation: roots.isolation,
+    isolationWhy: [...roots.why],
+    limits: [...roots.limits],
     router: process.env.NARU_ROUTER === 'userland' ? 'userland' : 'nftables where possible, else userland',
     folder,
     inside: inside !== undefined,

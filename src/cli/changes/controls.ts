@@ -1,4 +1,5 @@
 import type { OperationBody } from '../../api/responses.ts'
+import { FAILURES } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
 import { beginChange } from '../operation/begin-change.ts'
@@ -17,13 +18,14 @@ export const describeResume: Describe = (command, start) => {
   command.action(() => start(command, async (session) => (await beginChange(session, 'resume', {})).exit))
 }
 
-/** Done when everything is old again, which is what was asked for: the deploy itself ends with 7. */
+/** Done when everything is old again, or nothing had been touched yet, which is what was asked for: the deploy itself ends with 7. */
 export const describeAbort: Describe = (command, start) => {
   share(command, OF_APP)
   command.action(() =>
     start(command, async (session) => {
       const { endState, exit } = await beginChange(session, 'abort', {})
-      return endState === 'all-old' ? 0 : exit
+      const isBeforeRollout = endState === null && exit === FAILURES.ROLLOUT_ABORTED.exit
+      return endState === 'all-old' || isBeforeRollout ? 0 : exit
     }),
   )
 }

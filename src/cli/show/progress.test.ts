@@ -108,6 +108,7 @@ it('shows what runs, and what is wrong with it', () => {
       supersededBy: null,
     },
     unattended: false,
+    preparing: [],
     lastRollout: null,
     back: 1,
     routes: [{ role: 'web', url: 'http://127.0.0.1:8080/' }],

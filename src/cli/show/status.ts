@@ -9,6 +9,9 @@ export function statusText(status: StatusBody, nowMs: number, width: number, pai
   return [
     ...joinFields(headFields(status, paint), width),
     ...status.routes.map(({ role, url }) => `${url} → ${role}`),
+    ...status.preparing.map(
+      ({ station, note }) => `under way: ${[station ?? 'beginning', note].filter(Boolean).join(' ')}`,
+    ),
     ...rolloutLines(status),
     ...section(roleTable(status)),
     ...section(replicaTable(status, nowMs)),

@@ -1,6 +1,7 @@
 import type { RolloutBody, StatusBody } from '../../api/responses.ts'
 import { firstCauseOf } from '../../deploy/environment/first-cause-of.ts'
 import type { EnvironmentStatus } from '../../deploy/environment/environment-loop.ts'
+import type { EventStream } from '../../deploy/event-stream.ts'
 import { type Scope, scopeName } from '../../model/app.ts'
 import { DeployError } from '../../model/failure.ts'
 import { checkName } from '../../model/names.ts'
@@ -26,6 +27,15 @@ export async function knownScope(
   throw new DeployError('APP_NOT_FOUND', `nothing was ever deployed as ${scopeName(scope)}`, {
     hint: known === '' ? 'Deploy first: naru deploy.' : `There is: ${known}. Choose an environment with -e.`,
   })
+}
+
+/** As `knownScope`, or when the first deploy there is under way. Throws APP_NOT_FOUND. */
+export async function visibleScope(
+  context: ServerContext,
+  params: { app: string; environment: string },
+): Promise<Scope> {
+  const scope = scopeOf(params)
+  return context.control.operations.preparing(scope).length > 0 ? scope : knownScope(context, params)
 }
 
 /** A rollout as the API shows it. */
@@ -75,6 +85,7 @@ export async function environmentStatus(
     paused: desired.paused,
     rollout: rollout === null ? null : rolloutBodyOf(rollout),
     unattended: now.unattended,
+    preparing: control.operations.preparing(scope).map(preparingBody),
     lastRollout: last === undefined ? null : rolloutBodyOf(last),
     back: await control.whereBack(scope),
     routes: (release?.settings.routes ?? []).map(({ role, listen, path }) => ({
@@ -91,6 +102,11 @@ export async function environmentStatus(
     })),
     notes: [...(await engine.notes())],
   }
+}
+
+function preparingBody({ operation, events }: EventStream): StatusBody['preparing'][number] {
+  const last = events.findLast((event) => event.kind === 'station')
+  return { operation, station: last?.station ?? null, note: last?.note ?? '' }
 }
 
 function problemsOf({ observed }: EnvironmentStatus, release: Release | null, nowMs: number): Map<string, string> {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { appsBody, statusBody } from '../../api/responses.ts'
-import { environmentStatus, knownScope } from './environment-status.ts'
+import { environmentStatus, visibleScope } from './environment-status.ts'
 import type { ServerContext } from '../server-context.ts'
 import { sendStream } from '../sse.ts'
 import { statusChanges } from './status-changes.ts'
@@ -28,13 +28,13 @@ export const environmentRoutes =
     server.get(
       '/v1/apps/:app/environments/:environment',
       { schema: { summary: 'What runs now', params, response: { 200: statusBody } } },
-      async (request) => environmentStatus(context, await knownScope(context, request.params), stop),
+      async (request) => environmentStatus(context, await visibleScope(context, request.params), stop),
     )
     server.get(
       '/v1/apps/:app/environments/:environment/watch',
       { schema: { summary: 'What runs, whenever it changes', params } },
       async (request, reply) => {
-        const scope = await knownScope(context, request.params)
+        const scope = await visibleScope(context, request.params)
         await sendStream(request, reply, stop, async function* (signal) {
           for await (const status of statusChanges(context, scope, signal)) yield { event: 'status', data: status }
         })
