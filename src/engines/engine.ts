@@ -34,10 +34,19 @@ export interface Engine {
    * not ready is made by the start step. Absent: the engine has no use for it.
    */
   foresee?(starts: readonly StartStep[], order: Order): void
+  /** The replicas of a scope that have a log, those that are gone as well. */
+  logged(scope: Scope): Promise<readonly LoggedReplica[]>
   /** Log lines of the scope's replicas. `follow`: goes on until the signal; `tail`: lines per replica to begin with. */
   logs(scope: Scope, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>
   /** Deletes what no revision in `keep` needs (unpacked layers, prepared roots). */
   prune(scope: Scope, keep: readonly number[], token: FencingToken, signal: AbortSignal): Promise<void>
+}
+
+/** A replica, or what migrated for a revision (role null). */
+export interface LoggedReplica {
+  readonly replica: string
+  readonly role: string | null
+  readonly revision: number
 }
 
 export interface LogOptions {

@@ -67,6 +67,7 @@ export const FAILURES = {
   DISK_FULL: { status: 507, exit: 10, retry: true },
 
   // memory and secrets
+  LOG_NOT_FOUND: missing,
   RELEASE_NOT_FOUND: missing,
   ROLLOUT_NOT_FOUND: missing,
   APP_NOT_FOUND: missing,

@@ -10,7 +10,7 @@ import type { Release } from '../../model/release.ts'
 import type { FencingToken } from '../../model/rollout.ts'
 import type { EngineStep, StartStep } from '../../model/step.ts'
 import type { ReadinessProbe } from '../../probe/probe.ts'
-import type { Engine, LogLine, LogOptions, Order } from '../engine.ts'
+import type { Engine, LoggedReplica, LogLine, LogOptions, Order } from '../engine.ts'
 import { embeddedTraits } from './embedded-traits.ts'
 import { deleteLogs, logFolder } from './keeper/logs/log-file.ts'
 import type { ExecAnswer, KeeperStatus, Secrets } from './keeper/protocol.ts'
@@ -120,6 +120,14 @@ export class EmbeddedEngine implements Engine {
 
   foresee(starts: readonly StartStep[], order: Order): void {
     this.#places.foresee(starts, order)
+  }
+
+  async logged(scope: Scope): Promise<readonly LoggedReplica[]> {
+    const names = loggedReplicas(logFolder(this.#options.folder, scope))
+    return names.flatMap((replica) => {
+      const parsed = parseReplicaName(replica)
+      return parsed === null ? [] : [{ replica, ...parsed }]
+    })
   }
 
   async *logs(scope: Scope, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {

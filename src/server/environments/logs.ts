@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { knownScope } from './environment-status.ts'
+import { checkLogs } from './find-logs.ts'
 import type { ServerContext } from '../server-context.ts'
 import { sendStream } from '../sse.ts'
 
@@ -30,6 +31,7 @@ export const logRoutes =
         const scope = await knownScope(context, request.params)
         const { role = null, replica = null, revision = null, tail, follow } = request.query
         const options = { role, replica, revision, tail, follow: follow === 'true' }
+        checkLogs(options, await control.place.engine.logged(scope))
         await sendStream(request, reply, stop, async function* (signal) {
           for await (const line of control.place.engine.logs(scope, options, signal))
             yield { event: 'line', data: line }
