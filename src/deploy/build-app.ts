@@ -37,6 +37,17 @@ export async function buildApp(
   for (const reference of task.push)
     await workshop.exportImage(made.repository, made.artifact, reference, report, signal)
   if (task.layout !== null) await workshop.exportLayout(made.repository, made.artifact, task.layout, report, signal)
+  for (const message of placesOf(made, task)) report({ kind: 'note', message })
   report({ kind: 'end', revision: null, endState: null, exit: 0, digest: made.artifact.digest, receipt: null })
   return made
+}
+
+/** Where the image is now. */
+function placesOf({ repository, artifact }: Artifact, { extras, push, layout }: BuildTask): string[] {
+  const tags = extras.tags.map((tag) => `${repository}:${tag}`)
+  return [
+    `the image is in the embedded registry as ${[`${repository}@${artifact.digest}`, ...tags].join(', ')}`,
+    ...push.map((reference) => `the image was pushed to ${reference}`),
+    ...(layout === null ? [] : [`the image was written to the image layout ${layout}`]),
+  ]
 }

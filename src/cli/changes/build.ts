@@ -2,6 +2,7 @@ import { relative, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { BuildRequestBody } from '../../api/requests.ts'
 import type { OperationBody } from '../../api/responses.ts'
+import { nearest } from '../../lib/nearest.ts'
 import { DeployError } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
@@ -34,7 +35,7 @@ export const describeBuild: Describe = (command, start) => {
     )
     .option('--build-context <name=where>', 'for FROM and --from: a folder, docker-image://NAME, or a git URL', append)
     .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
-    .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', append)
+    .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', place)
   share(
     command,
     OF_APP.filter((name) => name !== 'file' && name !== 'output'),
@@ -46,6 +47,19 @@ export const describeBuild: Describe = (command, start) => {
     ['naru build --tag ghcr.io/team/shop:1.4 -o json', 'also pushed there; events as JSON lines'],
   ])
 }
+
+/** Forms that cannot be taken for one another: a word alone would be a tag, or one that was mistyped. */
+function place(text: string, before: readonly string[] = []): readonly string[] {
+  if (FORMS.includes(text) || /^oci:./.test(text) || (!text.startsWith('oci:') && /[/:]/.test(text)))
+    return [...before, text]
+  const near = nearest(text, [...FORMS, 'oci'])
+  const meant = near === undefined ? '' : `Did you mean ${near === 'oci' ? 'oci:FOLDER' : near}? `
+  throw new InvalidArgumentError(
+    `${meant}Write json, text, oci:FOLDER or registry/repository:tag; a tag in the embedded registry is --tag NAME.`,
+  )
+}
+
+const FORMS: readonly string[] = ['json', 'text']
 
 const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
 
