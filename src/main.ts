@@ -29,10 +29,15 @@ function dataAsked(args: readonly string[]): string | null {
 
 const LINGER_MS = 5000
 
-/** Runs one command and answers its exit code by ending the process. */
-export async function main(args: readonly string[]): Promise<void> {
+/** Runs one command and answers its exit code by ending the process. `takeOver`: from then on signals are ours. */
+export async function main(args: readonly string[], takeOver: () => void): Promise<void> {
+  const { Interrupts } = await import('./cli/interrupts.ts')
+  const interrupts = new Interrupts()
+  // Up to the end of the process: a second Ctrl-C must not kill it while it tells how it ended.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupts.interrupt)
+  takeOver()
   const { runProgram } = await import('./cli/program.ts')
-  process.exitCode = await runProgram(args, hostFor(args))
+  process.exitCode = await runProgram(args, hostFor(args), interrupts)
   // Everything is told and closed by now. A handle that somebody forgot must not hold a CI job.
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }

@@ -5,23 +5,24 @@ import { COMMANDS } from './command-table.ts'
 import type { Start, Work } from './describe.ts'
 import { rootHelp } from './help.ts'
 import type { CliHost } from './host.ts'
-import { Interrupts } from './interrupts.ts'
+import type { Interrupts } from './interrupts.ts'
 import { openOutput, type Output, type OutputOptions } from './output.ts'
-import type { GlobalOptions, Session } from './session.ts'
+import type { Session } from './session.ts'
 import { EVERYWHERE, globalOptions, share } from './shared-options.ts'
 import { failureBody, failureLines } from './show/failure.ts'
 import { usageError } from './usage-error.ts'
 
 /** Runs one command and answers its exit code. Nothing that a user can cause is thrown. */
-export async function runProgram(args: readonly string[], host: CliHost): Promise<number> {
+export async function runProgram(args: readonly string[], host: CliHost, interrupts: Interrupts): Promise<number> {
   let output = openOutput(beforeParsing(args), process.stdout, process.stderr, process.env)
   let exit = 0
   const start: Start = async (command, work) => {
     const options = globalOptions(command)
     output = openOutput(options, process.stdout, process.stderr, process.env)
-    exit = await withSession(host, output, options, work)
+    exit = await withSession({ host, output, options, interrupts, unread: unread.signal }, work)
   }
-  endWithReader()
+  const unread = new AbortController()
+  outliveReader(unread)
   try {
     await buildProgram(start).parseAsync(asCommands(args), { from: 'user' })
     return exit
@@ -91,15 +92,13 @@ function quiet(command: Command): void {
   for (const inner of command.commands) quiet(inner)
 }
 
-async function withSession(host: CliHost, output: Output, options: GlobalOptions, work: Work): Promise<number> {
-  const interrupts = new Interrupts()
+type Given = Pick<Session, 'host' | 'output' | 'options' | 'interrupts' | 'unread'>
+
+async function withSession(given: Given, work: Work): Promise<number> {
+  const { interrupts, options, output } = given
   if (options.timeoutSeconds !== null) interrupts.limit(options.timeoutSeconds)
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupts.interrupt)
   const session: Session = {
-    host,
-    output,
-    options,
-    interrupts,
+    ...given,
     clock: systemClock,
     env: process.env,
     stdin: process.stdin,
@@ -112,7 +111,6 @@ async function withSession(host: CliHost, output: Output, options: GlobalOptions
     return tellFailure(thrown, output)
   } finally {
     interrupts.close()
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, interrupts.interrupt)
   }
 }
 
@@ -125,10 +123,10 @@ function tellFailure(thrown: unknown, output: Output): number {
   return FAILURES[report.code].exit
 }
 
-/** `naru logs | head`: when nobody reads any more, there is nothing left to say. */
-function endWithReader(): void {
+/** `naru rollback | head`: that nobody reads any more is no reason to leave undone what was asked for; who only shows, ends. */
+function outliveReader(unread: AbortController): void {
   process.stdout.on('error', (failed: NodeJS.ErrnoException) => {
-    if (failed.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-    throw failed
+    if (failed.code !== 'EPIPE' && failed.code !== 'ERR_STREAM_DESTROYED') throw failed
+    unread.abort()
   })
 }

@@ -17,6 +17,8 @@ export interface Session {
   readonly interrupts: Interrupts
   /** Aborted by Ctrl-C and by --timeout, unless the command answers for them itself. */
   readonly signal: AbortSignal
+  /** Aborted when nobody reads stdout any more. */
+  readonly unread: AbortSignal
 }
 
 /** The options that many commands share; null: not given. */

@@ -23,7 +23,9 @@ describe.skipIf(old === undefined)('bin/naru under an older Node (left out where
     (...args) => {
       const { status, stdout, stderr } = spawnSync(old ?? '', [BIN, ...args], { encoding: 'utf8' })
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-      expect(stderr).toMatch(/^naru needs Node \d+\.\d+ or newer, this is \d+\.\d+\.\d+: [^\n]*npx naru\n$/)
+      expect(stderr).toMatch(/^naru needs Node \d+\.\d+ or newer, this is \d+\.\d+\.\d+: [^\n]*\n$/)
+      expect(stderr).toContain(`: ${join(BIN, '..', '..', 'node_modules', 'node', 'bin', 'node')} ${BIN}\n`)
+      expect(stderr).not.toContain('npx')
       expect(stderr).toContain(`needs Node ${major}.${minor} or newer, this is ${versionOf(old ?? '').join('.')}`)
     },
   )

@@ -8,6 +8,7 @@ import { scopeInFront, scopePath } from '../project/scope.ts'
 import type { Session } from '../session.ts'
 import { OF_APP, share } from '../shared-options.ts'
 import { printableLog } from '../show/printable.ts'
+import { isLookedAway } from './looked-away.ts'
 
 interface LogOptions {
   readonly follow?: true
@@ -40,7 +41,7 @@ export const describeLogs: Describe = (command, start) => {
 /** Ends with the last line, and under --follow well by Ctrl-C. */
 async function logs(session: Session, options: LogOptions): Promise<void> {
   const path = `${scopePath(await scopeInFront(session))}/logs`
-  const { clock, interrupts, output } = session
+  const { clock, interrupts, output, unread } = session
   await withServer(session, 'looks', async ({ client }) => {
     const reading = new AbortController()
     const giveBack = interrupts.answerBy((reason) => reading.abort(reason))
@@ -48,13 +49,18 @@ async function logs(session: Session, options: LogOptions): Promise<void> {
     let { tail } = options
     const next = () => `${path}?${queryOf({ ...options, tail })}`
     try {
-      for await (const { event, data } of resumedStream(client, next, clock, reading.signal)) {
+      for await (const { event, data } of resumedStream(
+        client,
+        next,
+        clock,
+        AbortSignal.any([reading.signal, unread]),
+      )) {
         if (event === 'end') return
         tail = 0
         show(session, data as LogLine)
       }
     } catch (ended) {
-      if (!reading.signal.aborted || reading.signal.reason.code !== 'INTERRUPTED') throw ended
+      if (!isLookedAway(reading.signal, unread)) throw ended
     } finally {
       giveBack()
       if (output.verbose) output.tell('end of the logs')

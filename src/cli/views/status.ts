@@ -9,6 +9,7 @@ import type { Session } from '../session.ts'
 import { OF_APP, share } from '../shared-options.ts'
 import { printable } from '../show/printable.ts'
 import { statusText } from '../show/status.ts'
+import { isLookedAway } from './looked-away.ts'
 
 export const describeStatus: Describe = (command, start) => {
   command.option('-w, --watch', 'show every change until Ctrl-C')
@@ -34,18 +35,19 @@ async function showStatus(session: Session): Promise<void> {
 /** Ends well by Ctrl-C: looking is over when the user says so. */
 async function watchStatus(session: Session): Promise<void> {
   const path = scopePath(await scopeInFront(session))
-  const { clock, interrupts } = session
+  const { clock, interrupts, unread } = session
   await withServer(session, 'looks', async ({ client }) => {
     await client.get<StatusBody>(path, session.signal)
     const watching = new AbortController()
     const giveBack = interrupts.answerBy((reason) => watching.abort(reason))
     const view = openView(session)
     try {
-      for await (const { event, data } of resumedStream(client, () => `${path}/watch`, clock, watching.signal)) {
+      const until = AbortSignal.any([watching.signal, unread])
+      for await (const { event, data } of resumedStream(client, () => `${path}/watch`, clock, until)) {
         if (event === 'status') view.show(data as StatusBody)
       }
     } catch (ended) {
-      if (!watching.signal.aborted || watching.signal.reason.code !== 'INTERRUPTED') throw ended
+      if (!isLookedAway(watching.signal, unread)) throw ended
     } finally {
       view.close()
       giveBack()
