@@ -87,5 +87,6 @@ it('reads numbers as people write them', () => {
 
 it('collects replicas of roles', () => {
   expect(replicasOf('worker=2', replicasOf('3', undefined))).toEqual({ web: 3, worker: 2 })
+  expect(() => replicasOf('web=3', { web: 2 })).toThrow(/web is given twice/)
   for (const wrong of ['x', 'web=', '1001', '=2', 'Web=1']) expect(() => replicasOf(wrong, undefined)).toThrow(/ROLE=N/)
 })

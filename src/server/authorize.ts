@@ -12,9 +12,14 @@ export function carriesToken(request: Pick<FastifyRequest, 'headers'>, token: st
 /** Throws TOKEN_INVALID. */
 export function requireToken(request: FastifyRequest, token: string): void {
   if (carriesToken(request, token)) return
-  throw new DeployError('TOKEN_INVALID', 'this server wants a token', {
-    hint: 'Set NARU_TOKEN to the token that the server was started with.',
-  })
+  const isGiven = (request.headers.authorization ?? '') !== ''
+  throw new DeployError(
+    'TOKEN_INVALID',
+    isGiven ? 'this is not the token of this server' : 'this server wants a token',
+    {
+      hint: 'Set NARU_TOKEN to the token that the server was started with (without --token-file: the file token in its data folder).',
+    },
+  )
 }
 
 /** Takes the token out of a text, as it is and as a URL writes it. */

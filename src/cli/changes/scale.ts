@@ -54,6 +54,7 @@ async function scalePaused(
 /** `3`, `worker=2`: collected over all arguments. */
 export function replicasOf(text: string, before: Replicas | undefined): Replicas {
   const [, role = 'web', count = ''] = /^(?:([a-z0-9-]+)=)?(\d{1,4})$/.exec(text) ?? []
+  if (before !== undefined && Object.hasOwn(before, role)) throw new InvalidArgumentError(`${role} is given twice.`)
   if (count !== '' && Number(count) <= 1000) return { ...before, [role]: Number(count) }
   throw new InvalidArgumentError('Write N or ROLE=N with N from 0 to 1000, such as worker=2.')
 }
