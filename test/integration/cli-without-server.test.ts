@@ -83,14 +83,16 @@ describe('the command line without a server', () => {
 
   it('writes a Dockerfile for a Node project that has none', async () => {
     const manifest = JSON.stringify({ scripts: { start: 'node app.mjs --fast' }, dependencies: { left: '1' } })
-    const cwd = folder('nodes', { 'package.json': manifest, 'app.mjs': '' })
+    const cwd = folder('nodes', { 'package.json': manifest, 'app.mjs': '', 'requirements.txt': '' })
     const { stdout, stderr } = await stage.naru(['init'], { cwd })
     expect(stdout).toContain('wrote Dockerfile')
-    expect(stderr).toContain('naru image base node')
+    expect(stdout).toContain('wrote .dockerignore')
+    expect(stderr).toContain('note: node, because of package.json; it could also be python')
     const dockerfile = readFileSync(join(cwd, 'Dockerfile'), 'utf8')
-    expect(dockerfile).toContain('CMD ["/usr/local/bin/node", "app.mjs", "--fast"]')
-    expect(dockerfile).toMatch(/^USER 65534$/m)
-    expect(readFileSync(join(cwd, 'naru.yaml'), 'utf8')).toContain('run: [npm, install, --omit=dev]')
+    expect(dockerfile).toContain('CMD ["node", "app.mjs", "--fast"]')
+    expect(dockerfile).toMatch(/^USER 65532:65532$/m)
+    const again = await stage.naru(['init', '--force', '--kind', 'python'], { cwd })
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('Dockerfile is there already') })
     expect((await stage.naru(['config'], { cwd })).code).toBe(0)
   })
 

@@ -1,57 +1,54 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { Option } from 'commander'
 import { appNameOf } from '../../appfile/default-app.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { Describe } from '../describe.ts'
 import type { Session } from '../session.ts'
 import { share } from '../shared-options.ts'
-import { type Found, newFiles } from './new-files.ts'
+import { type KindName, KINDS } from '../kinds/kind.ts'
+import { lookAround } from './look-around.ts'
+import { type Found, type NewFiles, newFiles } from './new-files.ts'
 
 export const describeInit: Describe = (command, start) => {
-  command.option('--force', 'overwrite what is there')
+  command
+    .option('--force', 'overwrite naru.yaml')
+    .addOption(new Option('--kind <name>', 'what the project is, where it looks like several').choices(KINDS))
   share(command, ['app', 'output', 'quiet'])
-  command.action(({ force }: { readonly force?: true }) => start(command, (session) => init(session, force === true)))
+  command.action((options: InitOptions) => start(command, (session) => init(session, options)))
 }
 
-/** Writes naru.yaml, and for a Node project without a Dockerfile that as well. Nothing is overwritten without --force. */
-async function init(session: Session, force: boolean): Promise<void> {
+interface InitOptions {
+  readonly force?: boolean
+  readonly kind?: KindName
+}
+
+/** Writes naru.yaml, and a Dockerfile with its .dockerignore where there is none. Only naru.yaml is overwritten, by --force. */
+async function init(session: Session, { force = false, kind }: InitOptions): Promise<void> {
   const { folder, output } = session
-  const made = newFiles(await lookAround(session))
+  const found = await find(session, kind ?? null)
+  const made = newFiles(found)
   if (!force && existsSync(join(folder, 'naru.yaml'))) throw thereAlready('naru.yaml')
-  for (const { name, text } of made.files) await write(join(folder, name), text, force)
-  if (output.json) return output.object({ files: made.files.map(({ name }) => name), next: made.next })
+  if (kind !== undefined && !made.files.some(({ name }) => name === 'Dockerfile')) throw notOfKind(kind, found, made)
+  for (const { name, text } of made.files) await write(join(folder, name), text, force && name === 'naru.yaml')
+  const names = made.files.map(({ name }) => name)
+  if (output.json) return output.object({ files: names, notes: made.notes, next: made.next })
   for (const { name, what } of made.files) output.data(`wrote ${name.padEnd(12)} ${what}`)
+  for (const note of made.notes) output.tell(`note: ${note}`)
   made.next.forEach((line, at) => {
     output.tell(`${at === 0 ? 'next: ' : '      '}${line}`)
   })
 }
 
-async function lookAround({ folder, options }: Session): Promise<Found> {
-  const read = (name: string) => readFile(join(folder, name), 'utf8').catch(() => null)
-  const dockerfile = (await read('Dockerfile')) ?? (await read('Containerfile'))
-  const manifest = await read('package.json')
+async function find({ folder, options }: Session, kind: KindName | null): Promise<Found> {
+  const names = ['Dockerfile', 'Containerfile']
+  const name = names.find((one) => existsSync(join(folder, one)))
   return {
     app: options.app ?? appNameOf(basename(folder)),
-    dockerfile:
-      dockerfile === null
-        ? null
-        : { name: existsSync(join(folder, 'Dockerfile')) ? 'Dockerfile' : 'Containerfile', text: dockerfile },
-    manifest: manifest === null ? null : asObject(manifest),
-    hasLockfile: existsSync(join(folder, 'package-lock.json')),
-    mains: ['server.mjs', 'server.js', 'index.mjs', 'index.js', 'app.js'].filter((name) =>
-      existsSync(join(folder, name)),
-    ),
-    nodeMajor: process.versions.node.split('.')[0] ?? '',
-  }
-}
-
-function asObject(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const read: unknown = JSON.parse(text)
-    return typeof read === 'object' && read !== null ? (read as Readonly<Record<string, unknown>>) : null
-  } catch {
-    return null
+    dockerfile: name === undefined ? null : { name, text: await readFile(join(folder, name), 'utf8').catch(() => '') },
+    project: await lookAround(folder),
+    kind,
   }
 }
 
@@ -71,3 +68,13 @@ const thereAlready = (name: string) =>
   new DeployError('USAGE_INVALID', `${name} is there already`, {
     hint: 'Nothing was written. Change it by hand (naru config shows what it means), or overwrite it with: naru init --force',
   })
+
+function notOfKind(kind: KindName, { dockerfile }: Found, { notes }: NewFiles): DeployError {
+  const why = dockerfile === null ? (notes.at(-1) ?? 'nothing here says so') : `${dockerfile.name} is there already`
+  return new DeployError('USAGE_INVALID', `no Dockerfile can be written for --kind ${kind}: ${why}`, {
+    hint:
+      dockerfile === null
+        ? 'Nothing was written. Leave --kind away to see what the folder looks like, or write the Dockerfile by hand.'
+        : `Nothing was written. Remove ${dockerfile.name} first: it is never overwritten.`,
+  })
+}

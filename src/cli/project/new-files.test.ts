@@ -2,20 +2,22 @@ import { expect, it } from 'vitest'
 import { readAppFile } from '../../appfile/read-app-file.ts'
 import { type Found, newFiles } from './new-files.ts'
 
+const projectOf = (texts: Readonly<Record<string, string>>) => ({ names: Object.keys(texts), texts })
+
 const found = (more: Partial<Found>): Found => ({
   app: 'shop',
   dockerfile: null,
-  manifest: null,
-  hasLockfile: false,
-  mains: [],
-  nodeMajor: '24',
+  project: projectOf({}),
+  kind: null,
   ...more,
 })
 
 const textOf = (more: Partial<Found>, name: string) =>
   newFiles(found(more)).files.find((file) => file.name === name)?.text ?? ''
 
-it.each([
+const NODE = projectOf({ 'package.json': '{"scripts":{"start":"node a.js"}}' })
+
+it.each<[string, Partial<Found>, RegExp]>([
   [
     'an EXPOSE',
     { dockerfile: { name: 'Dockerfile', text: 'FROM a\nEXPOSE 1\nFROM b\nexpose 3000/tcp\n' } },
@@ -27,11 +29,7 @@ it.each([
     { dockerfile: { name: 'Containerfile', text: 'FROM a\n' } },
     /^build: { dockerfile: Containerfile }$/m,
   ],
-  [
-    'packages and a lockfile',
-    { manifest: { dependencies: { a: '1' } }, hasLockfile: true },
-    /run: \[npm, ci, --omit=dev\]/,
-  ],
+  ['a project of a kind', { project: NODE }, /^# port: 8080 /m],
   ['nothing', {}, /^# image: /m],
 ])('writes a naru.yaml for %s, which can be read', (_name, more, wanted) => {
   const text = textOf(more, 'naru.yaml')
@@ -45,27 +43,42 @@ it('suggests a route on the port that was found', () => {
   expect(textOf({}, 'naru.yaml')).toContain('listen: "127.0.0.1:8080"')
 })
 
-it.each([
-  [
-    'a simple start script',
-    { scripts: { start: 'node --enable-source-maps main.js' } },
-    '["/usr/local/bin/node", "--enable-source-maps", "main.js"]',
-  ],
-  [
-    'one that needs a shell: main',
-    { scripts: { start: 'node a.js | tee log' }, main: 'b.js' },
-    '["/usr/local/bin/node", "b.js"]',
-  ],
-  ['neither: the likeliest file', {}, '["/usr/local/bin/node", "server.mjs"]'],
-])('starts a Node project by %s', (_name, manifest, command) => {
-  const text = textOf({ manifest, mains: ['server.mjs', 'index.js'] }, 'Dockerfile')
-  expect(text).toContain(`CMD ${command}`)
-  expect(text).toMatch(/^FROM base\/node:24$/m)
+it('writes a Dockerfile and a .dockerignore beside it, but none where one is', () => {
+  const names = (project: Found['project']) => newFiles(found({ project })).files.map(({ name }) => name)
+  expect(names(NODE)).toEqual(['naru.yaml', 'Dockerfile', '.dockerignore'])
+  expect(names({ ...NODE, names: [...NODE.names, '.dockerignore'] })).toEqual(['naru.yaml', 'Dockerfile'])
+})
+
+it('says how to do without Docker Hub where this machine’s own Node is enough', () => {
+  expect(newFiles(found({ project: NODE })).next.join('\n')).toContain('naru image base node --name node:24-slim')
+})
+
+it('says which kind was taken and why, and how to have the other one', () => {
+  const project = projectOf({ 'go.mod': 'module a\n', 'main.go': 'package main\n', ...NODE.texts })
+  const { notes } = newFiles(found({ project }))
+  expect(notes[0]).toBe(
+    'go, because of go.mod; it could also be node (package.json): for that, remove Dockerfile and add --force --kind node',
+  )
+  expect(newFiles(found({ project, kind: 'node' })).notes[0]).toMatch(
+    /^node, because of package.json; it could also be go/,
+  )
+})
+
+it('says what is missing where a kind cannot be told whole, and writes no Dockerfile', () => {
+  const made = newFiles(found({ project: projectOf({ 'package.json': '{}' }) }))
+  expect(made.files.map(({ name }) => name)).toEqual(['naru.yaml'])
+  expect(made.notes.join('\n')).toContain(
+    'no Dockerfile was written: package.json has neither "main" nor a "start" script',
+  )
+})
+
+it('names the kinds where it is none of them', () => {
+  expect(newFiles(found({})).next[0]).toContain('maven, gradle, go, python, node, static')
 })
 
 it('never writes a Dockerfile where one is', () => {
   const { files, next } = newFiles(
-    found({ dockerfile: { name: 'Dockerfile', text: 'FROM base/node:24\n' }, manifest: {} }),
+    found({ dockerfile: { name: 'Dockerfile', text: 'FROM base/node:24\n' }, project: NODE }),
   )
   expect(files.map(({ name }) => name)).toEqual(['naru.yaml'])
   expect(next.join('\n')).toContain('naru image base node')

@@ -1,28 +1,35 @@
+import { type FoundKind, findKind } from '../kinds/find-kind.ts'
+import { isUnready, type KindName, KINDS, PORT, type ProjectFiles, type Proposal } from '../kinds/kind.ts'
+
 /** What `naru init` found in the folder. */
 export interface Found {
   readonly app: string
   readonly dockerfile: { readonly name: string; readonly text: string } | null
-  /** package.json; null: there is none. */
-  readonly manifest: Readonly<Record<string, unknown>> | null
-  readonly hasLockfile: boolean
-  /** Files that may be the program, the likeliest first. */
-  readonly mains: readonly string[]
-  readonly nodeMajor: string
+  readonly project: ProjectFiles
+  /** `--kind`; null: the one that it looks like. */
+  readonly kind: KindName | null
 }
 
 export interface NewFiles {
-  readonly files: readonly { readonly name: string; readonly text: string; readonly what: string }[]
+  readonly files: readonly NewFile[]
+  /** What was decided, and what to look at. */
+  readonly notes: readonly string[]
   /** What to do now, a line each. */
   readonly next: readonly string[]
 }
 
-const DEFAULT_PORT = 8080
+interface NewFile {
+  readonly name: string
+  readonly text: string
+  readonly what: string
+}
 
 /** The files that `naru init` writes. */
 export function newFiles(found: Found): NewFiles {
   if (found.dockerfile !== null) return withDockerfile(found, found.dockerfile)
-  if (found.manifest !== null) return forNode(found, found.manifest)
-  return forNothing(found)
+  const kind = findKind(found.project, found.kind)
+  if (kind === null) return forNothing(found)
+  return isUnready(kind.taken) ? forUnready(found, kind) : forKind(found, kind.taken, kind)
 }
 
 function withDockerfile(found: Found, { name, text }: { readonly name: string; readonly text: string }): NewFiles {
@@ -30,38 +37,53 @@ function withDockerfile(found: Found, { name, text }: { readonly name: string; r
   const build = name === 'Dockerfile' ? [] : [`build: { dockerfile: ${name} }`]
   const comment =
     port === null
-      ? `port: ${DEFAULT_PORT}                          # where the program listens; ${name} has no EXPOSE`
+      ? `port: ${PORT}                          # where the program listens; ${name} has no EXPOSE`
       : `# port: ${port}                        # where the program listens (EXPOSE of ${name})`
   return {
-    files: [naruYaml(found.app, [...build, comment], port ?? DEFAULT_PORT)],
+    files: [naruYaml(found.app, [...build, comment], port ?? PORT)],
+    notes: [],
     next: [...commitLines(['naru.yaml']), ...(usesNodeBase(text) ? [BASE_LINE] : []), 'naru deploy'],
   }
 }
 
-function forNode(found: Found, manifest: Readonly<Record<string, unknown>>): NewFiles {
-  const command = startCommand(found, manifest)
-  const packages = Object.keys((manifest.dependencies as object | undefined) ?? {})
-  const install =
-    packages.length === 0
+function forKind(found: Found, proposal: Proposal, kind: FoundKind): NewFiles {
+  const { dockerfile, what, ignore } = proposal
+  const comment = `# port: ${PORT}                        # where the program listens (EXPOSE of the Dockerfile)`
+  const files = [
+    naruYaml(found.app, [comment, READINESS], PORT),
+    { name: 'Dockerfile', text: dockerfile, what },
+    ...(found.project.names.includes('.dockerignore')
       ? []
-      : [
-          `build: { run: [npm, ${found.hasLockfile ? 'ci' : 'install'}, --omit=dev] }   # on this machine, in the clean tree, before the image`,
-        ]
-  const base = `base/node:${found.nodeMajor}`
+      : [{ name: '.dockerignore', text: `${ignore.join('\n')}\n`, what: 'what is in no image' }]),
+  ]
   return {
-    files: [
-      naruYaml(
-        found.app,
-        [
-          ...install,
-          `# port: ${DEFAULT_PORT}                        # where the program listens (EXPOSE of the Dockerfile)`,
-        ],
-        DEFAULT_PORT,
-      ),
-      { name: 'Dockerfile', text: nodeDockerfile(base, command), what: `on top of ${base}, runs ${command.join(' ')}` },
-    ],
-    next: [...commitLines(['naru.yaml', 'Dockerfile']), BASE_LINE, 'naru deploy'],
+    files,
+    notes: [...takenNotes(kind), ...proposal.notes],
+    next: [...commitLines(files.map(({ name }) => name)), ...offlineLines(proposal), 'naru deploy'],
   }
+}
+
+function forUnready(found: Found, kind: FoundKind): NewFiles {
+  const missing = 'missing' in kind.taken ? kind.taken.missing : ''
+  const { files, next } = forNothing(found)
+  return { files, notes: [...takenNotes(kind), `no Dockerfile was written: ${missing}`], next }
+}
+
+/** Why this kind, and how to have another one. */
+function takenNotes({ taken, others }: FoundKind): readonly string[] {
+  const first = `${taken.kind}, because of ${taken.because}`
+  if (others.length === 0) return [first]
+  const more = others.map(({ kind, because }) => `${kind} (${because})`).join(', ')
+  return [
+    `${first}; it could also be ${more}: for that, remove Dockerfile and add --force --kind ${others[0]?.kind ?? ''}`,
+  ]
+}
+
+/** A Node image without packages can be made of this machine's own Node, under the same name. */
+function offlineLines({ dockerfile }: Proposal): readonly string[] {
+  const [, image] = /^FROM (node:\S+)$/m.exec(dockerfile) ?? []
+  if (image === undefined || dockerfile.includes(' AS build')) return []
+  return [`naru image base node --name ${image}      only without Docker Hub: makes it from this machine’s Node`]
 }
 
 function forNothing({ app }: Found): NewFiles {
@@ -71,29 +93,37 @@ function forNothing({ app }: Found): NewFiles {
         app,
         [
           '# image: registry.example.com/team/app:1   # an image that exists, in place of a Dockerfile',
-          `port: ${DEFAULT_PORT}                          # where the program listens`,
+          `port: ${PORT}                          # where the program listens`,
         ],
-        DEFAULT_PORT,
+        PORT,
       ),
     ],
+    notes: [],
     next: [
-      'write a Dockerfile (there is none here), or set image: in naru.yaml',
+      `write a Dockerfile (there is none here; one is written for ${KINDS.join(', ')}), or set image: in naru.yaml`,
       ...commitLines(['naru.yaml', 'Dockerfile']),
       'naru deploy',
     ],
   }
 }
 
+/** Twice a second a connect costs nothing; the Dockerfile's HEALTHCHECK starts a program, and is for engines that run it seldom. */
+const READINESS =
+  'health: { readiness: { tcp: true } }   # a connect to the port; better, where there is one: { path: /healthz }'
 const BASE_LINE = 'naru image base node      once: makes the base image from this machine’s Node'
 const commitLines = (names: readonly string[]) => [`git add ${names.join(' ')} && git commit -m "Deploy with Naru"`]
 
-function naruYaml(app: string, more: readonly string[], port: number): NewFiles['files'][number] {
+function naruYaml(app: string, more: readonly string[], port: number): NewFile {
   const lines = [
     '# What Naru deploys: naru config shows every setting, naru schema is for editors.',
     `app: ${app}`,
     ...more,
     'replicas: 2',
-    '# health: { readiness: { path: /healthz } }   # default: a connect to the port',
+    ...(more.includes(READINESS)
+      ? []
+      : [
+          '# health: { readiness: { path: /healthz } }   # default: HEALTHCHECK of the Dockerfile, else a connect to the port',
+        ]),
     '# env: { LOG_LEVEL: info }',
     '# secrets: [DB_PASSWORD]               # values: naru secret set DB_PASSWORD',
     '# migrate: { run: [./migrate] }        # once, in the new image, before anything is replaced',
@@ -104,32 +134,6 @@ function naruYaml(app: string, more: readonly string[], port: number): NewFiles[
     '',
   ]
   return { name: 'naru.yaml', text: lines.join('\n'), what: `app ${app}, port ${port}` }
-}
-
-function nodeDockerfile(base: string, command: readonly string[]): string {
-  const [program, ...args] = command
-  const run = program === 'node' ? ['/usr/local/bin/node', ...args] : command
-  return [
-    `# ${base} is made from this machine's own Node by: naru image base node`,
-    `FROM ${base}`,
-    'WORKDIR /app',
-    'ENV NODE_ENV=production',
-    'COPY . ./',
-    'USER 65534',
-    `EXPOSE ${DEFAULT_PORT}`,
-    '# The program must listen on the PORT that it is given, and end on SIGTERM.',
-    `CMD [${run.map((part) => JSON.stringify(part)).join(', ')}]`,
-    '',
-  ].join('\n')
-}
-
-/** `node …` of the start script, when it is that simple; else main, else the likeliest file. */
-function startCommand({ mains }: Found, manifest: Readonly<Record<string, unknown>>): readonly string[] {
-  const script = (manifest.scripts as Readonly<Record<string, unknown>> | undefined)?.start
-  const words = typeof script === 'string' ? script.trim().split(/\s+/) : []
-  if (words[0] === 'node' && words.length > 1 && !/["'`$|&;<>()\\]/.test(words.join(' '))) return words
-  const main = typeof manifest.main === 'string' ? manifest.main : undefined
-  return ['node', main ?? mains[0] ?? 'server.js']
 }
 
 /** The first port that the last stage of a Dockerfile exposes. */

@@ -1,0 +1,114 @@
+import { asRecord, parseJson } from './manifest.ts'
+import {
+  cacheMount,
+  dockerfile,
+  execForm,
+  healthcheck,
+  IGNORED_ALWAYS,
+  ORDINARY_USER,
+  PORT,
+  type ProjectFiles,
+  type Proposal,
+  type Unready,
+} from './kind.ts'
+import { nodeImage, nodeInstall } from './node-packages.ts'
+
+type Manifest = Readonly<Record<string, unknown>>
+
+const MAINS = ['server.mjs', 'server.js', 'index.mjs', 'index.js', 'app.mjs', 'app.js', 'main.mjs', 'main.js']
+const HEALTH = `fetch("http://127.0.0.1:"+(process.env.PORT||${PORT})).then(r=>process.exit(r.status<500?0:1),()=>process.exit(1))`
+
+/** A Node project that is a server: package.json with a program to start. null: there is none, or it only builds a site. */
+export function findNode(files: ProjectFiles): Proposal | Unready | null {
+  const text = files.texts['package.json']
+  if (text === undefined) return null
+  const manifest = parseJson(text)
+  if (manifest === null) {
+    return { kind: 'node', because: 'package.json', missing: 'package.json is no JSON object: repair it first' }
+  }
+  const command = startCommand(files, manifest)
+  if (command === null) {
+    const missing =
+      'package.json has neither "main" nor a "start" script: add "start": "node server.js" with the program’s file'
+    return { kind: 'node', because: 'package.json', missing }
+  }
+  const image = nodeImage(files)
+  const hasPackages = packagesOf(manifest, 'dependencies') + packagesOf(manifest, 'devDependencies') > 0
+  const isBuilt = typeof asRecord(manifest.scripts)?.build === 'string'
+  const built = hasPackages || isBuilt
+  return {
+    kind: 'node',
+    because: 'package.json',
+    what: `${image}, runs ${command.join(' ')}`,
+    dockerfile: dockerfile(
+      ...(built ? [buildStage(files, image, isBuilt)] : []),
+      finalStage(image, command, { hasPackages, isBuilt }),
+    ),
+    ignore: [...IGNORED_ALWAYS, 'node_modules', 'npm-debug.log*'],
+    notes: notesOf(files, hasPackages),
+  }
+}
+
+function buildStage(files: ProjectFiles, image: string, isBuilt: boolean): readonly string[] {
+  const install = nodeInstall(files)
+  const lines = [
+    `FROM ${image} AS build`,
+    'WORKDIR /app',
+    ...(install.isWorkspace ? ['COPY . .'] : [`COPY ${install.manifests.join(' ')} ./`]),
+  ]
+  const mount = cacheMount(install.cache)
+  // An empty folder stays one: what the last stage copies has to be there.
+  if (!isBuilt) return [...lines, `RUN ${mount} ${install.production} && mkdir -p node_modules`]
+  return [
+    ...lines,
+    `RUN ${mount} ${install.whole}`,
+    ...(install.isWorkspace ? [] : ['COPY . .']),
+    'RUN npm run build',
+    `RUN ${mount} ${install.prune} && mkdir -p node_modules`,
+  ]
+}
+
+function finalStage(
+  image: string,
+  command: readonly string[],
+  { hasPackages, isBuilt }: { readonly hasPackages: boolean; readonly isBuilt: boolean },
+): readonly string[] {
+  return [
+    `FROM ${image}`,
+    `ENV NODE_ENV=production PORT=${PORT}`,
+    'WORKDIR /app',
+    ...(hasPackages || isBuilt ? ['COPY --from=build /app/node_modules ./node_modules'] : []),
+    isBuilt ? 'COPY --from=build --exclude=node_modules /app ./' : 'COPY . .',
+    `USER ${ORDINARY_USER}`,
+    `EXPOSE ${PORT}`,
+    healthcheck(['node', '-e', HEALTH]),
+    '# The program must listen on the PORT that it is given, and end on SIGTERM.',
+    `CMD ${execForm(command)}`,
+  ]
+}
+
+/** The start script where no shell is needed for it; else main, else npm, else the likeliest file. null: nothing to start. */
+function startCommand({ names }: ProjectFiles, manifest: Manifest): readonly string[] | null {
+  const script = asRecord(manifest.scripts)?.start
+  const words = typeof script === 'string' ? script.trim().split(/\s+/) : []
+  const [program = '', ...args] = words
+  const isPlain = !/["'`$|&;<>()\\*?]/.test(words.join(' ')) && !program.includes('=')
+  if (isPlain && program === 'node' && args.length > 0) return words
+  if (isPlain && /^[a-z][\w-]*$/.test(program) && !SHELL_LIKE.has(program)) {
+    return [`node_modules/.bin/${program}`, ...args]
+  }
+  if (typeof manifest.main === 'string') return ['node', manifest.main]
+  if (words.length > 0) return ['npm', 'start']
+  const main = MAINS.find((name) => names.includes(name))
+  return main === undefined ? null : ['node', main]
+}
+
+/** Programs that are in no package, or start others. */
+const SHELL_LIKE = new Set(['npm', 'npx', 'yarn', 'pnpm', 'sh', 'bash', 'cd', 'env', 'exec', 'node', 'bun', 'deno'])
+
+const packagesOf = (manifest: Manifest, key: string): number => Object.keys(asRecord(manifest[key]) ?? {}).length
+
+function notesOf(files: ProjectFiles, hasPackages: boolean): readonly string[] {
+  if (!hasPackages || nodeInstall(files).isLocked) return []
+  return ['there is no lock file: commit package-lock.json, so that each build has the same packages']
+}
