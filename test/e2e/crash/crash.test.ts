@@ -216,8 +216,8 @@ async function expectOnly(stage: Stage, app: TestApp, revision: number | null): 
   expect(await (await fetch(app.url)).json()).toMatchObject({ revision: String(revision) })
 }
 
-/** The application's processes that really run. */
+/** The application's processes that really run; not the ones that hold their namespaces, whose command ends alike. */
 const programs = (stage: Stage) =>
-  processesOf(stage.server.folder).filter(({ command }) => command.endsWith('node server.mjs'))
+  processesOf(stage.server.folder).filter(({ command }) => /^\S*node server\.mjs$/.test(command))
 
 const pids = (stage: Stage): number[] => programs(stage).map(({ pid }) => pid)

@@ -1,6 +1,7 @@
 import { DeployError } from '../../../../model/failure.ts'
 import type { ProcessUser } from '../image/process-user.ts'
-import { type Tools, TOOL_ENV } from './tools.ts'
+import { isOrdinary } from './enter-variables.ts'
+import type { Tools } from './tools.ts'
 
 /**
  * Capabilities that a program of user 0 keeps: Docker's default without mknod. SYS_CHROOT stays because the change of root comes
@@ -62,10 +63,8 @@ export function tool(tools: Tools, name: keyof Tools): string {
   })
 }
 
-/** Variables with which the loader, the C library or Node would read files of the image's choice, as the user who runs Naru. */
+/** Variables with which the loader or the C library would read files of the image's choice, as the user who runs Naru. */
 const STEERING = /^(LD_.*|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|LOCPATH|NLSPATH|MALLOC_.*)$/
-const STEERING_NODE =
-  /^(NODE_OPTIONS|NODE_ICU_DATA|NODE_V8_COVERAGE|NODE_COMPILE_CACHE|NODE_REDIRECT_WARNINGS|OPENSSL_CONF|OPENSSL_MODULES|OPENSSL_ENGINES)$/
 
 export interface SplitEnvironment {
   readonly env: Readonly<Record<string, string>>
@@ -84,7 +83,7 @@ export function splitEnvironment(env: Readonly<Record<string, string>>): SplitEn
 
 /** Refuses secrets under such names: they travel in the environment of these programs. */
 export function checkSecretNames(names: readonly string[]): void {
-  const wrong = names.find((name) => STEERING.test(name) || STEERING_NODE.test(name) || name in TOOL_ENV)
+  const wrong = names.find((name) => STEERING.test(name) || !isOrdinary(name))
   if (wrong === undefined) return
   throw new DeployError('ENGINE_NOT_SUPPORTED', `a secret named ${wrong} cannot be a variable on this engine`, {
     hint: 'Give it another name, give it as a file, or put the value under `env`.',

@@ -7,6 +7,7 @@ import { enterVariables } from './enter-variables.ts'
 import { TOOL_ENV } from './tools.ts'
 
 const PECULIAR = {
+  PATH: '/app/bin',
   'my.name': 'a b',
   'with-dash': "it's",
   _: 'x',
@@ -19,22 +20,23 @@ const PECULIAR = {
   naru_at: '9',
   'BASH_FUNC_read%%': '() { exit 9; }',
 }
-const ORDINARY = { PATH: '/app/bin', A: '$(exit 9)`exit 9`"\'\\', TEXT: 'two\nlines\n', EMPTY: '', URL: 'a=b&c=d' }
+const ORDINARY = { A: '$(exit 9)`exit 9`"\'\\', TEXT: 'two\nlines\n', EMPTY: '', URL: 'a=b&c=d' }
 const ENTER = join(import.meta.dirname, 'enter.sh')
 
 describe('the variables of a program behind a shell', () => {
-  it('are given as arguments only where a shell has a use for the name', () => {
-    const { env, args } = enterVariables({ ...ORDINARY, ...PECULIAR })
-    expect(Object.values(env)).toEqual(Object.entries(ORDINARY).map(([name, value]) => `${name}=${value}`))
-    for (const [name, value] of Object.entries(PECULIAR)) expect(args).toContain(`${name}=${value}`)
-    for (const value of Object.values(ORDINARY).filter(Boolean)) expect(args.join(' ')).not.toContain(value)
+  it('have names of ours until they are the program’s', () => {
+    const env = enterVariables({ ...ORDINARY, ...PECULIAR })
+    const texts = (all: object) => Object.entries(all).map(([name, value]) => `${name}=${value}`)
+    const numbered = (prefix: string) => texts(env).filter((text) => text.startsWith(prefix))
+    expect(numbered('NARU_ENTER_')).toEqual(texts(ORDINARY).map((text, at) => `NARU_ENTER_${at}=${text}`))
+    expect(numbered('NARU_LATER_')).toEqual(texts(PECULIAR).map((text, at) => `NARU_LATER_${at}=${text}`))
   })
 
   it.each(['/bin/sh', '/bin/bash', '/bin/busybox'].filter(existsSync))('arrive whole and alone through %s', (shell) => {
-    const { env, args } = enterVariables({ ...ORDINARY, ...PECULIAR })
+    const env = enterVariables({ ...ORDINARY, ...PECULIAR })
     const script = [...(shell.endsWith('busybox') ? ['sh'] : shell.endsWith('bash') ? ['--posix'] : []), ENTER]
     // `true` in place of mount, and the name that this machine has: only the way of the variables is tried here.
-    const frame = ['/bin/true', '/', '/none', '/', hostname(), 'now', '/usr/bin/env', ...args, process.execPath]
+    const frame = ['/bin/true', '/', '/none', '/', hostname(), 'now', '/usr/bin/env', process.execPath]
     const { stdout, stderr } = spawnSync(shell, [...script, ...frame, '--print', 'JSON.stringify(process.env)'], {
       env: { ...TOOL_ENV, SECRET: 's', ...env },
       encoding: 'utf8',

@@ -39,7 +39,6 @@ export function launchInNamespaces(program: RootedProgram, place: NamespacePlace
   const { env, command } = insideCommand(program)
   const user = place.userNamespace ? null : program.user
   const chain = enterChain({ tools, root: '.', cwd: program.cwd, by: 'unshare', user, command })
-  const variables = enterVariables(env)
   const args = (when: 'now' | 'held'): string[] => [
     ...namespaces(place.userNamespace),
     '--',
@@ -52,7 +51,6 @@ export function launchInNamespaces(program: RootedProgram, place: NamespacePlace
     place.hostname,
     when,
     tool(tools, 'env'),
-    ...variables.args,
     ...chain,
   ]
   return {
@@ -60,7 +58,7 @@ export function launchInNamespaces(program: RootedProgram, place: NamespacePlace
     program: tool(tools, 'unshare'),
     args: args('now'),
     held: args('held'),
-    env: { ...TOOL_ENV, ...variables.env },
+    env: { ...TOOL_ENV, ...enterVariables(env) },
     cwd: '/',
     uid: null,
     gid: null,
