@@ -76,6 +76,14 @@ export const buildRequest = z
       .record(z.string(), z.string())
       .optional()
       .describe('Names for FROM and --from: folders of the commit, docker-image://NAME, git references.'),
+    runLimits: z
+      .object({
+        memoryBytes: z.number().int().positive().nullable(),
+        cpuMilli: z.number().int().positive().nullable(),
+        timeoutMs: z.number().int().positive().max(86_400_000).nullable(),
+      })
+      .optional()
+      .describe('What one RUN may take; null: as build.runLimits says.'),
     output: z.string().nullable().describe('oci:FOLDER (on the server’s machine) in addition to the registry.'),
   })
   .describe('Build without deploying.')

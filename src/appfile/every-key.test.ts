@@ -45,6 +45,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.target': build(/\btarget\b/),
   'build.args.*': build(/\bargs\b/),
   'build.secrets': deploy(/build\.secrets/),
+  'build.contexts.*': deploy(/build\.contexts/),
   'build.run': build(/\brun\b/),
   'build.runEnv': { by: 'main', as: /runEnv/ },
   'build.artifact': { noEffect: 'names the file that the engine tomcat ships; this engine ships the image' },

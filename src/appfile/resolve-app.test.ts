@@ -23,6 +23,7 @@ describe('defaults', () => {
         target: null,
         args: {},
         secrets: [],
+        contexts: {},
         run: null,
         runEnv: [],
         artifact: null,
@@ -193,6 +194,16 @@ describe('values', () => {
       context: 'services/shop',
       dockerfile: 'services/shop/Dockerfile',
     })
+  })
+  it('resolves folders of named contexts likewise, and leaves images and repositories as they are written', () => {
+    const contexts = { lib: '../lib', own: '.', img: 'docker-image://debian:12', web: 'https://a.example/b.git#main' }
+    const written = JSON.stringify({ ...contexts, ssh: 'git@a.example:b.git' })
+    expect(app(`build: { contexts: ${written} }`, { folder: 'services/shop' }).build?.contexts).toEqual({
+      ...{ ...contexts, ssh: 'git@a.example:b.git' },
+      ...{ lib: 'services/lib', own: 'services/shop' },
+    })
+    expect(app('build: { contexts: { root: . } }').build?.contexts).toEqual({ root: '.' })
+    expect(refusal(() => app('build: { contexts: { out: .. } }')).message).toContain('leaves the repository')
   })
   it('takes secrets by name, and as files', () => {
     expect(app('secrets: [A, { name: B, file: /run/b }]').secrets).toEqual([

@@ -93,6 +93,8 @@ export interface BuildSettings {
   readonly target: string | null
   readonly args: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
+  /** Names for FROM and --from → a folder from the repository's root, `docker-image://NAME` or a git URL. */
+  readonly contexts: Readonly<Record<string, string>>
   /** Host command, run in the clean work tree before the image. */
   readonly run: readonly string[] | null
   /** Names of the caller's environment that `run` may see besides PATH, HOME, LANG and TZ. */

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HistoryBody, PruneBody, StatusBody } from '../../src/api/responses.ts'
@@ -274,6 +274,29 @@ describe('the command line with a server', () => {
       expect(JSON.parse(readFileSync(join(stage.folder, 'layout', 'index.json'), 'utf8'))).toHaveProperty('manifests')
       expect((await naru('image', 'list')).stdout).toMatch(/^shop: .*try/m)
       expect(await naru('build', '--file', '../../outside')).toMatchObject({ code: 2 })
+    },
+    SLOW,
+  )
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'limits one RUN as the command line says, and finds contexts that naru.yaml names (needs root)',
+    async () => {
+      await app.write(
+        'Limited.Dockerfile',
+        'FROM base/node:24\nCOPY --from=texts hello.txt /\nRUN ["node", "-e", "setInterval(() => {}, 1000)"]\n',
+      )
+      await mkdir(join(app.repository, 'texts'))
+      await app.write('texts/hello.txt', 'hello')
+      await app.commit('good', { build: { contexts: { texts: 'texts' } } })
+      const build = ['build', '--file', 'Limited.Dockerfile']
+      const ran = await naru(...build, '--run-timeout', '1', '--memory', '512Mi', '--cpus', '0.5')
+      expect(ran).toMatchObject({ code: 10, stderr: expect.stringContaining('did not end within 1 s') })
+      for (const [flag, value, told] of [
+        ['--memory', '512m', 'Did you mean 512Mi?'],
+        ['--cpus', 'many', 'cores from 1m to 1000'],
+        ['--run-timeout', '0', 'seconds from 1'],
+      ] as const)
+        expect(await naru(...build, flag, value)).toMatchObject({ code: 2, stderr: expect.stringContaining(told) })
     },
     SLOW,
   )

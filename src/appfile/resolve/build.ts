@@ -35,6 +35,12 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
     target: settings.take(['build', 'target'], build.target, null),
     args: resolveEnv(from, ['build', 'args']),
     secrets: settings.take(['build', 'secrets'], build.secrets, []),
+    contexts: Object.fromEntries(
+      Object.entries(settings.take(['build', 'contexts'], build.contexts, {})).map(([name, where]) => [
+        name,
+        isFolder(where) ? joinPath(folder, where) || '.' : where,
+      ]),
+    ),
     run: commandAt(from, ['build', 'run']),
     runEnv: settings.take(['build', 'runEnv'], build.runEnv, []),
     artifact: settings.take(['build', 'artifact'], build.artifact, null),
@@ -52,6 +58,9 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
     watch: settings.take(['build', 'watch'], build.watch, []),
   }
 }
+
+/** Of a named context: neither an address, nor git by ssh (`git@host:path`). */
+const isFolder = (where: string): boolean => !/^[a-z][a-z0-9+.-]*:|^[^/]+@[^/:]+:/i.test(where)
 
 function resolveRunLimits({ file, settings }: Resolving): BuildSettings['runLimits'] {
   const { memory, cpu, timeoutSeconds } = file.build?.runLimits ?? {}
@@ -72,7 +81,8 @@ function resolveRunLimits({ file, settings }: Resolving): BuildSettings['runLimi
 /** Paths of `build` that leave the repository. */
 export function buildProblems({ file, root }: Resolving, folder: string): readonly Problem[] {
   const unpacked = Object.entries(file.build?.unpack ?? {}).flat()
-  const written = { context: [file.build?.context], dockerfile: [file.build?.dockerfile], unpack: unpacked }
+  const contexts = Object.values(file.build?.contexts ?? {}).filter(isFolder)
+  const written = { context: [file.build?.context], dockerfile: [file.build?.dockerfile], unpack: unpacked, contexts }
   return Object.entries(written).flatMap(([key, paths]) => {
     if (paths.every((path) => path === undefined || isWithin(folder, path))) return []
     return [

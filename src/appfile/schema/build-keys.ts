@@ -1,5 +1,17 @@
 import { z } from 'zod'
-import { command, cpu, flag, memory, relativePath, scalar, text, variableName, whole, word } from './values.ts'
+import {
+  command,
+  contextName,
+  cpu,
+  flag,
+  memory,
+  relativePath,
+  scalar,
+  text,
+  variableName,
+  whole,
+  word,
+} from './values.ts'
 
 const PLATFORM = /^linux\/(?:amd64|arm64|arm|386|ppc64le|s390x|riscv64)(?:\/v[0-9]+)?$/
 
@@ -27,6 +39,10 @@ export const buildSchema = z
     target: word('the name of a stage').optional().describe('Stage of the Dockerfile; default the last'),
     args: z.record(variableName, scalar).optional().describe('Values for ARG'),
     secrets: z.array(variableName).optional().describe('Secrets that the build may read'),
+    contexts: z
+      .record(contextName, word('a folder, docker-image://NAME or a git URL'))
+      .optional()
+      .describe('Names for FROM and --from → folder, docker-image://NAME or git URL'),
     run: command.optional().describe('On the host, in the clean tree, before the image'),
     runEnv: z.array(variableName).optional().describe('Variables of the caller that `run` may see'),
     artifact: relativePath.optional().describe('What the engine tomcat ships'),

@@ -92,6 +92,8 @@ export const absolutePath = checked(text('an absolute path'), (value) =>
 )
 /** Not absolute, not an option. Whether it stays within the repository is seen when its folder is known. */
 export const relativePath = pattern(/^(?![/-])[^\\]+$/, 'a path relative to naru.yaml')
+/** What names a build context for FROM and --from. */
+export const contextName = pattern(/^[A-Za-z0-9][A-Za-z0-9._/:@+-]{0,254}$/, 'a name of letters, digits and ./:@+-_')
 export const hostName = pattern(
   /^(?=.{1,253}$)(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/,
   'a host name',

@@ -7,6 +7,7 @@ import { DeployError } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
+import { cpuMilli, memoryBytes, runSeconds } from '../numbers.ts'
 import { runOperation } from '../operation/run-operation.ts'
 import { type AppFields, appRequest } from '../project/app-request.ts'
 import type { Session } from '../session.ts'
@@ -20,6 +21,9 @@ interface BuildOptions {
   readonly tag?: readonly string[]
   readonly ssh?: readonly string[]
   readonly buildContext?: readonly string[]
+  readonly memory?: number
+  readonly cpus?: number
+  readonly runTimeout?: number
 }
 
 export const describeBuild: Describe = (command, start) => {
@@ -34,6 +38,9 @@ export const describeBuild: Describe = (command, start) => {
       append,
     )
     .option('--build-context <name=where>', 'for FROM and --from: a folder, docker-image://NAME, or a git URL', append)
+    .option('--memory <amount>', 'what one RUN may take, such as 2Gi (default: build.runLimits.memory)', memoryBytes)
+    .option('--cpus <cores>', 'cores for one RUN, such as 1.5 or 500m (default: build.runLimits.cpu)', cpuMilli)
+    .option('--run-timeout <seconds>', 'for one RUN (default: build.runLimits.timeoutSeconds, else 3600)', runSeconds)
     .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
     .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', place)
   share(
@@ -73,6 +80,11 @@ async function build(session: Session, options: BuildOptions, command: Command):
     target: options.target ?? null,
     ssh: Object.fromEntries((options.ssh ?? []).map((text) => agent(text, session))),
     contexts: Object.fromEntries((options.buildContext ?? []).map(namedContext)),
+    runLimits: {
+      memoryBytes: options.memory ?? null,
+      cpuMilli: options.cpus ?? null,
+      timeoutMs: options.runTimeout === undefined ? null : options.runTimeout * 1000,
+    },
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }

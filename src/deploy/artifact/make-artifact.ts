@@ -13,6 +13,8 @@ export interface BuildExtras {
   /** Sockets of ssh agents by id, and named contexts. Default: none. */
   readonly ssh?: Readonly<Record<string, string>>
   readonly contexts?: Readonly<Record<string, string>>
+  /** Each that is not null goes before that of `build.runLimits`. Default: none. */
+  readonly runLimits?: BuildSettings['runLimits'] | null
   /** The caller's variables, for `build.run` and `build.secrets`. */
   readonly variables: Readonly<Record<string, string>>
 }
@@ -94,8 +96,8 @@ async function buildImage(
         args: { ...build.args, ...extras.args },
         secrets: secretsOf(build.secrets, extras.variables),
         ssh: extras.ssh ?? {},
-        contexts: extras.contexts ?? {},
-        runLimits: build.runLimits,
+        contexts: { ...build.contexts, ...extras.contexts },
+        runLimits: limitsOf(build, extras),
         epochSeconds: Math.floor(source.committedAtMs / 1000),
         bases,
         destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
@@ -105,6 +107,14 @@ async function buildImage(
     )
   } finally {
     await bases.close()
+  }
+}
+
+function limitsOf({ runLimits }: BuildSettings, { runLimits: asked }: BuildExtras): BuildSettings['runLimits'] {
+  return {
+    memoryBytes: asked?.memoryBytes ?? runLimits.memoryBytes,
+    cpuMilli: asked?.cpuMilli ?? runLimits.cpuMilli,
+    timeoutMs: asked?.timeoutMs ?? runLimits.timeoutMs,
   }
 }
 

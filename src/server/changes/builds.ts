@@ -28,7 +28,10 @@ export const buildRoutes =
           request: source,
           dockerfile,
           target,
-          extras: { args, tags, variables: body.variables, ssh: body.ssh ?? {}, contexts: body.contexts ?? {} },
+          extras: {
+            ...{ args, tags, variables: body.variables },
+            ...{ ssh: body.ssh ?? {}, contexts: body.contexts ?? {}, runLimits: body.runLimits ?? null },
+          },
           push,
           layout,
         }
