@@ -112,6 +112,18 @@ describe.runIf(hasBusybox && isRoot)('a replica of an image, as root (needs root
     expect(seen.stdout, seen.stderr).toMatch(/sleep 60.*newweb-1-1/s)
   })
 
+  it('is looked at by a command of its own user, when that is not root', async () => {
+    const roots = await open('namespaces')
+    const release = aRelease({ Cmd: ['sh', '-c', 'echo up; exec sleep 60'], User: 'app', WorkingDir: '/app' })
+    const child = start(await roots.launch(place(), release, signal))
+    await once(child.stdout, 'data')
+    const program = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'))
+    const seen = await output(await roots.exec(place(), release, ['sh', '-c', 'id -u; cat new; hostname'], program))
+    process.kill(program, 'SIGKILL')
+    await once(child, 'close')
+    expect(seen.stdout, seen.stderr).toBe('1000\nnewweb-1-1\n')
+  })
+
   it('does not reach the files of the machine by a second chroot', async () => {
     const roots = await open('namespaces')
     const script = 'busybox mkdir /x; busybox chroot /x /bin/busybox true; cd /; busybox ls -a ../../..; busybox ls /..'

@@ -107,10 +107,14 @@ export function launchInChroot(
   }
 }
 
-/** A command beside a running program: its pid, ipc and uts namespaces, then its root as /proc shows it. */
+/**
+ * A command beside a running program: its pid, ipc and uts namespaces, then its root as /proc shows it. That is opened as the working directory,
+ * before capabilities go: without CAP_SYS_PTRACE nobody sees the root of another user's process.
+ */
 export function execInNamespaces(program: RootedProgram, pid: number, userNamespace: boolean): Launch {
   const { env, command } = insideCommand(program)
-  const root = `/proc/${pid}/root`
+  const seen = `/proc/${pid}/root`
+  const { root, cwd } = userNamespace ? { root: seen, cwd: '/' } : { root: '.', cwd: seen }
   const user = userNamespace ? null : program.user
   const into = [
     `--target=${pid}`,
@@ -121,7 +125,7 @@ export function execInNamespaces(program: RootedProgram, pid: number, userNamesp
   ]
   const chain = enterChain({ tools: program.tools, root, cwd: program.cwd, by: 'unshare', user, command })
   const frame: LaunchFrame = { stopSignal: 'SIGKILL', cgroups: [], cgroupSteps: [], secretFiles: [], secretEnv: [] }
-  const rest = { env, cwd: '/', uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
+  const rest = { env, cwd, uid: null, gid: null, signalTo: 'child', before: [], after: [] } as const
   return { ...frame, ...rest, program: tool(program.tools, 'nsenter'), args: [...into, '--', ...chain] }
 }
 
