@@ -94,7 +94,11 @@ function naruWay(root: string, cacheFolder: string, host: string): Way {
 function dockerWay({ docker }: Buildkit, root: string, host: string): Way {
   const base = `busybox:1=docker-image://${registry.host}/busybox:1`
   const args = ['buildx', 'build', '-q', '--network=host', '--build-context', base, '--push', '-t', `${host}/docker:v1`]
-  return { name: 'docker', run: async () => (await docker([...args, root], { timeoutMs: 600_000 }), null) }
+  const run = async () => {
+    await docker([...args, root], { timeoutMs: 600_000 })
+    return null
+  }
+  return { name: 'docker', run }
 }
 
 /** Only the changed layer, packed by tar, upon the image that is there. */

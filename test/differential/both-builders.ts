@@ -8,7 +8,7 @@ import { systemClock } from '../../src/os/system-clock.ts'
 import { registryClient } from '../../src/registry/client/registry-client.ts'
 import { copyImage } from '../../src/registry/copy-image.ts'
 import { OciLayout } from '../../src/registry/oci-layout.ts'
-import { type Buildkit, startBuildkit } from '../peers/buildkit.ts'
+import { type Buildkit, buildkitPrograms, startBuildkit } from '../peers/buildkit.ts'
 import { call, CallFailed, has } from '../peers/call.ts'
 import { startDockerRegistry } from '../peers/docker-registry.ts'
 import { BASES } from './cases/bases.ts'
@@ -28,12 +28,22 @@ export interface BothBuilders extends AsyncDisposable {
   judge(one: DockerfileCase): Promise<Verdict>
 }
 
-/** null: both builders can run here; else what is missing. */
-export async function missingForBoth(): Promise<string | null> {
+/** What reading an image's facts needs and this machine has not; null: nothing. */
+export async function missingForFacts(): Promise<string | null> {
   if (process.geteuid?.() !== 0) return 'root'
   if (!hasBusybox) return 'busybox-static'
   for (const program of ['umoci', 'getfattr', 'runc', 'apt-get']) if (!(await has(program))) return program
   return null
+}
+
+/** What a comparison with BuildKit needs and this machine has not, BuildKit's own packages among it; null: nothing. */
+export async function missingForBoth(): Promise<string | null> {
+  const program = await missingForFacts()
+  if (program !== null) return program
+  return buildkitPrograms().then(
+    () => null,
+    (failed: unknown) => `Debian sid's docker: ${String(failed).split('\n', 1)[0]}`,
+  )
 }
 
 /** Starts BuildKit and a registry with the base images; the same images stand in Naru's store. */

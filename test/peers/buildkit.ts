@@ -18,12 +18,16 @@ export interface Buildkit extends AsyncDisposable {
   docker(args: readonly string[], options?: { readonly cwd?: string; readonly timeoutMs?: number }): Promise<string>
 }
 
+/** The folder of its programs, fetched when they are not here yet. Throws what kept them from being fetched. */
+export const buildkitPrograms = (): Promise<string> =>
+  debianPackages('sid', ['docker.io', 'docker-cli', 'docker-buildx', 'containerd'])
+
 /**
  * Debian sid's dockerd with the image store of containerd, and its buildx, beside the system's. Needs root, apt and runc.
  * No bridge and no rules of a firewall are made: builds are given `--network host`.
  */
 export async function startBuildkit(): Promise<Buildkit> {
-  const programs = await debianPackages('sid', ['docker.io', 'docker-cli', 'docker-buildx', 'containerd'])
+  const programs = await buildkitPrograms()
   const folder = await mkdtemp(join(tmpdir(), 'naru-buildkit-'))
   const env = {
     DOCKER_HOST: `unix://${join(folder, 'docker.sock')}`,
