@@ -14,7 +14,13 @@ export interface EngineUnderTest {
   again(): Promise<Engine>
   /** Fills in the artifact: an image whose program is test/fixtures/contract-app.mjs, user, WORKDIR and STOPSIGNAL as in `image`. */
   publish(release: Release): Promise<Release>
-  readonly image: { readonly uid: number | null; readonly cwd: string | null; readonly stopSignal: string }
+  readonly image: {
+    readonly uid: number | null
+    readonly cwd: string | null
+    readonly stopSignal: string
+    /** Whether a program finds /dev/stderr: where nothing can be mounted there is no /proc behind it. */
+    readonly devStderr: boolean
+  }
   /** Where a secret file may stand in a replica. */
   readonly secretFile: string | null
   /** kill -9 of the process that is the replicas' parent; null: there is none (the engine of somebody else). */
@@ -264,6 +270,13 @@ export function describeEngine(name: string, make: () => Promise<EngineUnderTest
       await until(order, { phase: 'Exited' })
       expect(await logOf(order)).toContain(`got ${place.image.stopSignal}`)
       await apply(step('remove'), order)
+    })
+
+    it('lets a program open its /dev/stderr anew, as nginx does, and keeps what it writes there', async ({ skip }) => {
+      skip(!place.image.devStderr, 'left out: no /proc behind /dev/stderr')
+      const { order } = await running({ env: { REOPEN: '/dev/stderr' } })
+      expect(await logOf(order)).toContain('opened anew')
+      await removed(order)
     })
 
     it('shows the last lines of a log, and follows it over a restart', async () => {

@@ -1,6 +1,7 @@
 import type { Scope } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
 import type { CgroupStep } from '../../os/cgroup.ts'
+import type { FileOwner } from '../../os/open-log.ts'
 
 /** How strongly a replica is kept apart on this machine (design.md section 6). */
 export type Isolation = 'namespaces' | 'user-namespaces' | 'chroot' | 'none'
@@ -25,6 +26,8 @@ export interface Launch {
   readonly stopSignal: NodeJS.Signals
   /** Who gets the stop signal: the started process, or its only child (where the program is PID 1 of a namespace behind `unshare --fork`). */
   readonly signalTo: 'child' | 'grandchild'
+  /** Whose its log is; absent: the keeper's, because the program runs as that. */
+  readonly logOwner?: FileOwner
   /** `cgroup.procs` files into which the process is put before the program runs. */
   readonly cgroups: readonly string[]
   /** How these are made: after a restart of the machine they are gone. */

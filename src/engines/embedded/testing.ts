@@ -86,7 +86,7 @@ export async function embeddedUnderTest(
     again,
     keeperPid,
     publish: async (release) => release,
-    image: { uid: null, cwd: FIXTURES, stopSignal: 'SIGUSR1' },
+    image: { uid: null, cwd: FIXTURES, stopSignal: 'SIGUSR1', devStderr: true },
     secretFile: join(folder, 'secrets', 'key'),
     killParent: async () => {
       process.kill(await keeperPid(), 'SIGKILL')
@@ -113,7 +113,7 @@ export async function isolatedUnderTest(isolation: Isolation): ReturnType<typeof
     })
   // In a user namespace everybody is the one id that is mapped; with nothing at all a replica is this user, in the paths of this machine.
   const uid = isolation === 'namespaces' || isolation === 'chroot' ? IMAGE.uid : null
-  const image = { ...IMAGE, uid, cwd: isolation === 'none' ? null : IMAGE.cwd }
+  const image = { ...IMAGE, uid, cwd: isolation === 'none' ? null : IMAGE.cwd, devStderr: isolation !== 'chroot' }
   const secretFile = isolation === 'none' ? null : '/run/secrets/key'
   return embeddedUnderTest(open, { publish, image, secretFile })
 }

@@ -46,7 +46,7 @@ export class KeptMigration {
     const { launch } = this.#record.spec
     // Must be on disk before anything of it runs.
     this.#around.ledger.saveMigration(this.#record)
-    const log = openLog(this.#log)
+    const log = openLog(this.#log, launch.logOwner)
     let started: KeptProcess | NotStarted
     try {
       await runLists(launch.before, this.#around.signal)

@@ -49,9 +49,10 @@ export async function draftLaunch(
   const owner =
     found.isolation === 'namespaces' || found.isolation === 'chroot'
       ? { uid: program.user.uid, gid: program.user.gid }
-      : {}
+      : undefined
   const frame: LaunchFrame = {
     stopSignal: program.stopSignal,
+    ...(owner === undefined ? {} : { logOwner: owner }),
     ...cgroups.create(key, program.resources),
     secretFiles: secretFiles.map(({ secret, path }) => ({ secret, path, ...owner })),
     secretEnv,

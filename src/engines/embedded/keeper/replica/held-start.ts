@@ -44,7 +44,7 @@ export class HeldStart {
   static async make(spec: ReplicaSpec, secrets: Secrets, around: Holder): Promise<HeldStart | null> {
     const { launch, place } = spec
     const nonce = randomBytes(12).toString('hex')
-    const log = openLog(logPath(around.folder, place.scope, place.replica))
+    const log = openLog(logPath(around.folder, place.scope, place.replica), launch.logOwner)
     try {
       await runLists(launch.before, around.signal)
       writeSecretFiles(launch, secrets)

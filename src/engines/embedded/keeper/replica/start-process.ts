@@ -22,7 +22,7 @@ export async function startProcess(
   const now = clock.now()
   const logOffset = logEnd(record.log)
   record.save({ state: 'starting', nonce, restartAtMs: null, processStartedAtMs: now, logOffset, cut: 0 })
-  const log = openLog(record.log)
+  const log = openLog(record.log, launch.logOwner)
   try {
     if (record.now.preparedBoot !== bootId()) {
       await runLists(launch.before, signal)

@@ -5,7 +5,10 @@ import type { ProcessUser } from '../image/process-user.ts'
 import { TOOL_ENV, type Tools } from './tools.ts'
 
 /** What all launches have in common. */
-export type LaunchFrame = Pick<Launch, 'stopSignal' | 'cgroups' | 'cgroupSteps' | 'secretFiles' | 'secretEnv'>
+export type LaunchFrame = Pick<
+  Launch,
+  'stopSignal' | 'logOwner' | 'cgroups' | 'cgroupSteps' | 'secretFiles' | 'secretEnv'
+>
 
 /** A program in its image, and the tools to get it there. */
 export interface RootedProgram {
