@@ -17,7 +17,9 @@ export class LogReader {
 
   /** The lines that were written since. */
   *lines(): Generator<string> {
-    for (const part of logParts(this.#path)) {
+    const parts = logParts(this.#path)
+    if (this.#offset > (parts.at(-1)?.to ?? 0)) this.#beginAnew()
+    for (const part of parts) {
       while (this.#offset < part.to) {
         const from = Math.max(this.#offset, part.from)
         const bytes = readPart(part, from, Math.min(part.to, from + CHUNK_BYTES))
@@ -33,6 +35,12 @@ export class LogReader {
     const text = this.#rest.toString('utf8')
     this.#rest = Buffer.alloc(0)
     return text === '' ? null : text
+  }
+
+  /** Its program emptied the log. */
+  #beginAnew(): void {
+    this.#offset = 0
+    this.#rest = Buffer.alloc(0)
   }
 
   *#split(bytes: Buffer): Generator<string> {

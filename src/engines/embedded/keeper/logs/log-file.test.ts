@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, closeSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -69,6 +79,19 @@ describe('a log that is cut', () => {
     write('more\n')
     expect([...new LogReader(path, tail + 1).lines()]).toEqual([...expected, 'more'])
     expect([...new LogReader(path, 20_000).lines()]).toHaveLength(20_000)
+  })
+
+  it('begins anew when its program emptied it, as a shell does by > /dev/stderr', async () => {
+    write(lines(1, 30_000))
+    await cutLog(path, 1000, signal)
+    const reader = new LogReader(path, 1)
+    expect([...reader.lines()]).toEqual(['line 30000'])
+    writeFileSync(path, 'anew\n')
+    expect([...reader.lines()]).toEqual(['anew'])
+    expect(logTail(path, 300_000, 5)).toEqual(['anew'])
+    write(lines(1, 1000))
+    expect(await cutLog(path, 1000, signal)).toBe(true)
+    expect([...new LogReader(path, 1001).lines()]).toEqual(['anew', ...lines(1, 1000).trimEnd().split('\n')])
   })
 
   it('counts an unfinished line, and shows it at the end only', () => {

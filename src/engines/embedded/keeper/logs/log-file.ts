@@ -15,14 +15,17 @@ export const logFolder = (folder: string, { app, environment }: Scope): string =
 export const logPath = (folder: string, scope: Scope, replica: string): string =>
   join(logFolder(folder, scope), `${replica}.log`)
 
-/** Bytes that were ever written; 0 when there is no log. */
+/** Bytes that were ever written, or since its program emptied it (`echo … >/dev/stderr` of a shell does); 0 when there is no log. */
 export const logEnd = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-/** What is still there of a log, oldest first. */
+/** What is still there of a log, oldest first. One that its program emptied begins anew: segments of before have offsets that mean nothing now. */
 export function logParts(path: string): LogPart[] {
   const segments = segmentsOf(path)
   const start = segments.at(-1)?.to ?? 0
-  return [...segments, { path, from: start, to: Math.max(start, logEnd(path)), live: true }]
+  const end = logEnd(path)
+  return end < start
+    ? [{ path, from: 0, to: end, live: true }]
+    : [...segments, { path, from: start, to: end, live: true }]
 }
 
 /** What was cut off and is kept, oldest first. */
@@ -59,7 +62,7 @@ export function readPart(part: LogPart, from: number, to: number): Buffer {
 /** The last lines from `offset` on, oldest first; looks at no more than 64 KB. */
 export function logTail(path: string, offset: number, lines: number): string[] {
   const end = logEnd(path)
-  const from = Math.max(offset, end - 65_536)
+  const from = Math.max(end < offset ? 0 : offset, end - 65_536)
   if (end <= from) return []
   const text = readPart({ path, from, to: end, live: true }, from, end).toString('utf8').replaceAll('\0', '')
   return text

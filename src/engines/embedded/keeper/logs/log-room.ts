@@ -26,8 +26,11 @@ const LINE_END = 0x0a
  * without any the live part may grow to twice the limit before its older half is given up: a log must not keep a disk full (F6).
  */
 export async function cutLog(path: string, limit: number, signal: AbortSignal): Promise<boolean> {
-  const live = logParts(path).at(-1)
+  const parts = logParts(path)
+  const live = parts.at(-1)
   if (live === undefined || live.to - live.from <= limit) return false
+  // Of before its program emptied the log: their names would say offsets of what is now written.
+  if (parts.length === 1) for (const { path: stale } of segmentsOf(path)) rmSync(stale, { force: true })
   // However much was written while no keeper looked.
   const from = Math.max(live.from, live.to - MOST_AT_ONCE_BYTES)
   const bytes = readPart(live, from, live.to)
@@ -97,7 +100,7 @@ export function releaseLog(path: string): void {
 /** Allocated beyond the end: what is allocated at all, less the part that was not cut off; exact to a block or two. */
 function reservedBytes(path: string): number {
   const { blocks, blksize, size } = statSync(path)
-  const from = segmentsOf(path).at(-1)?.to ?? 0
+  const from = logParts(path).at(-1)?.from ?? 0
   return Math.max(0, blocks * 512 - (size - from) - 2 * blksize)
 }
 
