@@ -18,6 +18,9 @@ export interface StreamMessage {
 /** The connection ended before the stream did: the server went, and may come back. */
 export class StreamCut extends Error {}
 
+/** Of a connection that could not be made, or did not last. */
+export const SERVER_GONE: readonly FailureCode[] = ['SERVER_UNREACHABLE', 'SERVER_LOST']
+
 /** The API, spoken over a unix socket or TCP. Failures of the server come out as the DeployErrors that they were. */
 export class ApiClient {
   readonly address: ServerAddress
@@ -129,8 +132,18 @@ function headersFor(address: ServerAddress, body: Payload | undefined): Record<s
   }
 }
 
-function unreachable(address: ServerAddress, cause: Error): DeployError {
+/** No connection was made, so that nothing was asked: failures of connect(2), of names, and of TLS by OpenSSL's codes. */
+const NOT_CONNECTED =
+  /^(ECONNREFUSED|ENOENT|EACCES|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$|CERT|ISSUER|SELF_SIGNED|ALTNAME/
+
+function unreachable(address: ServerAddress, cause: NodeJS.ErrnoException): DeployError {
   const where = address.kind === 'socket' ? address.path : address.url
+  if (!NOT_CONNECTED.test(cause.code ?? ''))
+    return new DeployError('SERVER_LOST', `the connection to the server on ${where} broke: ${cause.message}`, {
+      hint: 'What was asked for may have been begun: look with: naru status. Then ask again.',
+      detail: { where },
+      cause,
+    })
   return new DeployError('SERVER_UNREACHABLE', `no server answers on ${where}: ${cause.message}`, {
     hint: hintFor(cause),
     detail: { where },
@@ -139,7 +152,7 @@ function unreachable(address: ServerAddress, cause: Error): DeployError {
 }
 
 /** TLS failures have OpenSSL's names as codes (tls, "X509 certificate error codes"). */
-function hintFor(cause: Error & { readonly code?: string }): string {
+function hintFor(cause: NodeJS.ErrnoException): string {
   return /CERT|ISSUER|SELF_SIGNED|ALTNAME/.test(cause.code ?? '')
     ? 'Is it the right name? A certificate of your own is trusted with NODE_EXTRA_CA_CERTS=FILE.'
     : 'See what is missing with: naru doctor. Start a server with: naru server.'

@@ -1,6 +1,6 @@
 import type { ServerBody } from '../api/responses.ts'
 import { DeployError } from '../model/failure.ts'
-import { ApiClient, type ServerAddress } from './api-client.ts'
+import { ApiClient, SERVER_GONE, type ServerAddress } from './api-client.ts'
 import type { Connection } from './connection.ts'
 import type { Session } from './session.ts'
 import { isWithin, SharedServer, type Use } from './shared-server.ts'
@@ -31,7 +31,7 @@ async function isInside(client: ApiClient, signal: AbortSignal): Promise<boolean
   try {
     return (await client.get<ServerBody>('/v1/server', signal)).inside
   } catch (failed) {
-    if (failed instanceof DeployError && failed.code === 'SERVER_UNREACHABLE') return true
+    if (failed instanceof DeployError && SERVER_GONE.includes(failed.code)) return true
     throw failed
   }
 }

@@ -1,6 +1,6 @@
 import { backoff } from '../lib/backoff.ts'
 import { DeployError } from '../model/failure.ts'
-import { ApiClient } from './api-client.ts'
+import { ApiClient, SERVER_GONE } from './api-client.ts'
 import type { Connection } from './connection.ts'
 import type { OpenServer } from './host.ts'
 import type { Session } from './session.ts'
@@ -196,7 +196,7 @@ async function untilTrue({ clock, signal }: Session, look: () => Promise<boolean
 }
 
 const isGone = (failed: unknown): boolean =>
-  failed instanceof DeployError && failed.code === 'SERVER_UNREACHABLE' && failed.cause !== undefined
+  failed instanceof DeployError && SERVER_GONE.includes(failed.code) && failed.cause !== undefined
 
 /** Nobody listened, or the server said so. */
 const hasBegunNothing = (failed: unknown): boolean =>
@@ -206,7 +206,7 @@ const hasBegunNothing = (failed: unknown): boolean =>
 
 /** Another command was faster, or a detached server could not start for that reason. */
 const isTaken = (failed: unknown): boolean =>
-  failed instanceof DeployError && (failed.code === 'SERVER_IN_USE' || failed.code === 'SERVER_UNREACHABLE')
+  failed instanceof DeployError && (failed.code === 'SERVER_IN_USE' || SERVER_GONE.includes(failed.code))
 
 /** Under CI, and with --no-server, no process is left behind: the server lives within a command. */
 export function isWithin({ env: { CI }, options }: Pick<Session, 'env' | 'options'>): boolean {

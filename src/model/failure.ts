@@ -111,7 +111,8 @@ export const FAILURES = {
 
   // server
   DATA_FOLDER_UNUSABLE: { status: 500, exit: 10, retry: false },
-  SERVER_UNREACHABLE: { status: 502, exit: 1, retry: true },
+  SERVER_UNREACHABLE: { status: 502, exit: 10, retry: true },
+  SERVER_LOST: { status: 502, exit: 1, retry: true },
   SERVER_ENDING: { status: 503, exit: 1, retry: true },
   SERVER_IN_USE: { status: 409, exit: 6, retry: true },
   TOKEN_INVALID: { status: 401, exit: 4, retry: false },

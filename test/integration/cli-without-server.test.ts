@@ -126,7 +126,7 @@ describe('the command line without a server', () => {
 
   it('says that a server elsewhere does not answer', async () => {
     const { code, stderr } = await stage.naru(['status', '--app', 'a', '--server', 'http://127.0.0.1:1'])
-    expect(code).toBe(1)
+    expect(code).toBe(10)
     expect(stderr).toMatch(/^error SERVER_UNREACHABLE: /)
   })
 })

@@ -1,17 +1,17 @@
 import type { SourceBody } from '../../api/responses.ts'
 import { DeployError, type FailureCode } from '../../model/failure.ts'
-import type { ApiClient } from '../api-client.ts'
+import { type ApiClient, SERVER_GONE } from '../api-client.ts'
 import type { Session } from '../session.ts'
 import { bytesText } from '../show/quantities.ts'
 
 /** How often a commit is sent when the connection breaks. */
 const MOST_TRIES = 3
 /** A connection that broke; and what the server no longer had, though it said so before. */
-const WORTH_ANOTHER: readonly FailureCode[] = ['SERVER_UNREACHABLE', 'SOURCE_UPLOAD_INVALID']
+const WORTH_ANOTHER: readonly FailureCode[] = [...SERVER_GONE, 'SOURCE_UPLOAD_INVALID']
 
 /**
  * Sends exactly the commit that is meant to a server that cannot read the repository: its files without its history, less what
- * the server has from earlier. Answers what the request names it by. Throws SOURCE_*, SERVER_UNREACHABLE, TOKEN_INVALID.
+ * the server has from earlier. Answers what the request names it by. Throws SOURCE_*, SERVER_*, TOKEN_INVALID.
  */
 export async function sendCommit(
   session: Session,
