@@ -58,6 +58,8 @@ const TABLE: readonly (readonly [name: string, text: string, code: string, messa
   ],
   ['a key of Compose', app('services: {}'), 'APPFILE_INVALID', 'services is no key', 'Did you mean `roles`?'],
   // types and values
+  ['nothing', '', 'APPFILE_INVALID', 'naru.yaml:1:1: the file says nothing', 'app: shop'],
+  ['nothing but comments', '# app: shop\n', 'APPFILE_INVALID', 'naru.yaml:1:1: the file says nothing', 'naru init'],
   ['no app', 'replicas: 1', 'APPFILE_INVALID', 'naru.yaml:1:1: app: expected a name for the app, got nothing', ''],
   [
     'an app name with capitals',

@@ -17,9 +17,16 @@ export interface PlacedAppFile {
  */
 export function readAppFile(text: string, fileName: string): PlacedAppFile {
   const root = readYaml(text, fileName)
+  if (root.entries.size === 0) refuseProblems([emptyFile(root)])
   refuseProblems([...problemsAsWritten(root, appFileSchema), ...dollarProblems(root)])
   return { fileName, root }
 }
+
+const emptyFile = ({ place }: MapNode): Problem => ({
+  place,
+  message: 'the file says nothing',
+  hint: 'The least it can say is the name of the app: `app: shop`. For one that is found in the project, with comments: delete it and run naru init.',
+})
 
 /** Wrong uses of `$`, which no value of a variable can heal. */
 function dollarProblems(root: MapNode): readonly Problem[] {
