@@ -60,7 +60,7 @@ const configuration = {
     ...[
       ['commander', '^src/cli/|^src/main'],
       ['kysely', '^src/memory/'],
-      ['fastify', '^src/(server|registry)/'],
+      ['fastify', '^src/server/'],
       ['yaml', '^src/(appfile|cli)/'],
       ['modern-tar', '^src/(build|engines/embedded)/'],
     ].map(([library, owner]) => ({

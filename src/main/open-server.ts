@@ -8,7 +8,7 @@ import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
 import { writeFileAtomic } from '../os/atomic-file.ts'
-import { registryRoutes } from '../registry/server/registry-routes.ts'
+import { isRegistryPath, registryRoutes } from '../registry/server/registry-routes.ts'
 import { carriesToken } from '../server/authorize.ts'
 import { buildServer } from '../server/build-server.ts'
 import type { ServerContext } from '../server/server-context.ts'
@@ -65,12 +65,6 @@ async function serve(
     control,
     workshop,
     images: opened.images,
-    registry: async (server) => {
-      await server.register(registryRoutes, {
-        store: opened.images,
-        authorize: (request) => token === null || isLocal(request.raw.socket) || carriesToken(request, token),
-      })
-    },
     describe: () => describe(options, opened),
     makeBaseImage: (request, signal) => storeBaseImage(folder, opened.images, request, signal),
     prune: (request, signal) =>
@@ -81,6 +75,10 @@ async function serve(
     signal: ending.signal,
   }
   const server = await buildServer(context)
+  const registry = registryRoutes({
+    store: opened.images,
+    authorize: (request) => token === null || isLocal(request.socket) || carriesToken(request, token),
+  })
   await server.ready()
   closing.push(async () => {
     ending.abort(new DeployError('INTERRUPTED', 'the server is ending', { hint: 'Start it again: naru server.' }))
@@ -89,7 +87,10 @@ async function serve(
   })
   const listen = (address: ListenOptions) =>
     listenOn(
-      createServer(TIMEOUTS, (request, response) => server.routing(request, response)),
+      createServer(TIMEOUTS, (request, response) => {
+        if (isRegistryPath(request.url ?? '')) void registry(request, response)
+        else server.routing(request, response)
+      }),
       address,
       closing,
     )

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import fastify, { type FastifyRequest } from 'fastify'
 import { MEDIA_TYPES } from '../model/descriptor.ts'
 import { systemClock } from '../os/system-clock.ts'
 import type { ContentStore } from './content-store.ts'
@@ -47,14 +48,17 @@ export async function serving(
   store: DiskStore,
   { token, limits }: Serving = {},
 ): Promise<{ readonly host: string } & AsyncDisposable> {
-  const app = fastify({ forceCloseConnections: true })
   const wanted = token === undefined ? null : `Basic ${btoa(`naru:${token}`)}`
-  const authorize = (request: FastifyRequest) => wanted === null || request.headers.authorization === wanted
-  await app.register(registryRoutes, { store, authorize, ...(limits === undefined ? {} : { limits }) })
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  const authorize = (request: IncomingMessage) => wanted === null || request.headers.authorization === wanted
+  const routes = registryRoutes({ store, authorize, ...(limits === undefined ? {} : { limits }) })
+  const server = createServer((request, response) => void routes(request, response))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
   return {
-    host: `127.0.0.1:${(app.server.address() as AddressInfo).port}`,
-    [Symbol.asyncDispose]: () => app.close(),
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((closed) => server.close(closed))
+    },
   }
 }
 

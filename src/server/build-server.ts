@@ -19,7 +19,7 @@ import { sourceRoutes } from './changes/sources.ts'
 
 const OPEN = new Set(['/healthz'])
 
-/** The whole HTTP side: API, event streams, registry, metrics. The caller listens. */
+/** The whole HTTP side but for the registry: API, event streams, metrics. The caller listens. */
 export async function buildServer(context: ServerContext): Promise<FastifyInstance> {
   const { token } = context
   const redact = token === null ? (text: string) => text : redactToken(token)
@@ -40,9 +40,8 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
   server.setErrorHandler(onError)
   server.setNotFoundHandler(sendNotFound(redact))
   server.addHook('onRequest', async (request) => {
-    // The registry has the distribution specification's own challenge and error shape.
     if (token === null || context.isLocal(request.raw.socket)) return
-    if (OPEN.has(request.url) || request.url.startsWith('/v2')) return
+    if (OPEN.has(request.url)) return
     requireToken(request, token)
   })
   await server.register(swagger, {
@@ -64,7 +63,6 @@ export async function buildServer(context: ServerContext): Promise<FastifyInstan
     sourceRoutes,
   ]
   for (const routes of resources) await server.register(routes(context))
-  await server.register(context.registry)
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
   return server
 }

@@ -1,4 +1,3 @@
-import type { FastifyPluginAsync } from 'fastify'
 import type { BaseImageBody, PruneBody, ServerBody } from '../api/responses.ts'
 import type { BaseImageRequest, PruneRequest } from '../api/requests.ts'
 import type { Control } from '../deploy/control.ts'
@@ -10,8 +9,6 @@ export interface ServerContext {
   readonly control: Control
   readonly workshop: Workshop
   readonly images: ContentStore & { repositories(signal: AbortSignal): Promise<readonly string[]> }
-  /** `/v2/`. */
-  readonly registry: FastifyPluginAsync
   /** Facts about this server, for doctor and version. */
   describe(): Promise<ServerBody>
   makeBaseImage(request: BaseImageRequest, signal: AbortSignal): Promise<BaseImageBody>

@@ -19,22 +19,22 @@ export async function readBlob(exchange: Exchange, { repository, digest }: BlobT
     throw new RegistryError('SIZE_INVALID', `the blob has ${size} bytes`, { status: 416, headers })
   }
   if (range === null) {
-    return reply
-      .header('Content-Length', size)
-      .send(await begun(exchange, await store.readBlob(repository, digest, signal)))
+    const whole = await begun(exchange, await store.readBlob(repository, digest, signal))
+    return reply.header('Content-Length', size).stream(whole)
   }
   const { start, end } = range
+  const part = await begun(exchange, await store.readBlobPart(repository, digest, start, end, signal))
   reply
     .status(206)
     .header('Content-Range', `bytes ${start}-${end}/${size}`)
     .header('Content-Length', end - start + 1)
-  return reply.send(await begun(exchange, await store.readBlobPart(repository, digest, start, end, signal)))
+  return reply.stream(part)
 }
 
 /** DELETE of a blob. */
 export async function deleteBlob({ reply, store, signal }: Exchange, { repository, digest }: BlobTarget) {
   if (!(await store.deleteBlob(repository, digest, signal))) throw blobUnknown(repository, digest)
-  return reply.status(202).header('Content-Length', 0).send()
+  return reply.status(202).send()
 }
 
 /**

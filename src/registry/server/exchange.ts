@@ -1,5 +1,6 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import type { DiskStore } from '../disk/disk-store.ts'
+import type { Reply } from './reply.ts'
 
 /** Limits against clients that take more than their share (A14). */
 export interface RegistryLimits {
@@ -16,8 +17,8 @@ export const DEFAULT_LIMITS: RegistryLimits = { stallMs: 60_000, maxBlobBytes: 2
 
 /** One request and what is needed to answer it. */
 export interface Exchange {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
+  readonly request: IncomingMessage
+  readonly reply: Reply
   readonly store: DiskStore
   readonly limits: RegistryLimits
   readonly query: URLSearchParams
@@ -26,15 +27,15 @@ export interface Exchange {
 }
 
 /** The body of a request. Whoever stops reading half-way can still answer: the connection is left alone. */
-export const bodyOf = (request: FastifyRequest): AsyncIterable<Uint8Array> =>
-  request.raw.iterator({ destroyOnReturn: false })
+export const bodyOf = (request: IncomingMessage): AsyncIterable<Uint8Array> =>
+  request.iterator({ destroyOnReturn: false })
 
 /** Waits for work of ours, which may take longer than a client may be silent: syncing or checking a large blob. */
 export async function undisturbed<T>({ request, limits }: Exchange, work: () => Promise<T>): Promise<T> {
-  request.raw.socket.setTimeout(0)
+  request.socket.setTimeout(0)
   try {
     return await work()
   } finally {
-    request.raw.socket.setTimeout(limits.stallMs)
+    request.socket.setTimeout(limits.stallMs)
   }
 }

@@ -13,14 +13,14 @@ export async function listTags({ reply, store, query, signal }: Exchange, { repo
   }
   const page = pageOf(tags, query, `/v2/${repository}/tags/list`)
   if (page.link !== null) reply.header('Link', page.link)
-  return reply.send({ name: repository, tags: page.names })
+  return reply.json({ name: repository, tags: page.names })
 }
 
 /** GET of the names of all repositories (`n`, `last`). */
 export async function listRepositories({ reply, store, query }: Exchange) {
   const page = pageOf(await store.repositories(), query, '/v2/_catalog')
   if (page.link !== null) reply.header('Link', page.link)
-  return reply.send({ repositories: page.names })
+  return reply.json({ repositories: page.names })
 }
 
 /** GET of the manifests that name this one as their subject (`artifactType` filters). */
@@ -33,9 +33,8 @@ export async function listReferrers(
   const all = await store.referrers(repository, digest, signal)
   const manifests = wanted === null ? all : all.filter((found) => found.artifactType === wanted)
   if (wanted !== null) reply.header('OCI-Filters-Applied', 'artifactType')
-  // As bytes: fastify would add a charset to the media type of a text.
   const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests })
-  return reply.header('Content-Type', MEDIA_TYPES.imageIndex).send(Buffer.from(index))
+  return reply.header('Content-Type', MEDIA_TYPES.imageIndex).bytes(Buffer.from(index))
 }
 
 /** One page of sorted names after `last`, and the Link header to the next. */

@@ -16,7 +16,7 @@ export async function readManifest(exchange: Exchange, { repository, reference }
   reply.header('Content-Type', mediaType).header('Docker-Content-Digest', digest).header('ETag', `"${digest}"`)
   if (request.headers['if-none-match'] === `"${digest}"`) return reply.status(304).send()
   reply.header('Content-Length', size)
-  return request.method === 'HEAD' ? reply.send() : reply.send(found.bytes)
+  return request.method === 'HEAD' ? reply.send() : reply.bytes(found.bytes)
 }
 
 /** PUT of a manifest, under a tag or its digest; `?tag=` adds tags. */
@@ -38,19 +38,19 @@ export async function writeManifest(exchange: Exchange, { repository, reference 
   if (tags.length > 0) reply.header('OCI-Tag', tags)
   // "Warnings" of the distribution specification: clients show the text to whoever pushes.
   if (missing.length > 0) reply.header('Warning', missingWarning(repository, missing))
-  return reply.header('Content-Length', 0).send()
+  return reply.send()
 }
 
 /** DELETE of a manifest by digest, or of a tag. */
 export async function deleteManifest({ reply, store, signal }: Exchange, { repository, reference }: ManifestTarget) {
   if (!(await store.deleteManifest(repository, reference, signal))) throw manifestUnknown(repository, reference)
-  return reply.status(202).header('Content-Length', 0).send()
+  return reply.status(202).send()
 }
 
 /** The body as a whole, at most MAX_MANIFEST_BYTES and within the time that a manifest may take. */
 async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_MANIFEST_BYTES) throw tooLarge()
-  const timer = after(() => request.raw.destroy(), limits.manifestMs)
+  const timer = after(() => request.destroy(), limits.manifestMs)
   const pieces: Uint8Array[] = []
   let size = 0
   try {

@@ -16,6 +16,7 @@ const STATUS = {
   DENIED: 403,
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
+  UNKNOWN: 500,
 } as const
 
 export type RegistryErrorCode = keyof typeof STATUS
@@ -53,11 +54,11 @@ const CODES: Partial<Record<FailureCode, readonly [code: RegistryErrorCode, stat
   DISK_FULL: ['DENIED', 507],
 }
 
-/** The registry's answer to a failure of the store; what is no failure of a known kind is thrown on, as a bug. */
-export function registryError(failed: unknown): RegistryError {
+/** The registry's answer to a failure of the store; null: no failure of a known kind, a bug. */
+export function registryError(failed: unknown): RegistryError | null {
   if (failed instanceof RegistryError) return failed
   const known = failed instanceof DeployError ? CODES[failed.code] : undefined
-  if (known === undefined || !(failed instanceof DeployError)) throw failed
+  if (known === undefined || !(failed instanceof DeployError)) return null
   const [code, status] = known
   return new RegistryError(code, failed.message, { ...(status === undefined ? {} : { status }), cause: failed })
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
 import { DEFAULT_LIMITS, type Exchange, type RegistryLimits } from './exchange.ts'
@@ -6,20 +6,24 @@ import { listReferrers, listRepositories, listTags } from './list-routes.ts'
 import { deleteManifest, readManifest, writeManifest } from './manifest-routes.ts'
 import { parseTarget, type Target } from './parse-target.ts'
 import { RegistryError, registryError } from './registry-error.ts'
+import { type Reply, replyTo } from './reply.ts'
 import { appendToUpload, beginUpload, cancelUpload, finishUpload, readUpload } from './upload-routes.ts'
 
 /** What the routes under /v2/ serve from. */
 export interface RegistryRoutesOptions {
   readonly store: DiskStore
   /** Whether a request may go on; a request that may not is answered 401 and asked for Basic credentials. */
-  readonly authorize: (request: FastifyRequest) => boolean | Promise<boolean>
+  readonly authorize: (request: IncomingMessage) => boolean | Promise<boolean>
   readonly limits?: Partial<RegistryLimits>
 }
+
+/** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
+export type RegistryRoutes = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 /** How long the rest of a refused body is read. */
 const LINGER_MS = 10_000
 
-type Answer = Promise<FastifyReply>
+type Answer = void | Promise<void>
 type Routes = {
   readonly [K in Target['kind']]: Readonly<
     Record<string, (exchange: Exchange, target: Extract<Target, { kind: K }>) => Answer>
@@ -28,7 +32,7 @@ type Routes = {
 
 /** Every endpoint of the registry: what it is about, then the method. HEAD is answered as GET where GET is. */
 const ROUTES: Routes = {
-  ping: { GET: async ({ reply }) => reply.send({}) },
+  ping: { GET: ({ reply }) => reply.json({}) },
   catalog: { GET: listRepositories },
   tags: { GET: listTags },
   uploads: { POST: beginUpload },
@@ -38,62 +42,66 @@ const ROUTES: Routes = {
   referrers: { GET: listReferrers },
 }
 
-/** The embedded registry under `/v2/` (OCI distribution specification 1.1), as a plugin of fastify. */
-export const registryRoutes: FastifyPluginAsync<RegistryRoutesOptions> = async (app, options) => {
+/** Whether a path is one of the registry. */
+export const isRegistryPath = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(url)
+
+/** The registry under `/v2/` (OCI distribution specification 1.1). On Node's own HTTP: a framework would cost more than the answers. */
+export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  takeBodiesAsStreams(app)
-  app.setErrorHandler((failed, request, reply) => {
-    // A client that goes away in mid-request is no bug of ours; nobody reads this answer.
-    if (request.raw.destroyed && !request.raw.complete) return refuse(reply, brokenOff(failed))
-    return refuse(reply, registryError(failed))
-  })
-  const route = async (request: FastifyRequest, reply: FastifyReply) => {
-    reply.header('Docker-Distribution-Api-Version', 'registry/2.0')
+  const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
-    request.raw.socket.setTimeout(limits.stallMs)
+    request.socket.setTimeout(limits.stallMs)
     if (!(await options.authorize(request))) throw unauthorized()
-    const url = request.raw.url ?? ''
+    const url = request.url ?? ''
     const mark = url.indexOf('?')
     const target = parseTarget(mark < 0 ? url : url.slice(0, mark))
     const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
-    return answer({ request, reply, store: options.store, limits, query, signal: goneSignal(reply) }, target)
+    await answer({ request, reply, store: options.store, limits, query, signal: goneSignal(reply) }, target)
   }
-  app.all('/v2', route)
-  app.all('/v2/*', route)
+  return async (request, response) => {
+    const reply = replyTo(response)
+    try {
+      await route(request, reply)
+    } catch (failed) {
+      fail(request, reply, failed)
+    }
+  }
 }
 
 function answer(exchange: Exchange, target: Target): Answer {
   const methods = ROUTES[target.kind] as Readonly<Record<string, (exchange: Exchange, target: Target) => Answer>>
-  const { method } = exchange.request
+  const method = exchange.request.method ?? ''
   const work = Object.hasOwn(methods, method) ? methods[method] : method === 'HEAD' ? methods.GET : undefined
   if (work !== undefined) return work(exchange, target)
   const headers = { Allow: Object.keys(methods).join(', ') }
   throw new RegistryError('UNSUPPORTED', `${method} is not possible here`, { headers })
 }
 
-/** Bodies of every content type stay streams; only this plugin's scope is changed. */
-function takeBodiesAsStreams(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+function fail(request: IncomingMessage, reply: Reply, failed: unknown): void {
+  // The rest of an answer that has begun cannot come: the client sees it by the end of the connection.
+  if (reply.sent) return void reply.raw.destroy()
+  // A client that goes away in mid-request is no bug of ours; nobody reads this answer.
+  if (request.destroyed && !request.complete) return void reply.raw.destroy()
+  const error = registryError(failed)
+  if (error === null) process.stderr.write(`${request.method} ${request.url}: ${String((failed as Error).stack)}\n`)
+  refuse(request, reply, error ?? new RegistryError('UNKNOWN', 'this is a bug of the registry: see what it wrote'))
 }
 
 /**
  * Answers an error. The rest of the body is read and thrown away for a while: closing the connection with bytes unread
  * would reset it, and the client would never see the answer.
  */
-function refuse(reply: FastifyReply, error: RegistryError): FastifyReply {
-  const { raw } = reply.request
-  if (!raw.complete) {
-    const timer = setTimeout(() => raw.destroy(), LINGER_MS)
-    raw.once('close', () => clearTimeout(timer))
-    raw.resume()
+function refuse(request: IncomingMessage, reply: Reply, error: RegistryError): void {
+  if (!request.complete) {
+    const timer = setTimeout(() => request.destroy(), LINGER_MS)
+    request.once('close', () => clearTimeout(timer))
+    request.resume()
   }
-  for (const name of ['Content-Length', 'Content-Range', 'ETag', 'Docker-Content-Digest']) reply.removeHeader(name)
-  return reply.status(error.status).headers(error.headers).type('application/json').send(error.body)
+  reply.begin().status(error.status).headers(error.headers).json(error.body)
 }
 
 /** Aborted when the connection closes before the answer is out. */
-function goneSignal(reply: FastifyReply): AbortSignal {
+function goneSignal(reply: Reply): AbortSignal {
   const gone = new AbortController()
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) gone.abort(new Error('the client has gone'))
@@ -105,6 +113,3 @@ const unauthorized = () =>
   new RegistryError('UNAUTHORIZED', 'the registry wants the token of this server: user "naru", the token as password', {
     headers: { 'WWW-Authenticate': 'Basic realm="naru"' },
   })
-
-const brokenOff = (cause: unknown) =>
-  new RegistryError('SIZE_INVALID', 'the request was not sent to its end', { cause })

@@ -111,12 +111,12 @@ function openUpload({ store }: Exchange, { repository, id }: UploadTarget): Uplo
 
 function progress(reply: Exchange['reply'], target: UploadTarget, upload: Upload) {
   reply.header('Location', location(target)).header('Range', rangeOf(upload)).header('Docker-Upload-UUID', target.id)
-  return reply.statusCode === 204 ? reply.send() : reply.header('Content-Length', 0).send()
+  return reply.send()
 }
 
 function created({ reply }: Exchange, repository: string, digest: string) {
   reply.status(201).header('Location', `/v2/${repository}/blobs/${digest}`).header('Docker-Content-Digest', digest)
-  return reply.header('Content-Length', 0).send()
+  return reply.send()
 }
 
 const location = ({ repository, id }: UploadTarget) => `/v2/${repository}/blobs/uploads/${id}`
