@@ -13,7 +13,7 @@ export type Commit = Pick<SourceRevision, 'commit' | 'subject'>
 export interface Intended {
   readonly settings: App
   readonly source: Commit
-  /** The image that is deployed as it is; null: one that is built from the commit, or that of `release`. */
+  /** The image that is deployed as it is, as NAME@DIGEST; null: one that is built from the commit, or that of `release`. */
   readonly image: string | null
   /** An existing release that is deployed again; null: a new one. */
   readonly release: Release | null
@@ -65,7 +65,7 @@ export function releaseChanges(
 export const hasChanges = ({ source, image, settings, secrets, replicas }: ReleaseChanges): boolean =>
   source !== null || image !== null || settings.length + secrets.length + replicas.length > 0
 
-/** A name says nothing of its content, which counts as changed, unless it is a digest. The same commit gives the same image. */
+/** An image that is given is pinned by its digest. The same commit gives the same image. */
 function imageChange(from: Release, { image, release }: Intended, isOtherCommit: boolean): ImageChange | null {
   const { digest } = from.artifact
   const to = release?.artifact.digest ?? image

@@ -72,6 +72,7 @@ export async function openWorkshop(folder: string, images: DiskStore): Promise<O
     },
     namedImages: (report) => findImages(images, report),
     importImage: (reference, report, signal) => importImage(images, reference, report, signal),
+    pinImage: (reference, report, signal) => pinImage(images, reference, report, signal),
     async exportImage(repository, artifact, reference, report, signal) {
       const to = parseReference(reference)
       const remote = await remoteStore(to)
@@ -153,6 +154,15 @@ async function importImage(
     const { descriptor } = await findManifest(images, repository, imageDigest, signal)
     const { mediaType, size } = descriptor
     return { repository, artifact: { mediaType, digest: imageDigest, size }, images: { [name]: digest } }
+  } finally {
+    await named.close()
+  }
+}
+
+async function pinImage(images: DiskStore, reference: string, report: Report, signal: AbortSignal): Promise<string> {
+  const named = findImages(images, report)
+  try {
+    return await named.pin(reference, hostPlatform(), signal)
   } finally {
     await named.close()
   }

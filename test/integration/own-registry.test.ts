@@ -45,6 +45,8 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)('a registry of one’s own (left out witho
     expect({ code: deployed.code, stderr: deployed.stderr }).toEqual({ code: 0, stderr: '' })
     expect(jsonLines(deployed.stdout).length).toBeGreaterThan(0)
     expect((await fetch(app.url)).status).toBe(200)
+    const plan = ['plan', '--image', `${host}/team/shop:v1`, '--exit-code', '--save', join(stage.folder, 'plan.json')]
+    expect(await naru(plan)).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing differs') })
 
     // An image on top of that one: its layers are mounted at the registry, not sent again.
     writeFileSync(join(app.repository, 'Top.Dockerfile'), `FROM ${host}/team/shop:v1\nCOPY naru.yaml /top\n`)
@@ -55,6 +57,20 @@ describe.skipIf(!HAS_DOCKER_REGISTRY)('a registry of one’s own (left out witho
       .filter(({ kind }) => kind === 'push')
       .at(-1)
     expect(sent?.sentBytes).toBeLessThan(20_000)
+
+    // A tag moves on after a plan: what was planned is what is deployed.
+    const move = async (text: string) => {
+      writeFileSync(join(app.repository, 'moved.txt'), text)
+      await app.commit('good')
+      const moved = await naru([...build, '-o', 'json'])
+      return jsonLines(moved.stdout).findLast(({ kind }) => kind === 'push')?.digest as string
+    }
+    const planned = await move('planned')
+    expect(await naru(plan)).toMatchObject({ code: 2, stdout: expect.stringContaining(planned.slice(7, 19)) })
+    expect(await move('later')).not.toBe(planned)
+    expect(await naru(['deploy', '--plan', join(stage.folder, 'plan.json')])).toMatchObject({ code: 0 })
+    const shown = await naru(['history', '-o', 'json'])
+    expect(shown.stdout).toContain(planned)
     expect(deployed.stdout + refused.stderr).not.toContain(HTPASSWD.password)
   }, 240_000)
 })

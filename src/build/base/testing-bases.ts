@@ -109,6 +109,7 @@ export function asking(images: DiskStore, { open }: Elsewhere) {
   return {
     happenings,
     find: (name: string, platform: Platform = AMD) => named.find(name, platform, never),
+    pin: (name: string, platform: Platform = AMD) => named.pin(name, platform, never),
     notes: () => happenings.flatMap((one) => (one.kind === 'note' ? one.message : [])),
   }
 }

@@ -42,6 +42,8 @@ export interface Workshop {
   namedImages(report: Report): NamedImages & { close(): Promise<void> }
   /** The image of a name, for this machine, in the embedded registry. */
   importImage(reference: string, report: Report, signal: AbortSignal): Promise<Artifact>
+  /** `NAME@DIGEST` of what `importImage` would import: the same whatever becomes of the tag. Copies nothing. */
+  pinImage(reference: string, report: Report, signal: AbortSignal): Promise<string>
   /** Copies an image of the embedded registry to another one: `image` of naru.yaml beside a build. */
   exportImage(
     repository: string,

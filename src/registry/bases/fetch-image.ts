@@ -60,6 +60,11 @@ export async function fetchImage(
   return image
 }
 
+/** The image of a digest as `fetchImage` would copy it, read without its blobs and without keeping anything. */
+export async function identifyImage(fetch: Fetch, origin: Origin, signal: AbortSignal): Promise<FoundImage> {
+  return (await findPath(localFirst(fetch, origin), origin.repository, fetch.digest, fetch.platform, signal)).image
+}
+
 /** Manifests that are here are not asked for: each is a pull to a registry that counts. */
 const localFirst = ({ images, repository }: Fetch, { store }: Origin): Pick<ContentStore, 'readManifest'> => ({
   readManifest: async (there, reference, signal) =>

@@ -65,6 +65,19 @@ describe('an image of another registry', () => {
     expect(last?.kind === 'image' && last.missingBytes > 0 && last.receivedBytes === last.missingBytes).toBe(true)
   })
 
+  it('is pinned without a copy, by the image that its index has for the platform', async () => {
+    const { amd, index } = await twoPlatforms()
+    const plan = asking(images, other)
+    const pinned = `ghcr.io/team/shop:1@${amd.digest}`
+    expect(await plan.pin('ghcr.io/team/shop:1')).toBe(pinned)
+    expect(await plan.pin(`ghcr.io/team/shop:1@${index.digest}`)).toBe(pinned)
+    expect(await plan.pin(pinned)).toBe(pinned)
+    expect(await images.repositories()).toEqual([])
+    expect(blobReads()).toBe(0)
+    expect((await plan.find(pinned)).imageDigest).toBe(amd.digest)
+    await expect(plan.pin('ghcr.io/team/shop:2')).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
+  })
+
   it('is resolved once for a build, however many stages and platforms want it', async () => {
     const { index, arm } = await twoPlatforms()
     const build = asking(images, other)

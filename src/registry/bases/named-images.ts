@@ -5,12 +5,12 @@ import { DeployError } from '../../model/failure.ts'
 import { parseReference } from '../../model/reference.ts'
 import type { ContentStore } from '../content-store.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
-import { findPath, type FoundImage } from '../find-manifest.ts'
+import { findImage, findPath, type FoundImage } from '../find-manifest.ts'
 import { parseConfig } from '../parse-config.ts'
 import { platformText } from '../pick-platform.ts'
 import { readConfig } from '../read-image.ts'
 import { copyName, copyTag } from './copy-name.ts'
-import { type Fetch, fetchImage, storedImage } from './fetch-image.ts'
+import { type Fetch, fetchImage, identifyImage, storedImage } from './fetch-image.ts'
 import { type Resolved, resolveName } from './resolve-name.ts'
 
 type Registry = ContentStore & { close(): void }
@@ -31,11 +31,17 @@ const TELL_MS = 1000
  * Images by name, for one build or deploy (docs/decisions/0011): each name is resolved once. Images of other registries are copied
  * into the embedded one, below `mirror/`. `close` ends connections.
  */
-export function namedImages(options: NamedImagesOptions): NamedImages & { close(): Promise<void> } {
+export function namedImages(options: NamedImagesOptions): OpenNamedImages {
   return new Finder(options)
 }
 
-class Finder implements NamedImages {
+export interface OpenNamedImages extends NamedImages {
+  /** `NAME@DIGEST` of what `find` would find: the same image whatever becomes of the tag. Copies nothing. Throws as `find`. */
+  pin(name: string, platform: Platform, signal: AbortSignal): Promise<string>
+  close(): Promise<void>
+}
+
+class Finder implements OpenNamedImages {
   readonly #options: NamedImagesOptions
   readonly #resolved = new Map<string, Promise<Resolved>>()
   readonly #opened = new Map<string, Promise<Registry>>()
@@ -52,6 +58,28 @@ class Finder implements NamedImages {
     } catch (failed) {
       throw askedBoth(name, failed)
     }
+  }
+
+  async pin(name: string, platform: Platform, signal: AbortSignal): Promise<string> {
+    const resolved = await this.#resolve(name, signal)
+    const image = await this.#identify(resolved, platform, signal).catch((failed: unknown) => {
+      throw askedBoth(name, failed)
+    })
+    return `${resolved.name}@${image.descriptor.digest}`
+  }
+
+  async #identify(resolved: Resolved, platform: Platform, signal: AbortSignal): Promise<FoundImage> {
+    const { images } = this.#options
+    const { registry, repository, digest } = resolved
+    if (registry === null) return findImage(images, repository, digest, platform, signal)
+    const origin = { store: await this.#open(registry), repository }
+    return identifyImage(this.#copy(resolved, registry, platform), origin, signal)
+  }
+
+  #copy(resolved: Resolved, registry: string, platform: Platform): Fetch {
+    const { digest, tag } = resolved
+    const repository = copyName({ ...resolved, registry })
+    return { images: this.#options.images, repository, tag: copyTag(tag, digest), digest, platform }
   }
 
   async close(): Promise<void> {
@@ -87,18 +115,15 @@ class Finder implements NamedImages {
   }
 
   async #copied(resolved: Resolved, registry: string, platform: Platform, signal: AbortSignal): Promise<NamedImage> {
-    const { images } = this.#options
-    const { digest, tag, repository } = resolved
-    const copies = copyName({ ...resolved, registry })
-    const fetch: Fetch = { images, repository: copies, tag: copyTag(tag, digest), digest, platform }
+    const fetch = this.#copy(resolved, registry, platform)
     const stored = await storedImage(fetch, signal)
     if (stored !== null) {
       this.#tell(resolved, 'here', 0, 0)
-      return this.#named(resolved, copies, stored, platform, signal)
+      return this.#named(resolved, fetch.repository, stored, platform, signal)
     }
-    const origin = { store: await this.#open(registry), repository }
+    const origin = { store: await this.#open(registry), repository: resolved.repository }
     const image = await fetchImage(fetch, origin, this.#progress(resolved), signal)
-    return this.#named(resolved, copies, image, platform, signal)
+    return this.#named(resolved, fetch.repository, image, platform, signal)
   }
 
   #progress(resolved: Resolved): (received: number, missing: number) => void {

@@ -9,6 +9,7 @@ import { previewDeploy } from '../../deploy/preview.ts'
 import type { Commit, Intended, ReleaseChanges } from '../../deploy/release-changes.ts'
 import type { AppReading } from '../../deploy/artifact/workshop.ts'
 import { renderStepParts } from '../../deploy/step-text.ts'
+import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
 import { appReader } from './app-reader.ts'
 import type { ServerContext } from '../server-context.ts'
@@ -61,7 +62,11 @@ async function planDeploy(context: ServerContext, request: PlanRequest): Promise
     replicasBefore: preview.replicasBefore,
     notes: [...intended.notes, ...(await control.place.engine.notes())],
     fingerprint: preview.fingerprint,
-    fixed: { ref: intended.source.commit, image: request.image, revision: request.revision },
+    fixed: {
+      ref: intended.source.commit,
+      image: request.image === null ? null : intended.image,
+      revision: request.revision,
+    },
   }
 }
 
@@ -88,15 +93,15 @@ async function whatIsMeant({ control, workshop, signal }: ServerContext, request
     return { settings: release.settings, source: release.source, image: null, release, notes: [] }
   }
   const reading: AppReading = front
-  if (image !== null || imageOf(front.app) !== null) {
+  const given = image ?? imageOf(front.app)
+  if (given !== null) {
     await pinSecrets(control.place.memory, reading.app)
-    return {
-      settings: reading.app,
-      source: { commit: null, subject: null },
-      image: image ?? imageOf(front.app),
-      release: null,
-      notes: reading.notes,
+    const notes = [...reading.notes]
+    const note: Report = (happening) => {
+      if (happening.kind === 'note') notes.push(happening.message)
     }
+    const pinned = await workshop.pinImage(given, note, signal)
+    return { settings: reading.app, source: { commit: null, subject: null }, image: pinned, release: null, notes }
   }
   const found = await findSource(workshop, reader, request.source, signal)
   await pinSecrets(control.place.memory, found.app)
