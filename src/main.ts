@@ -10,6 +10,7 @@ const hostFor = (args: readonly string[]): CliHost => ({
   runningServer: async (folder) => (await import('./main/running-server.ts')).runningServer(folder),
   startServer: async (folder, signal) => (await import('./main/running-server.ts')).startServer(folder, signal),
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
+  serveRegistry: async (options) => (await import('./main/serve-registry.ts')).serveRegistry(options),
   endFolder: async (folder, graceMs, signal) =>
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost(dataFolder(dataAsked(args), process.env)),

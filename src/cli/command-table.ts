@@ -118,6 +118,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./machine/image.ts')).describeImage,
   },
   {
+    name: 'registry',
+    summary: 'run a registry of your own',
+    group: MACHINE,
+    load: async () => (await import('./registry/registry.ts')).describeRegistry,
+  },
+  {
     name: 'login',
     summary: 'try and store a login for a registry',
     group: MACHINE,

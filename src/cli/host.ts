@@ -11,6 +11,8 @@ export interface CliHost {
   startServer(folder: string, signal: AbortSignal): Promise<string>
   /** Runs the server in this process on its unix socket, and on TCP when `listen` is given. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN. */
   openServer(options: ServerOptions): Promise<OpenServer>
+  /** Serves the registry of a data folder alone. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
+  serveRegistry(options: RegistryOptions): Promise<OpenRegistry>
   /** Ends replicas (killed after `graceMs`), router and keeper of a data folder. Throws SERVER_IN_USE while a server works on it. */
   endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void>
   /** Git, for what the command line must know of the folder in front of the user. */
@@ -57,6 +59,25 @@ export interface OpenServer {
   finish(waiting: (apps: readonly { app: string; environment: string }[]) => void, signal: AbortSignal): Promise<void>
   /** Ends it; replicas and router go on. */
   close(): Promise<void>
+}
+
+export interface RegistryOptions {
+  readonly folder: string
+  /** `127.0.0.1:5000`. */
+  readonly listen: string
+  /** What may be done without a login; null: nothing. */
+  readonly anonymous: 'pull' | 'all' | null
+  /** Paths of PEM files; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+}
+
+export interface OpenRegistry {
+  /** `https://0.0.0.0:5000`. */
+  readonly url: string
+  /** Path of its unix socket, which only its user can open and where all is allowed. */
+  readonly socket: string
+  /** Ends it; requests in progress have `graceMs`. */
+  close(graceMs: number): Promise<void>
 }
 
 /** One commit with its files, to be sent as often as it takes; deleted when it is disposed. */

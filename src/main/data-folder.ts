@@ -4,6 +4,8 @@ import { isAbsolute, join, resolve } from 'node:path'
 /** The files of a data folder that more than one part needs. */
 export const dataPaths = (folder: string) => ({
   socket: join(folder, 'server.sock'),
+  /** Of `naru registry serve`; no longer than the one above, which readyFolder measures. */
+  registrySocket: join(folder, 'v2.sock'),
   lock: join(folder, 'server.lock'),
   log: join(folder, 'server.log'),
   keeper: folder,

@@ -16,7 +16,7 @@ export function lockFolder(path: string, folder: string): FolderLock {
     database.close()
     if (!isBusy(failed)) throw sqliteFailure(failed, path)
     throw new DeployError('SERVER_IN_USE', `another server works on ${folder}`, {
-      hint: 'Use that one (leave out --no-server), or give this one a folder of its own with --data.',
+      hint: 'Use that one (leave out --no-server), end it, or give this one a folder of its own with --data.',
       detail: { folder },
       cause: failed,
     })

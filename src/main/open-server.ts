@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo, ListenOptions } from 'node:net'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { ListenOptions } from 'node:net'
 import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
-import { writeFileAtomic } from '../os/atomic-file.ts'
 import { isRegistryPath, registryRoutes } from '../registry/server/registry-routes.ts'
 import { carriesToken } from '../server/authorize.ts'
 import { buildServer } from '../server/build-server.ts'
@@ -15,6 +12,8 @@ import type { ServerContext } from '../server/server-context.ts'
 import { storeBaseImage } from './base-images.ts'
 import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
+import { keptToken } from './kept-token.ts'
+import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
 import { openPlace } from './open-place.ts'
 import { openWorkshop } from './open-workshop.ts'
 import { pruneStorage } from './prune-images.ts'
@@ -26,18 +25,7 @@ export async function openServer(options: ServerOptions): Promise<OpenServer> {
   const { folder } = options
   await readyFolder(folder)
   const closing: (() => unknown)[] = []
-  const close = async () => {
-    const failures: unknown[] = []
-    // Whatever fails to close keeps nothing else open.
-    for (const step of closing.splice(0).reverse()) {
-      try {
-        await step()
-      } catch (failed) {
-        failures.push(failed)
-      }
-    }
-    if (failures.length > 0) throw failures[0]
-  }
+  const close = () => closeAll(closing)
   try {
     const lock = lockFolder(dataPaths(folder).lock, folder)
     closing.push(() => lock.release())
@@ -85,24 +73,22 @@ async function serve(
     await control.ended()
     await server.close()
   })
-  const listen = (address: ListenOptions) =>
-    listenOn(
-      createServer(TIMEOUTS, (request, response) => {
-        if (isRegistryPath(request.url ?? '')) void registry(request, response)
-        else server.routing(request, response)
-      }),
-      address,
-      closing,
-    )
-  rmSync(paths.socket, { force: true })
-  const mask = process.umask(0o177)
-  const onSocket = listen({ path: paths.socket })
-  process.umask(mask)
-  const socketServer = await onSocket
+  const listen = async (address: ListenOptions) => {
+    const listening = createServer(TIMEOUTS, (request, response) => {
+      if (isRegistryPath(request.url ?? '')) void registry(request, response)
+      else server.routing(request, response)
+    })
+    await listenOn(listening, address)
+    closing.push(() => {
+      listening.closeAllConnections()
+      return new Promise((done) => listening.close(done))
+    })
+    return listening
+  }
+  const socketServer = await listenOnSocket(paths.socket, listen)
   socketServer.on('connection', (socket) => locals.add(socket))
-  chmodSync(paths.socket, 0o600)
   closing.push(() => rmSync(paths.socket, { force: true }))
-  const url = options.listen === null ? null : await listenOnTcp(options.listen, listen)
+  const url = options.listen === null ? null : await listenOnTcp(options.listen, 'http', listen)
   if (options.inside !== 'looks') await control.start()
   return {
     socket: paths.socket,
@@ -119,52 +105,6 @@ async function serve(
  */
 const locals = new WeakSet<object>()
 const isLocal = (socket: object): boolean => locals.has(socket)
-
-/** A layer may take long to arrive; what stalls is ended by the registry. Headers have no reason to. */
-const TIMEOUTS = { headersTimeout: 20_000, requestTimeout: 60 * 60_000 }
-
-async function listenOnTcp(address: string, listen: (options: ListenOptions) => Promise<Server>): Promise<string> {
-  const [, host = '', port = ''] = /^(?:(\[[0-9a-fA-F:]+\]|[^:\s]+):)?(\d{1,5})$/.exec(address) ?? []
-  if (port === '' || Number(port) > 65_535) {
-    throw new DeployError('USAGE_INVALID', `--listen ${JSON.stringify(address)} is no address`, {
-      hint: 'Write HOST:PORT, such as 127.0.0.1:7070.',
-    })
-  }
-  const bare = host === '' ? '127.0.0.1' : host.replace(/^\[|\]$/g, '')
-  const server = await listen({ host: bare, port: Number(port) })
-  const bound = server.address() as AddressInfo
-  return `http://${bare.includes(':') ? `[${bare}]` : bare}:${bound.port}`
-}
-
-function listenOn(server: Server, address: ListenOptions, closing: (() => unknown)[]): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (failed: NodeJS.ErrnoException) => {
-      if (failed.code !== 'EADDRINUSE') return reject(failed)
-      const where = `${address.host}:${address.port}`
-      const hint = 'Choose another one with --listen, or end what listens there (ss -ltnp).'
-      return reject(
-        new DeployError('PORT_TAKEN', `${where} is taken`, { hint, detail: { address: where }, cause: failed }),
-      )
-    })
-    server.listen(address, () => {
-      closing.push(() => {
-        server.closeAllConnections()
-        return new Promise((done) => server.close(done))
-      })
-      resolve(server)
-    })
-  })
-}
-
-/** The token of a server that was given none: made once, readable by its user only. */
-async function keptToken(folder: string): Promise<string> {
-  const path = join(folder, 'token')
-  const kept = (await readFile(path, 'utf8').catch(() => '')).trim()
-  if (kept !== '') return kept
-  const token = randomBytes(24).toString('base64url')
-  await writeFileAtomic(path, `${token}\n`, 0o600)
-  return token
-}
 
 async function describe({ folder, inside }: ServerOptions, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
   return {

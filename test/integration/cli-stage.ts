@@ -23,6 +23,8 @@ export interface Running {
   readonly ended: Promise<Ran>
   /** Waits until stderr holds a text. */
   told(text: string): Promise<void>
+  /** Waits for a line of stdout that holds a text, and answers it. */
+  said(text: string): Promise<string>
 }
 
 export interface RunOptions {
@@ -94,7 +96,16 @@ export class CliStage {
         },
         { timeout: 60_000 },
       )
-    return { child, ended, told }
+    const said = (wanted: string) =>
+      eventually(
+        () => {
+          const line = text.stdout.split('\n').find((each) => each.includes(wanted))
+          if (line === undefined) throw new Error(`${wanted} is not in:\n${text.stdout}\n${text.stderr}`)
+          return line
+        },
+        { timeout: 60_000 },
+      )
+    return { child, ended, told, said }
   }
 
   /** Ends everything, deletes everything, and answers what is left all the same. */

@@ -92,7 +92,7 @@ function fail(request: IncomingMessage, reply: Reply, failed: unknown): void {
  * would reset it, and the client would never see the answer.
  */
 function refuse(request: IncomingMessage, reply: Reply, error: RegistryError): void {
-  if (!request.complete) {
+  if (!request.complete && !request.destroyed) {
     const timer = setTimeout(() => request.destroy(), LINGER_MS)
     request.once('close', () => clearTimeout(timer))
     request.resume()

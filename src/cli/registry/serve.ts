@@ -1,0 +1,83 @@
+import { InvalidArgumentError } from 'commander'
+import { DeployError } from '../../model/failure.ts'
+import { isOfThisMachine } from '../connect.ts'
+import type { Describe } from '../describe.ts'
+import { examples } from '../help.ts'
+import type { RegistryOptions } from '../host.ts'
+import type { Session } from '../session.ts'
+import { share } from '../shared-options.ts'
+
+interface Options {
+  readonly listen: string
+  readonly anonymous?: 'pull' | 'all' | true
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly grace: number
+}
+
+export const describeServe: Describe = (command, start) => {
+  command
+    .summary('serve the registry alone until it is ended')
+    .description(
+      'Serve the registry of a data folder alone, without the rest of the server: OCI distribution specification 1.1 under /v2/.',
+    )
+    .option('--listen <address>', 'HOST:PORT for clients; 0.0.0.0:PORT is every address', '127.0.0.1:5000')
+    .option('--anonymous [right]', 'what anybody may do without a login: pull (default) or all', rightOf)
+    .option('--tls-cert <path>', 'serve TLS with this certificate and those that vouch for it (PEM)')
+    .option('--tls-key <path>', 'its key (PEM)')
+    .option('--grace <seconds>', 'how long requests in progress may go on when it is ended', secondsOf, 30)
+  share(command, ['data', 'output', 'quiet'])
+  command.action((options: Options) => start(command, (session) => serve(session, options)))
+  examples(command, [
+    ['naru registry serve --anonymous all', 'for this machine: docker push 127.0.0.1:5000/shop:1'],
+    ['naru registry serve --listen 0.0.0.0:443 --tls-cert FILE --tls-key FILE', 'for other machines'],
+    ['naru registry serve --anonymous', 'anybody may pull, who logs in may push'],
+  ])
+}
+
+/** Serves until SIGINT or SIGTERM; requests in progress end then. */
+async function serve(session: Session, options: Options): Promise<void> {
+  const { host, output, interrupts } = session
+  const folder = host.dataFolder(session.options.data)
+  const anonymous = options.anonymous === true ? 'pull' : (options.anonymous ?? null)
+  const ended = new Promise<void>((resolve) => interrupts.answerBy(() => resolve()))
+  const opened = await host.serveRegistry({ folder, listen: options.listen, anonymous, tls: tlsOf(options) })
+  const { url, socket } = opened
+  if (output.json) output.object({ kind: 'serving', folder, url, socket, anonymous })
+  else {
+    output.data(`serving the registry of ${folder} on ${url}`)
+    output.tell(ACCESS[anonymous ?? 'none'](folder))
+  }
+  if (!url.startsWith('https:') && !isOfThisMachine(new URL(url)))
+    output.tell(
+      'note: this is plain HTTP, which docker refuses from other machines: --tls-cert and --tls-key, or a TLS proxy',
+    )
+  await ended
+  output.tell(`ending: requests in progress have ${options.grace} s`)
+  await opened.close(options.grace * 1000)
+}
+
+const ACCESS: Readonly<Record<'pull' | 'all' | 'none', (folder: string) => string>> = {
+  all: () => 'anybody may pull, push and delete',
+  pull: (folder) => `anybody may pull; the user "naru" may do all, with the password in ${folder}/token`,
+  none: (folder) => `the user "naru" may do all, with the password in ${folder}/token`,
+}
+
+function tlsOf({ tlsCert: cert, tlsKey: key }: Options): RegistryOptions['tls'] {
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  if (cert === undefined && key === undefined) return null
+  throw new DeployError('USAGE_INVALID', `--tls-${cert === undefined ? 'key' : 'cert'} was given alone`, {
+    hint: 'Give both: --tls-cert FILE --tls-key FILE.',
+  })
+}
+
+function rightOf(text: string): 'pull' | 'all' {
+  if (text === 'pull' || text === 'all') return text
+  throw new InvalidArgumentError('Write pull or all.')
+}
+
+function secondsOf(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0 && value <= 86_400) return value
+  throw new InvalidArgumentError('Write a number of seconds.')
+}

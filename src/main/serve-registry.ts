@@ -1,0 +1,83 @@
+import { rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { ListenOptions } from 'node:net'
+import type { OpenRegistry, RegistryOptions } from '../cli/host.ts'
+import { systemClock as clock } from '../os/system-clock.ts'
+import { DiskStore } from '../registry/disk/disk-store.ts'
+import { registryApp } from '../registry/server/registry-app.ts'
+import type { RegistryRoutesOptions } from '../registry/server/registry-routes.ts'
+import { dataPaths } from './data-folder.ts'
+import { endServer } from './end-server.ts'
+import { lockFolder } from './folder-lock.ts'
+import { keptToken } from './kept-token.ts'
+import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
+import { readyFolder } from './ready-folder.ts'
+import { readTls } from './tls-files.ts'
+import { carriesToken } from '../server/authorize.ts'
+
+/** Clients ask again on the connection that they have: docker within a minute. */
+const KEEP_ALIVE_MS = 75_000
+
+/**
+ * The registry of a data folder and nothing else of Naru: the same store and the same routes as `naru server` has under /v2/.
+ * Throws DATA_FOLDER_UNUSABLE, SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID, DISK_FULL.
+ */
+export async function serveRegistry(options: RegistryOptions): Promise<OpenRegistry> {
+  const closing: (() => unknown)[] = []
+  try {
+    return await open(options, closing)
+  } catch (failed) {
+    await closeAll(closing)
+    throw failed
+  }
+}
+
+async function open(options: RegistryOptions, closing: (() => unknown)[]): Promise<OpenRegistry> {
+  const { folder, listen: address, tls } = options
+  const paths = dataPaths(folder)
+  await readyFolder(folder)
+  const certificate = tls === null ? null : await readTls(tls)
+  const lock = lockFolder(paths.lock, folder)
+  closing.push(() => lock.release())
+  const store = await DiskStore.open(paths.registry, clock)
+  closing.push(() => store.close())
+  const app = registryApp({ store, authorize: authorize(options, await keptToken(folder)) })
+  const ending = { graceMs: 0 }
+  const listen = async (at: ListenOptions) => {
+    const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS }
+    const isSecure = certificate !== null && at.path === undefined
+    const server = isSecure ? createTlsServer({ ...times, ...certificate }) : createServer(times)
+    server.on('request', app)
+    await listenOn(server, at)
+    closing.push(() => endServer(server, ending.graceMs))
+    return server
+  }
+  const onSocket = await listenOnSocket(paths.registrySocket, listen)
+  onSocket.on('connection', (socket) => locals.add(socket))
+  closing.push(() => rmSync(paths.registrySocket, { force: true }))
+  const url = await listenOnTcp(address, tls === null ? 'http' : 'https', listen)
+  return {
+    url,
+    socket: paths.registrySocket,
+    close: async (graceMs) => {
+      ending.graceMs = graceMs
+      await closeAll(closing)
+    },
+  }
+}
+
+/** Connections over the unix socket, which only this user can open. */
+const locals = new WeakSet<object>()
+
+const authorize =
+  ({ anonymous }: RegistryOptions, token: string): RegistryRoutesOptions['authorize'] =>
+  (request) =>
+    locals.has(request.socket) || isOpen(request, anonymous) || carriesToken(request, token)
+
+function isOpen(
+  { method }: { readonly method?: string | undefined },
+  anonymous: RegistryOptions['anonymous'],
+): boolean {
+  return anonymous === 'all' || (anonymous === 'pull' && (method === 'GET' || method === 'HEAD'))
+}

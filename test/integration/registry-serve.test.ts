@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs'
+import { request as plainRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/registry/digest.ts'
+import { aCertificate } from '../../src/registry/client/testing-docker-registry.ts'
+import { bytesOf } from '../../src/registry/testing.ts'
+import { CliStage, jsonLines } from './cli-stage.ts'
+import { aServedRegistry, basic } from './served-registry.ts'
+
+const stages: CliStage[] = []
+function aStage(): CliStage {
+  const stage = CliStage.open()
+  stages.push(stage)
+  return stage
+}
+afterEach(async () => {
+  for (const stage of stages.splice(0)) expect(await stage.close()).toEqual([])
+})
+
+const BLOB = Buffer.from('what a layer may be')
+const UPLOAD = `/v2/shop/blobs/uploads/?digest=${digestOf(BLOB)}`
+
+/** A request whose body is sent by the test, piece by piece. */
+function begun(url: string, headers: Record<string, string | number>): ClientRequest {
+  return plainRequest(url, { method: 'POST', agent: false, headers })
+}
+
+const answerTo = async (request: ClientRequest): Promise<IncomingMessage> => {
+  const [answer] = (await once(request, 'response')) as [IncomingMessage]
+  await bytesOf(answer)
+  return answer
+}
+
+describe('naru registry serve', () => {
+  const refusing = CliStage.open()
+  afterAll(async () => {
+    expect(await refusing.close()).toEqual([])
+  })
+
+  it('serves /v2/ and /healthz, and nothing else', async () => {
+    await using registry = await aServedRegistry(aStage(), ['--anonymous', 'all'])
+    expect(registry.serving).toMatchObject({ kind: 'serving', anonymous: 'all', url: /^http:\/\/127\.0\.0\.1:\d+$/ })
+    const at = (path: string, init?: RequestInit) => fetch(registry.url + path, init)
+    expect(await (await at('/healthz')).text()).toBe('ok\n')
+    expect((await at('/v2/')).status).toBe(200)
+    expect((await at(UPLOAD, { method: 'POST', body: BLOB })).status).toBe(201)
+    expect(await (await at(`/v2/shop/blobs/${digestOf(BLOB)}`)).text()).toBe(String(BLOB))
+    for (const path of ['/', '/v1/server', '/metrics', '/v3/']) expect((await at(path)).status).toBe(404)
+    expect(await registry.end()).toBe(0)
+    expect(existsSync(registry.serving.socket)).toBe(false)
+  })
+
+  it.each(['registry serve --listen 127.0.0.1:0', 'server --listen 127.0.0.1:0'])(
+    'refuses a folder that another process serves: naru %s',
+    async (command) => {
+      const stage = aStage()
+      await using registry = await aServedRegistry(stage)
+      const second = await stage.naru([...command.split(' '), '-o', 'json'])
+      expect(second.code).toBe(6)
+      expect(jsonLines(second.stdout)).toMatchObject([{ errors: [{ code: 'SERVER_IN_USE' }] }])
+      expect((await fetch(`${registry.url}/healthz`)).status).toBe(200)
+    },
+  )
+
+  it('lets an upload in progress end after SIGTERM, and takes no new connection', async () => {
+    await using registry = await aServedRegistry(aStage(), ['--anonymous', 'all'])
+    const upload = begun(registry.url + UPLOAD, { 'Content-Length': BLOB.length })
+    upload.write(BLOB.subarray(0, 5))
+    await once(upload, 'socket').then(([socket]) => (socket.connecting ? once(socket, 'connect') : null))
+    registry.signal('SIGTERM')
+    await expect
+      .poll(
+        () =>
+          fetch(`${registry.url}/healthz`).then(
+            () => 'open',
+            () => 'closed',
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe('closed')
+    upload.end(BLOB.subarray(5))
+    const answer = await answerTo(upload)
+    expect(answer.statusCode).toBe(201)
+    expect(answer.headers.connection).toBe('close')
+    expect(await registry.ended).toBe(0)
+  })
+
+  it('cuts what has not ended after its grace', async () => {
+    await using registry = await aServedRegistry(aStage(), ['--anonymous', 'all', '--grace', '0.2'])
+    const upload = begun(registry.url + UPLOAD, { 'Content-Length': BLOB.length })
+    upload.write(BLOB.subarray(0, 5))
+    const cut = once(upload, 'error')
+    await once(upload, 'socket').then(([socket]) => (socket.connecting ? once(socket, 'connect') : null))
+    expect(await registry.end()).toBe(0)
+    await cut
+  })
+
+  it.each([
+    [['--listen', 'nowhere'], 'is no address'],
+    [['--listen', '203.0.113.1:5000'], 'is no address of this machine'],
+    [['--anonymous', 'everything'], 'Write'],
+    [['--tls-cert', 'x.pem'], 'was given alone'],
+    [['--tls-cert', '/nonexistent', '--tls-key', '/nonexistent'], 'cannot be read: ENOENT'],
+    [['--tls-cert', '/etc/hostname', '--tls-key', '/etc/hostname'], 'no certificate with its key'],
+    [['--grace', 'long'], 'Write a number of seconds'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await refusing.naru(['registry', 'serve', '--listen', '127.0.0.1:0', ...args])
+    expect(code).toBe(2)
+    expect(stderr).toContain(message)
+  })
+
+  it.skipIf(!existsSync('/usr/bin/openssl'))('serves TLS (left out without openssl, for its certificate)', async () => {
+    const stage = aStage()
+    const { certFile, keyFile, cert } = await aCertificate(stage.folder)
+    const tls = ['--tls-cert', certFile, '--tls-key', keyFile]
+    await using registry = await aServedRegistry(stage, ['--anonymous', ...tls])
+    expect(registry.url).toMatch(/^https:/)
+    const request = tlsRequest(`${registry.url}/v2/`, { ca: cert, agent: false })
+    request.end()
+    expect((await answerTo(request)).statusCode).toBe(200)
+    const plain = plainRequest(`${registry.url.replace('https', 'http')}/v2/`, { agent: false })
+    plain.end()
+    await expect(answerTo(plain)).rejects.toThrow()
+  })
+
+  it('lets anybody pull where it is said, and nobody in otherwise', async () => {
+    const stage = aStage()
+    const push = { method: 'POST', body: BLOB }
+    {
+      await using registry = await aServedRegistry(stage)
+      expect((await fetch(`${registry.url}/v2/`)).status).toBe(401)
+      expect((await fetch(registry.url + UPLOAD, push)).status).toBe(401)
+      const { token } = registry
+      expect((await fetch(registry.url + UPLOAD, { ...push, headers: basic('naru', token) })).status).toBe(201)
+    }
+    await using registry = await aServedRegistry(stage, ['--anonymous'])
+    expect((await fetch(`${registry.url}/v2/shop/blobs/${digestOf(BLOB)}`)).status).toBe(200)
+    expect((await fetch(registry.url + UPLOAD, push)).status).toBe(401)
+    const socket = join(stage.data, 'v2.sock')
+    const local = plainRequest({ socketPath: socket, path: '/v2/_catalog', agent: false })
+    local.end()
+    expect((await answerTo(local)).statusCode).toBe(200)
+  })
+})

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CliStage } from './cli-stage.ts'
+
+/** `naru registry serve` as a process of its own, on the data folder of a stage and a free port. */
+export interface ServedRegistry extends AsyncDisposable {
+  readonly url: string
+  /** What it wrote when it served. */
+  readonly serving: { readonly url: string; readonly socket: string }
+  readonly token: string
+  readonly ended: Promise<number | null>
+  signal(name: NodeJS.Signals): void
+  /** SIGTERM; answers its exit code. */
+  end(): Promise<number | null>
+}
+
+export async function aServedRegistry(stage: CliStage, args: readonly string[] = []): Promise<ServedRegistry> {
+  const running = stage.start(['registry', 'serve', '--listen', '127.0.0.1:0', '-o', 'json', ...args])
+  const line = await running.said('"kind":"serving"')
+  const serving = JSON.parse(line) as ServedRegistry['serving']
+  const ended = running.ended.then(({ code }) => code)
+  const end = () => {
+    running.child.kill('SIGTERM')
+    return ended
+  }
+  return {
+    url: serving.url,
+    serving,
+    get token() {
+      return readFileSync(join(stage.data, 'token'), 'utf8').trim()
+    },
+    ended,
+    signal: (name) => void running.child.kill(name),
+    end,
+    [Symbol.asyncDispose]: async () => void (await end()),
+  }
+}
+
+export const basic = (user: string, password: string) => ({ Authorization: `Basic ${btoa(`${user}:${password}`)}` })
