@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { basename, delimiter, isAbsolute, join } from 'node:path'
+import { existsSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Report } from '../../model/event.ts'
+import { findProgram, isProgram, pathFolders } from '../../os/find-program.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { BuildRequest, BuildResult } from '../builder.ts'
 import { bytesContent, DiskContent } from '../image/content.ts'
@@ -46,7 +47,7 @@ export async function makeBaseImage(
   report: Report,
   signal: AbortSignal,
 ): Promise<Omit<BuildResult, 'images'>> {
-  const program = findProgram(request)
+  const program = programOf(request)
   const elf = readElf(program)
   if (elf === null) {
     throw unusable(
@@ -88,22 +89,10 @@ export async function makeBaseImage(
   )
 }
 
-function findProgram({ program, path }: BaseImageRequest): string {
-  const places = program.includes('/')
-    ? [program]
-    : path
-        .split(delimiter)
-        .filter(isAbsolute)
-        .map((folder) => join(folder, program))
-  const found = places.find((place) => {
-    try {
-      accessSync(place, constants.X_OK)
-      return statSync(place).isFile()
-    } catch {
-      return false
-    }
-  })
-  if (found !== undefined) return realpathSync(found)
+function programOf({ program, path }: BaseImageRequest): string {
+  const given = isProgram(program) ? program : null
+  const found = program.includes('/') ? given : findProgram(program, pathFolders(path))
+  if (found !== null) return realpathSync(found)
   throw unusable(
     `there is no program ${program}${program.includes('/') ? '' : ' in PATH'}`,
     'Give its path: naru image base /usr/bin/node.',

@@ -1,6 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
+import { findProgram, toolFolders } from '../../os/find-program.ts'
 
 /** Programs of this machine that make sandboxes. All but the last three are of util-linux, GNU tar, coreutils and findutils. */
 const NAMES = ['unshare', 'setpriv', 'mount', 'tar', 'touch', 'xargs', 'newuidmap', 'runc', 'crun'] as const
@@ -10,11 +9,10 @@ export type Tools = Readonly<Record<ToolName, string | null>>
 /** The environment of these programs: nothing of the image, of the build or of the caller. Names of files are UTF-8. */
 export const TOOL_ENV: Readonly<Record<string, string>> = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
 
-/** Looks for them in PATH and where distributions put them: an ordinary user's PATH often lacks sbin. */
+/** Looks for them in PATH and where distributions put them. */
 export function findTools(path: string): Tools {
-  const folders = [...path.split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].filter(isAbsolute)
-  const find = (name: string) => folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
-  return Object.fromEntries(NAMES.map((name) => [name, find(name)])) as Record<ToolName, string | null>
+  const folders = toolFolders(path)
+  return Object.fromEntries(NAMES.map((name) => [name, findProgram(name, folders)])) as Record<ToolName, string | null>
 }
 
 /** The absolute path of a tool. Throws ISOLATION_UNAVAILABLE when it is not there. */
@@ -25,13 +23,4 @@ export function tool(tools: Tools, name: ToolName): string {
     hint: 'Install util-linux, coreutils, findutils and GNU tar, then run the same command again. Nothing was pushed.',
     detail: { program: name },
   })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,9 +1,9 @@
-import { accessSync, constants } from 'node:fs'
-import { basename, delimiter, isAbsolute, join, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { PruneRequest } from '../../api/requests.ts'
 import type { BaseImageBody, ImagesBody, PruneBody } from '../../api/responses.ts'
 import { DeployError } from '../../model/failure.ts'
 import { parseReference } from '../../model/reference.ts'
+import { findProgram, isProgram, pathFolders } from '../../os/find-program.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
 import { withServer } from '../connect.ts'
@@ -86,7 +86,7 @@ function prunedLines({ dryRun, freedBytes, registry, buildCache }: PruneBody, as
 
 async function makeBase(session: Session, program: string, name: string | null): Promise<void> {
   const { output, signal } = session
-  const path = findProgram(program, session)
+  const path = programOf(program, session)
   const { repository, tag } = parseReference(name ?? defaultName(path))
   const body = { program: path, repository, tag: tag ?? 'latest' }
   await withServer(session, 'looks', async ({ client }) => {
@@ -103,23 +103,16 @@ function defaultName(path: string): string {
 }
 
 /** `node` is the Node that runs Naru: the system's may be older or not there. */
-function findProgram(program: string, { env, folder }: Session): string {
+function programOf(program: string, { env, folder }: Session): string {
   if (program === 'node') return process.execPath
-  const candidates = program.includes('/')
-    ? [isAbsolute(program) ? program : resolve(folder, program)]
-    : (env.PATH ?? '').split(delimiter).map((place) => join(place, program))
-  const found = candidates.find(isExecutable)
-  if (found !== undefined) return found
+  const path = resolve(folder, program)
+  const found = program.includes('/')
+    ? isProgram(path)
+      ? path
+      : null
+    : findProgram(program, pathFolders(env.PATH ?? ''))
+  if (found !== null) return found
   throw new DeployError('BUILD_PROGRAM_NOT_FOUND', `there is no program ${program}`, {
     hint: program.includes('/') ? 'Check the path.' : 'It is in no folder of PATH: give its path.',
   })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

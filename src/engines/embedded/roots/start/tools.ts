@@ -1,5 +1,4 @@
-import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
+import { findProgram, toolFolders } from '../../../../os/find-program.ts'
 
 /** Absolute paths of the programs of util-linux and coreutils that start replicas; null: not on this machine. */
 export interface Tools {
@@ -13,12 +12,10 @@ export interface Tools {
   readonly mknod: string | null
 }
 
-/** Looks for them in PATH and where distributions put them: an ordinary user's PATH often lacks sbin. */
+/** Looks for them in PATH and where distributions put them. */
 export function findTools(path: string): Tools {
-  const folders = [...path.split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].filter((folder) =>
-    folder.startsWith('/'),
-  )
-  const find = (name: string): string | null => folders.map((folder) => join(folder, name)).find(isExecutable) ?? null
+  const folders = toolFolders(path)
+  const find = (name: string): string | null => findProgram(name, folders)
   return {
     unshare: find('unshare'),
     nsenter: find('nsenter'),
@@ -27,15 +24,6 @@ export function findTools(path: string): Tools {
     sh: find('sh'),
     env: find('env'),
     mknod: find('mknod'),
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }
 
