@@ -1,4 +1,3 @@
-import type { Stats } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { DeployError } from '../../model/failure.ts'
 import { verified } from '../verified.ts'
@@ -22,7 +21,7 @@ export async function* readBlobFile(folder: StoreFolder, digest: string): AsyncG
     try {
       yield* pieces
     } finally {
-      if (damaged.error !== null) await setAside(folder, path, opened)
+      if (damaged.error !== null) await folder.quarantine(path, opened.ino)
     }
   } finally {
     await handle.close()
@@ -66,12 +65,6 @@ async function* piecesOf(handle: FileHandle, start: number, end: number): AsyncG
     yield piece.subarray(0, bytesRead)
     position += bytesRead
   }
-}
-
-/** Sets the damaged file aside, unless a good one has taken its place meanwhile. */
-async function setAside(folder: StoreFolder, path: string, opened: Stats): Promise<void> {
-  const now = await stat(path).catch(ignoreMissing)
-  if (now?.ino === opened.ino) await folder.quarantine(path)
 }
 
 const corrupt = (digest: string, got: string) =>

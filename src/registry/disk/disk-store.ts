@@ -11,7 +11,7 @@ import { notThere, readBlobFile, readBlobPart, readSmallBlob } from './blob-file
 import { collectGarbage, type Garbage, type GarbageRequest } from './collect-garbage.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { RepositoryFiles, repositoryNames } from './repository-files.ts'
-import { StoreFolder, touch } from './store-folder.ts'
+import { StoreFolder } from './store-folder.ts'
 import { Upload } from './upload.ts'
 import { UploadTable } from './upload-table.ts'
 
@@ -61,6 +61,7 @@ export class DiskStore implements ContentStore {
   ): Promise<number> {
     if ((await this.statBlob(repository, expected.digest, signal)) !== null) return 0
     const upload = await Upload.begin(this.#folder.temporaryPath(), algorithmOf(expected.digest))
+    const ended = this.uploads.accompany()
     try {
       const source = addAbortSignal(signal, open())
       try {
@@ -73,6 +74,7 @@ export class DiskStore implements ContentStore {
       }
       await this.finishUpload(repository, upload, expected.digest)
     } finally {
+      ended()
       await upload.discard()
     }
     return expected.size
@@ -83,6 +85,8 @@ export class DiskStore implements ContentStore {
     const place = this.#folder.blobPath(digest)
     await upload.finish(digest, async (path) => {
       await this.#files(repository).addBlob(digest)
+      // Its last byte may be older than the grace of a collection.
+      await this.#folder.touch(path, this.#clock.now())
       await this.#folder.place(path, place)
     })
   }
@@ -96,7 +100,7 @@ export class DiskStore implements ContentStore {
   /** As `mountBlob`, from whichever repository has it. */
   async mountAnyBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
-    if ((await touch(this.#folder.blobPath(digest), this.#clock.now())) === null) return false
+    if ((await this.#folder.touch(this.#folder.blobPath(digest), this.#clock.now())) === null) return false
     await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
     return true
   }
@@ -180,7 +184,11 @@ export class DiskStore implements ContentStore {
   /** Lets a tag name a manifest, and marks it as used now. */
   async useTag(repository: string, tag: string, digest: string): Promise<void> {
     const path = this.#folder.tagPath(repository, tag)
-    if ((await this.#files(repository).tag(tag)) === digest && (await touch(path, this.#clock.now())) !== null) return
+    if (
+      (await this.#files(repository).tag(tag)) === digest &&
+      (await this.#folder.touch(path, this.#clock.now())) !== null
+    )
+      return
     await this.#locks.run(repository, () => saving(`tagging ${digest}`, this.#folder.put(path, digest)))
   }
 
@@ -222,7 +230,8 @@ export class DiskStore implements ContentStore {
   /** Deletes what neither a tag nor `keep` leads to; call it when releases were deleted. Safe beside pushes and pulls. */
   async collectGarbage(request: GarbageRequest, signal: AbortSignal): Promise<Garbage> {
     await this.uploads.expire()
-    return collectGarbage(this.#folder, this.#locks, request, this.#clock.now(), signal)
+    const times = { nowMs: this.#clock.now(), oldestUploadMs: this.uploads.oldestMs() }
+    return collectGarbage(this.#folder, this.#locks, request, times, signal)
   }
 
   /** Ends all uploads. Nothing else is held open. */

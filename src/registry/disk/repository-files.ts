@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDigest } from '../../model/descriptor.ts'
 import { isTag } from '../../model/reference.ts'
-import { ignoreMissing, type StoreFolder, touch } from './store-folder.ts'
+import { ignoreMissing, type StoreFolder } from './store-folder.ts'
 
 /** What one repository has: blobs, manifests with their media types, tags, referrers. Each is one small file. */
 export class RepositoryFiles {
@@ -16,8 +16,8 @@ export class RepositoryFiles {
 
   /** Size of a blob that this repository has, or null; marks it as used at `now`. */
   async statBlob(digest: string, now: number): Promise<number | null> {
-    const marked = await touch(this.#folder.markPath(this.#repository, '_blobs', digest), now)
-    return marked === null ? null : touch(this.#folder.blobPath(digest), now)
+    const marked = await this.#folder.touch(this.#folder.markPath(this.#repository, '_blobs', digest), now)
+    return marked === null ? null : this.#folder.touch(this.#folder.blobPath(digest), now)
   }
 
   /** Marks a blob as one of this repository. */
@@ -36,8 +36,8 @@ export class RepositoryFiles {
 
   /** Size of a manifest that this repository has, or null; marks it as used at `now`. */
   async statManifest(digest: string, now: number): Promise<number | null> {
-    const marked = await touch(this.#folder.markPath(this.#repository, '_manifests', digest), now)
-    return marked === null ? null : touch(this.#folder.blobPath(digest), now)
+    const marked = await this.#folder.touch(this.#folder.markPath(this.#repository, '_manifests', digest), now)
+    return marked === null ? null : this.#folder.touch(this.#folder.blobPath(digest), now)
   }
 
   /** Marks a manifest as one of this repository; where it has a subject, as one of its referrers first. */
@@ -79,12 +79,24 @@ export class RepositoryFiles {
       .sort()
   }
 
+  /** Every mark of a referrer: its subject, and the referrer itself. */
+  async allReferrers(): Promise<readonly (readonly [subject: string, digest: string])[]> {
+    const found: (readonly [string, string])[] = []
+    for (const subject of await this.#digestsIn('_referrers'))
+      for (const digest of await this.referrers(subject)) found.push([subject, digest])
+    return found
+  }
+
   removeReferrer(subject: string, digest: string): Promise<boolean> {
     return this.#folder.remove(this.#folder.referrerPath(this.#repository, subject, digest))
   }
 
   /** All digests that have a mark of a kind. */
-  async marks(kind: '_blobs' | '_manifests'): Promise<readonly string[]> {
+  marks(kind: '_blobs' | '_manifests'): Promise<readonly string[]> {
+    return this.#digestsIn(kind)
+  }
+
+  async #digestsIn(kind: string): Promise<readonly string[]> {
     const folder = join(this.#folder.repositoryPath(this.#repository), kind)
     const found: string[] = []
     for (const algorithm of ['sha256', 'sha512']) {

@@ -1,11 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { open, readdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isDigest } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
 import { makeFolder, syncFolder } from '../../os/atomic-file.ts'
 import { identify, isAlive } from '../../os/process-identity.ts'
+import { KeyedLock } from './keyed-lock.ts'
+
+/** How exactly the time of a file tells when it was used last. */
+export const TOUCH_MS = 1000
+
+/** How often a folder may go, because it is empty, while something is on its way into it. */
+const RACES = 20
 
 /**
  * The folder of the store, and the only place where names become paths. Everything is written to `uploads/` first and
@@ -25,6 +32,8 @@ export class StoreFolder {
   readonly root: string
   readonly #work: string
   readonly #making = new Map<string, Promise<void>>()
+  /** One file at a time is used, replaced or taken away: what was told to be there is not gone a moment later. */
+  readonly #files = new KeyedLock()
 
   private constructor(root: string, work: string) {
     this.root = root
@@ -78,9 +87,13 @@ export class StoreFolder {
 
   /** Moves a complete, synced file to its place, durably. */
   async place(temporary: string, path: string): Promise<void> {
-    await this.#makeFolder(dirname(path))
-    await rename(temporary, path)
-    await syncFolder(dirname(path))
+    const move = () => this.#files.run(path, () => rename(temporary, path).then(() => true))
+    for (let race = 1; ; race++) {
+      await this.#makeFolder(dirname(path))
+      // A collection removes folders that are empty, perhaps right now.
+      if ((await (race === RACES ? move() : move().catch(ignoreMissing))) !== null) break
+    }
+    await syncFolder(dirname(path)).catch(ignoreMissing)
   }
 
   /** Writes a small file so that it is there whole or not at all, durably. */
@@ -105,15 +118,45 @@ export class StoreFolder {
   async remove(path: string): Promise<boolean> {
     if ((await stat(path).catch(ignoreMissing)) === null) return false
     await rm(path, { force: true })
-    await syncFolder(dirname(path))
+    await syncFolder(dirname(path)).catch(ignoreMissing)
     return true
   }
 
-  /** Sets a damaged file aside, where nobody reads it. */
-  async quarantine(path: string): Promise<void> {
-    const name = `${path.slice(this.root.length + 1).replaceAll('/', '-')}.${randomBytes(4).toString('hex')}`
-    await rename(path, join(this.root, 'quarantine', name)).catch(ignoreMissing)
-    await syncFolder(dirname(path))
+  /**
+   * Whether a file is there, and its size. It also marks it as used now, so that a collection of garbage, which spares what
+   * was used a short while ago, does not take it away between this answer and the manifest that will name it.
+   */
+  touch(path: string, now: number): Promise<number | null> {
+    return this.#files.run(path, () => touch(path, now))
+  }
+
+  /** Deletes a file that was last used at `before` or earlier; answers its size, or null when it stays. Durable with its folder. */
+  removeUnused(path: string, before: number): Promise<number | null> {
+    return this.#files.run(path, async () => {
+      const size = await sizeOfUnused(path, before)
+      if (size !== null) await rm(path, { force: true })
+      return size
+    })
+  }
+
+  /** Sets a damaged file aside, where nobody reads it, unless another one (`inode` tells) has taken its place meanwhile. */
+  quarantine(path: string, inode: number): Promise<void> {
+    return this.#files.run(path, async () => {
+      const now = await stat(path).catch(ignoreMissing)
+      if (now?.ino !== inode) return
+      const name = `${path.slice(this.root.length + 1).replaceAll('/', '-')}.${randomBytes(4).toString('hex')}`
+      await rename(path, join(this.root, 'quarantine', name)).catch(ignoreMissing)
+      await syncFolder(dirname(path))
+    })
+  }
+
+  /** Removes the folders of a repository that has nothing left, and those above it that are empty then. */
+  async removeEmptyRepository(repository: string): Promise<void> {
+    const path = this.repositoryPath(repository)
+    await removeEmptyTree(path)
+    for (let at = dirname(path); at !== join(this.root, 'repositories'); at = dirname(at)) {
+      if (!(await removeEmpty(at))) return
+    }
   }
 
   async close(): Promise<void> {
@@ -128,17 +171,37 @@ export class StoreFolder {
   }
 }
 
-/**
- * Whether a file is there, and its size. It also marks it as used now, so that a collection of garbage, which spares what
- * was used a short while ago, does not take it away between this answer and the manifest that will name it.
- */
-export async function touch(path: string, now: number): Promise<number | null> {
+async function touch(path: string, now: number): Promise<number | null> {
   const found = await stat(path).catch(ignoreMissing)
   if (found === null) return null
-  if (now - found.mtimeMs < 1000) return found.size
+  if (now - found.mtimeMs < TOUCH_MS) return found.size
   const seconds = now / 1000
   const touched = await utimes(path, seconds, seconds).then(() => true, ignoreMissing)
   return touched === null ? null : found.size
+}
+
+/** The size of a file that was last used at `before` or earlier; null: it is not there, or was used since. */
+export async function sizeOfUnused(path: string, before: number): Promise<number | null> {
+  const found = await stat(path).catch(ignoreMissing)
+  return found === null || found.mtimeMs > before - TOUCH_MS ? null : found.size
+}
+
+/** Removes the folders below and including `path` that have no file in them. */
+async function removeEmptyTree(path: string): Promise<void> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(ignoreMissing)
+  for (const entry of entries ?? []) if (entry.isDirectory()) await removeEmptyTree(join(path, entry.name))
+  await removeEmpty(path)
+}
+
+/** false: something is in it. */
+async function removeEmpty(path: string): Promise<boolean> {
+  try {
+    await rmdir(path)
+    return true
+  } catch (failed) {
+    if ((failed as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false
+    return ignoreMissing(failed) === null
+  }
 }
 
 /** null for a file or folder that is not there; any other error is thrown on. */

@@ -10,6 +10,8 @@ export const UPLOAD_LIMITS = { open: 256, idleMs: 30 * 60_000 } as const
 interface Session {
   readonly repository: string
   readonly upload: Upload
+  /** Wall clock, as the times of files. */
+  readonly beganAtMs: number
   usedAtMs: number
 }
 
@@ -18,6 +20,8 @@ export class UploadTable {
   readonly #folder: StoreFolder
   readonly #clock: Clock
   readonly #sessions = new Map<string, Session>()
+  /** When uploads began that have no session: those of this process itself. */
+  readonly #others = new Set<{ readonly beganAtMs: number }>()
 
   constructor(folder: StoreFolder, clock: Clock) {
     this.#folder = folder
@@ -30,8 +34,21 @@ export class UploadTable {
     if (this.#sessions.size >= UPLOAD_LIMITS.open) return null
     const upload = await Upload.begin(this.#folder.temporaryPath(), algorithm)
     const id = randomUUID()
-    this.#sessions.set(id, { repository, upload, usedAtMs: this.#clock.monotonic() })
+    this.#sessions.set(id, { repository, upload, beganAtMs: this.#clock.now(), usedAtMs: this.#clock.monotonic() })
     return id
+  }
+
+  /** Tells of an upload that is not in the table; call what it answers when that has ended. */
+  accompany(): () => void {
+    const other = { beganAtMs: this.#clock.now() }
+    this.#others.add(other)
+    return () => void this.#others.delete(other)
+  }
+
+  /** When the oldest upload in progress began, by the wall clock; null: none is. */
+  oldestMs(): number | null {
+    const began = [...this.#sessions.values(), ...this.#others].map(({ beganAtMs }) => beganAtMs)
+    return began.length === 0 ? null : Math.min(...began)
   }
 
   /** The upload of that id in that repository, or null. It counts as used now. */
