@@ -8,7 +8,7 @@ import type { ContentStore } from '../registry/content-store.ts'
 import { describe, expect, it } from 'vitest'
 import { anImageOf, elsewhere, failing } from './base/testing-bases.ts'
 import { namedImages } from '../registry/bases/named-images.ts'
-import { aBuild, basesOf, never, readImage, type TestFile } from './testing.ts'
+import { aBuild, basesOf, finishedSteps, never, readImage, type TestFile } from './testing.ts'
 import { dockerfileBuilder } from './dockerfile-builder.ts'
 
 /** The same store with other answers to some calls. */
@@ -421,7 +421,7 @@ describe('split: java', () => {
     await build.write({ 'war/WEB-INF/classes/A.class': 'two' })
     const { layers: again, happenings } = await build.run({ split: 'java' })
     expect(again.map(({ cached }) => cached)).toEqual([true, true, true, false])
-    const told = happenings.filter((one) => one.kind === 'build' && one.instruction === 'COPY war .')
+    const told = finishedSteps(happenings).filter(({ instruction }) => instruction === 'COPY war .')
     expect(told).toMatchObject([{ cached: false }])
   })
 })
@@ -600,16 +600,23 @@ describe('the same input', () => {
 })
 
 describe('a build', () => {
-  it('reports each instruction once and what was sent', async () => {
+  it('tells each step that makes files when it begins and when it ended, and what was sent', async () => {
     await using build = await aBuild({
       Dockerfile: 'FROM scratch AS x\nCOPY a /a\nFROM x\nCOPY a /b\nENV A=1\n',
       a: 'A',
     })
     const { happenings, sentBytes } = await build.run()
     const steps = happenings.flatMap((one) =>
-      one.kind === 'build' ? [`${one.stage} ${one.step}/${one.steps} ${one.instruction}`] : [],
+      one.kind === 'build'
+        ? [`${one.state} #${one.number} ${one.stage} ${one.step}/${one.steps} ${one.instruction}`]
+        : [],
     )
-    expect(steps.sort()).toEqual(['1 2/3 COPY a /b', '1 3/3 ENV A=1', 'x 1/3 COPY a /a'])
+    expect(steps.sort()).toEqual([
+      'finished #1 x 1/1 COPY a /a',
+      'finished #2 stage-1 1/1 COPY a /b',
+      'started #1 x 1/1 COPY a /a',
+      'started #2 stage-1 1/1 COPY a /b',
+    ])
     const pushed = happenings.flatMap((one) => (one.kind === 'push' ? [one.sentBytes] : []))
     expect(pushed).toHaveLength(3)
     expect(pushed.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(sentBytes)

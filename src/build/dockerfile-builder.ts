@@ -17,7 +17,7 @@ import { SpooledContents } from './base/layer-content.ts'
 import { publishImage } from './image/publish-image.ts'
 import { together } from './image/together.ts'
 import { splitRecords } from './java/split-records.ts'
-import { BuildProgress } from './build-progress.ts'
+import { BuildProgress, StepNumbers } from './build-progress.ts'
 import { NamedContexts } from './named-contexts.ts'
 import { neededStages, refuseUnsupported } from './needed-stages.ts'
 import { plannedImage } from './planned-image.ts'
@@ -58,7 +58,17 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
       const bases = new BaseImages(request.bases, signal)
       const adds = sandboxes.adds(options, () => contents.ownFolder())
       try {
-        const build = { request, cacheFolder, context, contents, bases, sandboxes, adds, report }
+        const build = {
+          request,
+          cacheFolder,
+          context,
+          contents,
+          bases,
+          sandboxes,
+          adds,
+          report,
+          numbers: new StepNumbers(),
+        }
         return await sandboxes.during(() => buildPlatforms(build, request.platforms ?? [], signal))
       } finally {
         adds.close()
@@ -79,6 +89,7 @@ interface Build {
   readonly sandboxes: RunSandboxes
   readonly adds: AddSources
   readonly report: Report
+  readonly numbers: StepNumbers
 }
 
 /** One image, or an index of one for each platform. Tags come last, and name the index. */
@@ -112,9 +123,9 @@ async function buildImage(build: Build, platform: Platform, signal: AbortSignal)
   const origins = { dockerfile, contexts, expand }
   const stages = neededStages(origins, target)
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
-  const progress = new BuildProgress(stages, report)
+  const progress = new BuildProgress(dockerfile.stages.length > 1, build.numbers, report)
   const shared = { origins, context: context.files, args, globals, platform, bases, cacheFolder, contents, progress }
-  const runs = build.sandboxes.steps(request, contents, report)
+  const runs = build.sandboxes.steps(request, contents)
   const evaluated = await evaluateAll(stages, target, { ...shared, runs, adds: build.adds }, signal)
   const { readText } = evaluated
   refuseOtherPlatform(evaluated.image.platform, platform, request)
@@ -133,7 +144,7 @@ async function buildImage(build: Build, platform: Platform, signal: AbortSignal)
       contents,
       temporary: temporaryFolder(cacheFolder),
       report,
-      layerDone: (index, cached) => progress.layerDone(index, cached),
+      layerDone: (index, cached, tookMs) => progress.layerDone(index, cached, tookMs),
     },
     signal,
   )

@@ -59,6 +59,8 @@ export interface Surroundings {
   readonly proxies: BuildArgs['proxies']
   readonly adds: AddSources
   readonly signal: AbortSignal
+  /** Around each instruction: tells how it goes. */
+  readonly during: (instruction: Instruction, evaluate: () => Promise<void>) => Promise<void>
   /** Carries a RUN out, or finds what it did before. */
   readonly run: (instruction: Instruction, step: RunStep, standing: Standing) => Promise<RunResult>
 }
@@ -70,7 +72,7 @@ export async function evaluateStage(
   around: Surroundings,
 ): Promise<StageImage> {
   const stage = new Evaluation(start, around)
-  for (const instruction of instructions) await stage.apply(instruction)
+  for (const instruction of instructions) await around.during(instruction, () => stage.apply(instruction))
   return stage.image()
 }
 

@@ -44,5 +44,7 @@ export const tellingPlatform =
   (platform: Platform, report: Report): Report =>
   (happening) =>
     report(
-      happening.kind === 'build' ? { ...happening, stage: `${platformName(platform)} ${happening.stage}` } : happening,
+      happening.kind === 'build'
+        ? { ...happening, stage: `${platformName(platform)} ${happening.stage}`.trim() }
+        : happening,
     )

@@ -20,9 +20,7 @@ import { copyOrigin, copyOrigins, type Origins, refuseUnsupported, stageOrigin }
 import { parsePlatform } from './platform.ts'
 import { refuseForeignRun } from './run/emulation.ts'
 import { Slots } from './slots.ts'
-import type { RunResult } from './run/kept/run-results.ts'
-import type { RunStep } from './run/run-step.ts'
-import type { RunSteps, Standing } from './run/run-steps.ts'
+import type { RunSteps } from './run/run-steps.ts'
 import { StageVariables } from './stage-variables.ts'
 import type { BuildArgs } from './variables.ts'
 
@@ -51,6 +49,8 @@ const MOST_TEXT_BYTES = 8 * 2 ** 20
 interface Begun {
   readonly start: StageImage
   readonly instructions: readonly Instruction[]
+  /** It stands on an image, not on another stage, a folder or nothing. */
+  readonly onImage: boolean
 }
 
 /** Evaluates stages, each once: it may stand on, or copy from, those above it and images. Several go side by side. */
@@ -78,7 +78,8 @@ export class StageBuilder {
   }
 
   async #evaluate(stage: Stage): Promise<StageImage> {
-    const { start, instructions } = await this.#start(stage)
+    const { start, instructions, onImage } = await this.#start(stage)
+    this.#build.progress.enter(stage, onImage, instructions)
     for (const instruction of instructions) refuseUnsupported(instruction)
     const needed = copyOrigins(this.#build.origins, stage.index, instructions)
     await Promise.all(needed.flatMap((origin) => (origin.kind === 'stage' ? [this.evaluate(origin.stage)] : [])))
@@ -101,9 +102,10 @@ export class StageBuilder {
     const platform = this.#platform(stage)
     const origin = stageOrigin(this.#build.origins, stage)
     if (origin.kind === 'stage') return begunOn(await this.evaluate(origin.stage), stage)
-    if (origin.kind === 'scratch') return { start: scratch(platform), instructions }
+    if (origin.kind === 'scratch') return { start: scratch(platform), instructions, onImage: false }
     if (origin.kind === 'tree') {
-      return { start: scratch(platform), instructions: [wholeContext(stage, origin.name), ...instructions] }
+      const whole = [wholeContext(stage, origin.name), ...instructions]
+      return { start: scratch(platform), instructions: whole, onImage: false }
     }
     const image = await this.#build.bases.find(origin.name, platform, stage.from.place)
     const { OnBuild = [], ...settings } = image.config.config ?? {}
@@ -119,7 +121,8 @@ export class StageBuilder {
       baseTree: () => this.#tree(image),
       tree: () => this.#tree(image),
     }
-    return { start, instructions: [...OnBuild.map((text) => readTrigger(text, origin.name)), ...instructions] }
+    const triggers = OnBuild.map((text) => readTrigger(text, origin.name))
+    return { start, instructions: [...triggers, ...instructions], onImage: true }
   }
 
   #platform(stage: Stage): Platform {
@@ -166,9 +169,10 @@ export class StageBuilder {
       proxies: args.proxies,
       adds: this.#build.adds,
       signal: this.#signal,
+      during: (instruction, evaluate) => this.#build.progress.during(instruction, this.#signal, evaluate),
       run: (instruction, step, standing) => {
         refuseForeignRun(platform, instruction.place)
-        return this.#run(instruction, step, standing)
+        return this.#build.runs.run(step, standing, this.#build.progress.ofRun(instruction), this.#signal)
       },
     }
   }
@@ -179,13 +183,6 @@ export class StageBuilder {
     if (origin.kind === 'scratch') return new FileTree()
     if (origin.kind === 'tree') return this.#build.origins.contexts.files(origin.name, place, this.#signal)
     return this.#tree(await this.#build.bases.find(origin.name, this.#build.platform, place))
-  }
-
-  async #run(instruction: Instruction, step: RunStep, standing: Standing): Promise<RunResult> {
-    const startedMs = performance.now()
-    const { cached, ...result } = await this.#build.runs.run(step, standing, this.#signal)
-    this.#build.progress.ran(instruction, cached, performance.now() - startedMs)
-    return result
   }
 
   async #readText(tree: FileTree, path: string): Promise<string | null> {
@@ -212,7 +209,7 @@ function wholeContext({ from: { place } }: Stage, name: string): Instruction {
 function begunOn(below: StageImage, { from, instructions }: Stage): Begun {
   const { OnBuild = [], ...settings } = below.settings
   const triggers = OnBuild.map((text) => readTrigger(text, from.image))
-  return { start: { ...below, settings }, instructions: [...triggers, ...instructions] }
+  return { start: { ...below, settings }, instructions: [...triggers, ...instructions], onImage: false }
 }
 
 function scratch(platform: Platform): StageImage {

@@ -87,6 +87,10 @@ export interface TestBuild extends AsyncDisposable {
   readonly prune: SweepingBuilder['prune']
 }
 
+/** The steps of a build that ended well. */
+export const finishedSteps = (happenings: readonly Happening[]): readonly (Happening & { kind: 'build' })[] =>
+  happenings.filter((one) => one.kind === 'build').filter(({ state }) => state === 'finished')
+
 /** A tree to build, a real store, and an empty cache. */
 export async function aBuild(
   files: Readonly<Record<string, TestFile>>,

@@ -35,10 +35,18 @@ export type Happening =
       readonly note: string
       readonly tookMs: number
     }
-  /** One instruction of the Dockerfile. */
+  /**
+   * A step of the Dockerfile: WORKDIR, ADD, COPY, RUN; an image that a stage stands on is its first one and told as image.
+   * Each begins once and ends once.
+   */
   | {
       readonly kind: 'build'
+      readonly state: 'started' | 'finished' | 'failed' | 'canceled'
+      /** Counts up in the build. */
+      readonly number: number
+      /** '' in a Dockerfile with one stage that has no name. */
       readonly stage: string
+      /** Place in the stage, from 1 on, and how many the stage has. */
       readonly step: number
       readonly steps: number
       readonly instruction: string
@@ -61,8 +69,14 @@ export type Happening =
     }
   /** A layer or manifest on its way to the registry. `sentBytes` 0: it was there. */
   | { readonly kind: 'push'; readonly digest: string; readonly sentBytes: number; readonly size: number }
-  /** A line of a host command, of migrate, or of a failing replica's log. Secrets are redacted before. */
-  | { readonly kind: 'log'; readonly from: string; readonly line: string }
+  /** A line of a RUN, a host command, of migrate, or of a failing replica's log. Secrets are redacted before. */
+  | {
+      readonly kind: 'log'
+      readonly from: string
+      readonly line: string
+      /** Of a build: number of the step that wrote it, and when, since it began. */
+      readonly step?: { readonly number: number; readonly afterMs: number }
+    }
   /** `inFlight`: of a stop step, what was under way when the signal was sent. */
   | {
       readonly kind: 'step'

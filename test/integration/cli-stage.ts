@@ -74,8 +74,18 @@ export class CliStage {
     return this.start(args, options).ended
   }
 
-  start(args: readonly string[], { cwd, input, env }: RunOptions = {}): Running {
-    const child = spawn(process.execPath, [BIN, ...args], {
+  start(args: readonly string[], options: RunOptions = {}): Running {
+    return this.#start(process.execPath, [BIN, ...args], options)
+  }
+
+  /** Runs one command to its end in a terminal of that size; all that it wrote is in stdout. */
+  inTerminal(columns: number, args: readonly string[], options: RunOptions): Promise<Ran> {
+    const command = `stty cols ${columns} rows 24; exec "${process.execPath}" "${BIN}" ${args.join(' ')}`
+    return this.#start('script', ['-qec', command, '/dev/null'], options).ended
+  }
+
+  #start(program: string, args: readonly string[], { cwd, input, env }: RunOptions): Running {
+    const child = spawn(program, args, {
       cwd: cwd ?? this.folder,
       env: { ...this.#env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],

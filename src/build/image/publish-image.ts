@@ -41,8 +41,8 @@ export interface Publishing {
   /** Folder for temporary files. */
   readonly temporary: string
   readonly report: Report
-  /** Called when the layer of that index is in the store. */
-  readonly layerDone: (index: number, cached: boolean) => void
+  /** Called when the layer of that index is packed, or was found. */
+  readonly layerDone: (index: number, cached: boolean, tookMs: number) => void
 }
 
 /** What manifest and configuration say of a layer. */
@@ -155,6 +155,7 @@ async function placeLayer(
 ): Promise<Placed> {
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
+  const beganMs = performance.now()
   const files = await settleLayer(added, signal)
   const key = layerKey(files, compression)
   const known = await cache.find(key)
@@ -163,14 +164,14 @@ async function placeLayer(
   if (known !== null && (await isThere(destination, known, known.repositories, signal))) {
     name(named(known))
     await cache.remember(key, known, repository)
-    layerDone(index, true)
+    layerDone(index, true, performance.now() - beganMs)
     report({ kind: 'push', digest: known.digest, size: known.size, sentBytes: 0 })
     return { ...named(known), cached: true, sentBytes: 0 }
   }
   await publishing.contents.prepare(contentsOf(added), signal)
   const form = { compression, temporary: publishing.temporary }
   const made = await makeLayer(files, form, signal, async (layer, open) => {
-    layerDone(index, false)
+    layerDone(index, false, performance.now() - beganMs)
     name(named(layer))
     return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }
   })

@@ -19,6 +19,8 @@ export function stepFailed(step: RunStep, ended: Ended, timeoutMs: number, last:
       ...{ file, line, column },
       ...(code === null ? {} : { exitCode: code }),
       ...(killed === null ? {} : { signal: killed }),
+      // So many at the end of the message.
+      lastLines: last.length,
     },
   })
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { finishedSteps } from '../testing.ts'
 import { aBusyboxBuild, failure, hasBusybox } from './testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
@@ -42,7 +43,7 @@ describe.skipIf(!able)('the mounts of a RUN (need root and busybox)', () => {
     })
     const ran = async () => {
       const { happenings } = await build.run()
-      return happenings.filter((one) => one.kind === 'build').map(({ cached }) => cached)
+      return finishedSteps(happenings).map(({ cached }) => cached)
     }
     expect(await ran()).toEqual([false])
     await build.write({ other: '2' })

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { Report } from '../../model/event.ts'
 import { type AddOptions, AddSources } from '../add/add-sources.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import type { BuildRequest } from '../builder.ts'
@@ -69,12 +68,12 @@ export class RunSandboxes {
     return new AddSources(options, { keep: (name) => join(this.#folder, name), work: join(this.#folder, 'work'), own })
   }
 
-  steps(request: BuildRequest, contents: SpooledContents, report: Report): RunSteps {
+  steps(request: BuildRequest, contents: SpooledContents): RunSteps {
     const privileges = this.#privileges
     const work = join(this.#folder, 'work')
     const lowers = new LowerFolders(join(this.#folder, 'lowers'), work, privileges, contents)
     return new RunSteps({
-      ...{ work, lowers, privileges, report },
+      ...{ work, lowers, privileges },
       results: new RunResults(join(this.#folder, 'runs')),
       caches: new CacheFolders(join(this.#folder, 'caches'), work, lowers, privileges),
       runtime: (signal) => this.#findRuntime(signal),

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import { diskFull } from '../../model/disk-full.ts'
-import type { Report } from '../../model/event.ts'
 import type { RunLimits } from '../builder.ts'
 import type { LayerSource } from '../base/read-layer.ts'
 import { failureAt } from '../dockerfile/place.ts'
@@ -43,6 +42,16 @@ export interface Standing {
   readonly filesOf: MountSources['filesOf']
 }
 
+/** What a RUN tells of itself. */
+export interface RunTelling {
+  /** It was done before: nothing is carried out. */
+  found(): void
+  /** It is carried out now. */
+  missed(): void
+  /** A line of its output. */
+  line(text: string): void
+}
+
 export interface RunStepsOptions {
   /** Where work folders are made. */
   readonly work: string
@@ -56,7 +65,6 @@ export interface RunStepsOptions {
   readonly ssh: MountSources['ssh']
   readonly timeoutMs: number
   readonly limits: RunLimits
-  readonly report: Report
 }
 
 const FORM = 'naru-run-1'
@@ -82,13 +90,17 @@ export class RunSteps {
   }
 
   /** Throws BUILD_RUN_FAILED, ISOLATION_UNAVAILABLE, DISK_FULL, BUILD_SOURCE_INVALID. */
-  async run(step: RunStep, standing: Standing, signal: AbortSignal): Promise<RunResult & { readonly cached: boolean }> {
+  async run(step: RunStep, standing: Standing, telling: RunTelling, signal: AbortSignal): Promise<RunResult> {
     const key = await this.#key(step, standing, signal)
     const known = await this.#options.results.find(key)
-    if (known !== null) return { ...known, cached: true }
+    if (known !== null) {
+      telling.found()
+      return known
+    }
+    telling.missed()
     const work = await WorkFolder.make(this.#options.work)
     try {
-      return { ...(await this.#execute(key, step, standing, work, signal)), cached: false }
+      return await this.#execute(key, step, { ...standing, work, line: telling.line }, signal)
     } catch (failed) {
       throw diskFull(failed, `running ${step.text.slice(0, 80)}`)
     } finally {
@@ -120,11 +132,11 @@ export class RunSteps {
   async #execute(
     key: string,
     step: RunStep,
-    standing: Standing,
-    work: WorkFolder,
+    standing: Standing & { readonly work: WorkFolder; readonly line: RunTelling['line'] },
     signal: AbortSignal,
   ): Promise<RunResult> {
-    const { timeoutMs, report, results, privileges, secrets } = this.#options
+    const { work } = standing
+    const { timeoutMs, results, privileges, secrets } = this.#options
     checkFolder(step, standing.tree)
     const user = runUser(
       step.user,
@@ -137,7 +149,7 @@ export class RunSteps {
       const line = hide(written)
       last.push(line)
       if (last.length > LAST_LINES) last.shift()
-      report({ kind: 'log', from: `RUN line ${step.place.line}`, line })
+      standing.line(line)
     }
     // A second for clocks that are not read at the same instant.
     const startedAt = Math.floor(Date.now() / 1000) - 1

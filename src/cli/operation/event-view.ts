@@ -2,12 +2,14 @@ import type { Event } from '../../model/event.ts'
 import type { FailureReport } from '../../model/failure.ts'
 import type { Output } from '../output.ts'
 import type { Session } from '../session.ts'
-import { eventLine } from '../show/event-line.ts'
-import { failureLines } from '../show/failure.ts'
+import { eventLine } from '../progress/event-line.ts'
+import { type BuildEvent, endedStep, type LogEvent } from '../progress/build-line.ts'
+import { failureLines, withoutLog } from '../show/failure.ts'
 import { printable } from '../show/printable.ts'
 import { receiptText } from '../show/receipt.ts'
-import { EMPTY_SCENE, nextScene, sceneLines } from '../show/scene.ts'
+import { EMPTY_SCENE, nextScene, sceneLines } from '../progress/scene.ts'
 import { Screen } from './screen.ts'
+import { StepLogs } from '../progress/step-logs.ts'
 
 /** Where the events of an operation are shown. */
 export interface EventView {
@@ -32,6 +34,7 @@ class PlainView implements EventView {
   readonly #tell: (line: string) => void
   #failure: FailureReport | null = null
   #announced = false
+  #isLogShown = false
   /** What the failed replica wrote last: shown above its failure. */
   readonly #lastWords: string[] = []
 
@@ -56,6 +59,11 @@ class PlainView implements EventView {
 
   close(): void {}
 
+  /** The whole log of the step that failed stands above: its end need not be told with the failure. */
+  logIsShown(): void {
+    this.#isLogShown = true
+  }
+
   #fail(failure: FailureReport): void {
     if (this.#failure?.code === failure.code && this.#failure.message === failure.message) return
     this.#failure = failure
@@ -74,7 +82,8 @@ class PlainView implements EventView {
     const output = this.#output
     if (this.#failure !== null && exit !== 0) {
       for (const line of this.#lastWords.slice(-LAST_LOG_LINES)) output.insist(line)
-      for (const line of failureLines(this.#failure, output.paintTold)) output.insist(line)
+      const failure = this.#isLogShown ? withoutLog(this.#failure) : this.#failure
+      for (const line of failureLines(failure, output.paintTold)) output.insist(line)
     }
     if (receipt !== null) for (const line of receiptText(receipt, output.width, output.paint)) output.data(line)
     else if (exit === 0 && digest !== null) output.data(digest)
@@ -89,6 +98,7 @@ class LiveView implements EventView {
   readonly #screen = new Screen(process.stderr)
   readonly #plain: PlainView
   readonly #timer: NodeJS.Timeout
+  readonly #logs = new StepLogs()
   #scene = EMPTY_SCENE
 
   constructor(session: Session) {
@@ -101,8 +111,23 @@ class LiveView implements EventView {
   show(event: Event): void {
     this.#scene = nextScene(this.#scene, printable(event))
     if (event.kind === 'end') this.close()
-    if (!isInFoot(event) || this.#session.output.verbose) this.#plain.show(event)
-    if (event.kind !== 'end') this.#draw()
+    if (event.kind === 'build' || (event.kind === 'log' && event.step !== undefined))
+      this.#showBuilding(printable(event))
+    else if (!isInFoot(event) || this.#session.output.verbose) this.#plain.show(event)
+    // Output may come in thousands of lines: the timer draws it.
+    if (event.kind !== 'end' && event.kind !== 'log') this.#draw()
+  }
+
+  /** A step that ended is a line that stays; the end of its output is in the foot, and all of it stays when it failed. */
+  #showBuilding(event: BuildEvent | LogEvent): void {
+    const { paintTold, verbose } = this.#session.output
+    if (verbose) this.#plain.show(event)
+    else if (event.kind === 'log') this.#logs.keep(event)
+    else if (event.state !== 'started') {
+      const log = this.#logs.end(event)
+      if (log.length > 0) this.#plain.logIsShown()
+      this.#screen.print([endedStep(event, this.#screen.size.width, paintTold), ...log].join('\n'))
+    }
   }
 
   close(): void {
@@ -121,5 +146,5 @@ function isInFoot(event: Event): boolean {
   if (event.kind === 'station') return event.state === 'started'
   if (event.kind === 'replica') return event.change === 'ready' || event.change === 'exited with code 0'
   if (event.kind === 'image') return event.state !== 'here'
-  return event.kind === 'build' || event.kind === 'push' || event.kind === 'step'
+  return event.kind === 'push' || event.kind === 'step'
 }

@@ -15,8 +15,9 @@ export class Screen {
     this.#stream = stream
   }
 
+  /** Of a terminal that does not know (0), as it mostly is. */
   get size(): { width: number; height: number } {
-    return { width: this.#stream.columns ?? 80, height: this.#stream.rows ?? 24 }
+    return { width: this.#stream.columns || 80, height: this.#stream.rows || 24 }
   }
 
   /** A line that stays. */

@@ -11,6 +11,14 @@ export function failureLines({ code, message, hint }: Shown, paint: Paint = PLAI
   return [`${paint.bad(`error ${code}:`)} ${first}`, ...more.map(indented), ...hint.split('\n').map(indented)]
 }
 
+/** Without the lines of a program's output at the end of its message, where they were shown before. */
+export function withoutLog(failure: FailureReport): FailureReport {
+  const { lastLines } = failure.detail
+  if (typeof lastLines !== 'number' || lastLines === 0) return failure
+  const kept = failure.message.split('\n').slice(0, -lastLines)
+  return { ...failure, message: kept.join('\n').replace(/; its last lines:$/, '') }
+}
+
 /** The last failure in what a program of ours wrote; null: there is none. */
 export function readFailure(text: string): Shown | null {
   const lines = stripVTControlCharacters(text).split('\n')

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { StatusBody } from '../../api/responses.ts'
 import type { Event, Happening } from '../../model/event.ts'
-import { eventLine } from './event-line.ts'
+import { eventLine } from '../progress/event-line.ts'
 import { historyText } from './history.ts'
 import { failureLines } from './failure.ts'
 import { PLAIN } from './paint.ts'
-import { EMPTY_SCENE, nextScene, sceneLines } from './scene.ts'
+import { EMPTY_SCENE, nextScene, sceneLines } from '../progress/scene.ts'
 import { statusText } from './status.ts'
 
 const at = (happening: Happening): Event => ({
@@ -20,12 +20,14 @@ const at = (happening: Happening): Event => ({
 const start = { kind: 'start', replica: 'web-2-1', role: 'web', revision: 2, cause: '1 of 3 missing' } as const
 const build = {
   kind: 'build',
-  stage: '0',
+  state: 'finished',
+  number: 4,
+  stage: '',
   step: 2,
   steps: 5,
   instruction: 'COPY a b',
   cached: true,
-  tookMs: 1,
+  tookMs: 1240,
 } as const
 const role = { role: 'web', replicas: 3, updated: 2, ready: 4, available: 4, old: 2, terminating: 1 }
 
@@ -37,8 +39,13 @@ describe('an event as a line', () => {
       'build    Dockerfile (1.7 s)',
     ],
     [{ kind: 'station', station: 'rollout', state: 'started', note: 'to revision 2' }, 'rollout  to revision 2'],
-    [build, null],
-    [{ ...build, cached: false, stage: 'deps' }, '  deps 2/5 COPY a b'],
+    [{ ...build, state: 'started' }, '  #4 [2/5] COPY a b'],
+    [{ ...build, state: 'started', stage: 'deps' }, '  #4 [deps 2/5] COPY a b'],
+    [build, '  #4 CACHED'],
+    [{ ...build, cached: false }, '  #4 DONE 1.2s'],
+    [{ ...build, cached: false, state: 'failed' }, '  #4 ERROR 1.2s'],
+    [{ ...build, cached: false, state: 'canceled' }, '  #4 CANCELED 1.2s'],
+    [{ kind: 'log', from: 'RUN line 7', line: 'x', step: { number: 4, afterMs: 61_023 } }, '  #4 61.023 x'],
     [{ kind: 'push', digest: `sha256:${'a'.repeat(64)}`, sentBytes: 0, size: 9 }, null],
     [{ kind: 'push', digest: `sha256:${'a'.repeat(64)}`, sentBytes: 9, size: 9 }, '  stored   sha256:aaaaaaaa… (9 B)'],
     [{ kind: 'step', step: start, state: 'done', tookMs: 1, inFlight: null }, '  start    web-2-1: 1 of 3 missing'],
@@ -50,10 +57,6 @@ describe('an event as a line', () => {
     [{ kind: 'log', from: 'web-2-1', line: 'boom' }, '  web-2-1 | boom'],
     [{ kind: 'note', message: `of ${'b'.repeat(40)}` }, 'note: of bbbbbbb'],
   ] as const)('%j is %j', (happening, line) => expect(eventLine(at(happening))).toBe(line))
-
-  it('tells every build step to who wants more', () => {
-    expect(eventLine(at(build), true)).toBe('  2/5 COPY a b (cached)')
-  })
 })
 
 it('shows at the foot of a terminal where a rollout stands, and nothing after its end', () => {

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { basesOf, never } from '../../testing.ts'
+import { basesOf, finishedSteps, never } from '../../testing.ts'
 import { aBusyboxBuild, hasBusybox } from '../testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
@@ -28,8 +28,8 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     const first = await build.run()
     const again = await build.run({ destination: { store: build.store, repository: 'other', tags: ['1'] } })
     expect(again.artifact).toEqual(first.artifact)
-    const ran = again.happenings.filter((one) => one.kind === 'build' && one.instruction.startsWith('RUN'))
-    expect(ran.map((one) => one.kind === 'build' && one.cached)).toEqual([true, true])
+    const ran = finishedSteps(again.happenings).filter(({ instruction }) => instruction.startsWith('RUN'))
+    expect(ran.map(({ cached }) => cached)).toEqual([true, true])
     expect(again.happenings.filter(({ kind }) => kind === 'log')).toEqual([])
   })
 
@@ -38,7 +38,8 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     await using build = await aBusyboxBuild({ Dockerfile: dockerfile, f: '1', g: '1' })
     const cached = async (args: Record<string, string> = {}) => {
       const { happenings } = await build.run({ args })
-      return happenings.flatMap((one) => (one.kind === 'build' && one.instruction.startsWith('RUN') ? one.cached : []))
+      const ran = finishedSteps(happenings).filter(({ instruction }) => instruction.startsWith('RUN'))
+      return ran.map((one) => one.cached)
     }
     expect(await cached()).toEqual([false])
     await build.write({ g: '2' })

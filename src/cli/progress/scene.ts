@@ -1,57 +1,46 @@
 import type { Event, RequestCounts, RoleProgress } from '../../model/event.ts'
-import { cutToWidth, padEnd } from './columns.ts'
-import { buildStep, imageLine, stepLine } from './event-line.ts'
-import type { Paint } from './paint.ts'
-import { countText, durationText } from './quantities.ts'
+import { cutToWidth, padEnd } from '../show/columns.ts'
+import { imageLine, stepLine } from './event-line.ts'
+import type { Paint } from '../show/paint.ts'
+import { countText, durationText } from '../show/quantities.ts'
+import { nextSteps, type RunningStep, stepLines } from './running-steps.ts'
 
 /** What the lines at the foot of a terminal show while an operation runs. */
 export interface Scene {
   /** `build Dockerfile`, `rollout r41 → r42`; null: nothing has begun. */
   readonly title: string | null
   readonly beganMs: number
-  /** The newest detail: a build step, a step of the rollout, what a replica did. */
+  /** The newest detail: an image on its way, a step of the rollout, what a replica did. */
   readonly latest: string | null
+  /** Of a Dockerfile. */
+  readonly building: readonly RunningStep[]
   readonly roles: readonly RoleProgress[]
   /** What the prober has sent and lost; null: nothing is measured yet. */
   readonly requests: RequestCounts | null
 }
 
-export const EMPTY_SCENE: Scene = { title: null, beganMs: 0, latest: null, roles: [], requests: null }
+export const EMPTY_SCENE: Scene = { title: null, beganMs: 0, latest: null, building: [], roles: [], requests: null }
 
 /** The scene after an event. */
 export function nextScene(scene: Scene, event: Event): Scene {
   switch (event.kind) {
     case 'station':
-      if (event.state === 'finished') return { ...scene, title: null, latest: null }
+      if (event.state === 'finished') return { ...scene, title: null, latest: null, building: [] }
       return { ...scene, title: `${event.station} ${event.note}`, beganMs: event.atMs, latest: null }
     case 'build':
-      return { ...scene, latest: buildStep(event) }
+    case 'log':
+      return { ...scene, building: nextSteps(scene.building, event) }
     case 'image':
-      return { ...scene, latest: imageLine(event).trim() }
+      return { ...scene, latest: event.state === 'here' ? null : imageLine(event).trim() }
     case 'step':
       return { ...scene, latest: event.step.kind === 'wait' ? event.step.cause : stepLine(event.step).trim() }
     case 'replica':
       return { ...scene, latest: `${event.replica} ${event.change}` }
-    case 'progress': {
-      const moved = event.from === event.to || event.from === null ? `→ r${event.to}` : `r${event.from} → r${event.to}`
-      const isBack = event.phase === 'RollingBack'
-      return {
-        ...scene,
-        roles: event.roles,
-        // Absent in what an older server remembered.
-        requests: event.requests ?? scene.requests,
-        title:
-          event.phase === 'Preparing'
-            ? scene.title
-            : isBack
-              ? `rolling back to r${event.from ?? '–'}`
-              : `rollout ${moved}`,
-      }
-    }
+    case 'progress':
+      return afterProgress(scene, event)
     case 'end':
       return EMPTY_SCENE
     case 'push':
-    case 'log':
     case 'router':
     case 'note':
     case 'failure':
@@ -59,6 +48,16 @@ export function nextScene(scene: Scene, event: Event): Scene {
     default:
       return event satisfies never
   }
+}
+
+function afterProgress(
+  scene: Scene,
+  { phase, roles, requests, from, to }: Extract<Event, { kind: 'progress' }>,
+): Scene {
+  const moved = from === to || from === null ? `→ r${to}` : `r${from} → r${to}`
+  const rolling = phase === 'RollingBack' ? `rolling back to r${from ?? '–'}` : `rollout ${moved}`
+  // Requests are absent in what an older server remembered.
+  return { ...scene, roles, requests: requests ?? scene.requests, title: phase === 'Preparing' ? scene.title : rolling }
 }
 
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
@@ -77,12 +76,15 @@ export function sceneLines(
   const longest = Math.max(0, ...scene.roles.map(({ role }) => role.length))
   const roles = scene.roles.map((role) => roleLine(role, longest, paint))
   const latest = scene.latest === null ? [] : [`  ${scene.latest}`]
-  return [
+  const most = Math.max(1, size.height - 2)
+  const lines = [
     paint.strong(cutToWidth(title, size.width)),
     ...roles,
     ...requestLines(scene, paint),
     ...latest.map((line) => paint.dim(cutToWidth(line, size.width))),
-  ].slice(0, Math.max(1, size.height - 2))
+  ]
+  const room = { width: size.width, height: most - lines.length }
+  return [...lines, ...stepLines(scene.building, nowMs, room, paint)].slice(0, most)
 }
 
 function requestLines({ requests }: Scene, paint: Paint): string[] {

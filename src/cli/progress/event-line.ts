@@ -1,23 +1,24 @@
 import type { Event } from '../../model/event.ts'
 import type { Step } from '../../model/step.ts'
-import { bytesText, durationText } from './quantities.ts'
+import { buildLine, logLine } from './build-line.ts'
+import { bytesText, durationText } from '../show/quantities.ts'
 
 /** Steps that the lines beside them tell already. */
 const TOLD_BY_OTHERS: readonly Step['kind'][] = ['wait', 'prepare', 'remove']
 
-/** An event as a line for people, or null when it says nothing new to them. `verbose`: every step, also of the build's cache. */
+/** An event as a line for people, or null when it says nothing new to them. `verbose`: every step of a rollout. */
 export function eventLine(event: Event, verbose = false): string | null {
   switch (event.kind) {
     case 'station':
       return stationLine(event)
     case 'build':
-      return event.cached && !verbose ? null : `  ${buildStep(event)}${event.cached ? ' (cached)' : ''}`
+      return buildLine(event)
     case 'image':
       return settledImageLine(event)
     case 'push':
       return event.sentBytes === 0 ? null : `  stored   ${shortened(event.digest)} (${bytesText(event.sentBytes)})`
     case 'log':
-      return `  ${event.from} | ${event.line}`
+      return logLine(event)
     case 'step':
       return verbose || !TOLD_BY_OTHERS.includes(event.step.kind) ? stepLine(event.step) : null
     case 'replica':
@@ -55,11 +56,6 @@ function howFar({ state, source, receivedBytes, missingBytes }: Extract<Event, {
   if (state === 'moving') return `${bytesText(receivedBytes)} of ${bytesText(missingBytes)}`
   if (source === 'embedded') return 'embedded registry'
   return missingBytes === 0 ? 'here already' : `pulled ${bytesText(missingBytes)}`
-}
-
-/** `2/5 COPY server.mjs ./`; a stage with a name says it. */
-export function buildStep({ stage, step, steps, instruction }: Extract<Event, { kind: 'build' }>): string {
-  return `${/^\d+$/.test(stage) ? '' : `${stage} `}${step}/${steps} ${instruction}`
 }
 
 /** `  start    web-42-1: 1 of 3 of revision 42 missing`. */
