@@ -1,6 +1,7 @@
 import type { Descriptor, ImageConfig, ImageManifest, LayerCompression, Platform } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import type { ContentStore } from '../registry/content-store.ts'
+import type { SourceTree } from '../source/source.ts'
 
 /** Who builds. 'auto': Naru, and BuildKit where a Dockerfile needs a frontend of its own. */
 export type BuilderName = 'naru' | 'buildkit' | 'docker' | 'buildah' | 'auto'
@@ -35,8 +36,11 @@ export interface RunLimits {
 
 /** What is built, from where and to where. */
 export interface BuildRequest {
-  /** Absolute path of the clean work tree; nothing outside it is ever read. */
-  readonly root: string
+  /**
+   * Absolute path of the clean work tree; nothing outside it is ever read. With 'naru', it may be a commit that is not laid
+   * out: the result is the same.
+   */
+  readonly root: string | SourceTree
   /** Folder of the root that is the build context, and the Dockerfile; both relative to the root. */
   readonly context: string
   readonly dockerfile: string

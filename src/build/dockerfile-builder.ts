@@ -53,11 +53,12 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
     prune: (dryRun, signal) => sandboxes.prune(dryRun, signal),
     async build(request, report, signal) {
       await sweepTemporary(cacheFolder, systemClock.now())
-      const context = openContext(request.root, request.context, request.dockerfile)
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       const bases = new BaseImages(request.bases, signal)
       const adds = sandboxes.adds(options, () => contents.ownFolder())
+      let context: BuildContext | null = null
       try {
+        context = await openContext(request.root, request, () => contents.ownFolder())
         const build = {
           request,
           cacheFolder,
@@ -72,7 +73,7 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
         return await sandboxes.during(() => buildPlatforms(build, request.platforms ?? [], signal))
       } finally {
         adds.close()
-        context.close()
+        context?.close()
         await bases.close()
         await contents.discard()
       }

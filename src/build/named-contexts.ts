@@ -42,7 +42,7 @@ export class NamedContexts {
     const what = this.#asked.get(name) ?? ''
     const reference = parseGitReference(what, place)
     if (reference !== null) return this.#adds.git(reference, place, signal)
-    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(what)) return Promise.resolve(this.#context.folder(what))
+    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(what)) return this.#context.folder(what)
     const hint = 'Write a folder of the repository, docker-image://NAME, or a git URL that ends in .git.'
     throw notSupported(place, `the context ${name} cannot be read from ${what.replace(/:\/\/.*/s, '')}`, hint)
   }

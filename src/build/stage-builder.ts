@@ -8,7 +8,7 @@ import { readInstruction } from './dockerfile/read-instruction.ts'
 import type { Stage } from './dockerfile/stages.ts'
 import { evaluateStage, type StageImage, type Surroundings } from './evaluate-stage.ts'
 import { applyListing } from './base/apply-listing.ts'
-import type { FileEntry, Files } from './image/file-entry.ts'
+import type { Content, FileEntry, Files } from './image/file-entry.ts'
 import { FileTree } from './image/file-tree.ts'
 import type { SpooledContents } from './base/layer-content.ts'
 import { listLayer } from './base/layer-listing.ts'
@@ -187,15 +187,17 @@ export class StageBuilder {
 
   async #readText(tree: FileTree, path: string): Promise<string | null> {
     const entry = tree.at(resolvePath(tree, path)?.path ?? path)
-    if (entry?.type !== 'file' || entry.content.size > MOST_TEXT_BYTES) return null
-    return this.readText(entry)
+    return entry?.type === 'file' ? this.#textOf(entry.content) : null
   }
 
   /** The text of a file, '' for anything else and for what is too large to be one. */
   async readText(entry: FileEntry): Promise<string> {
-    if (entry.type !== 'file' || entry.content.size > MOST_TEXT_BYTES) return ''
-    await this.#build.contents.prepare([entry.content], this.#signal)
-    return Buffer.concat([...entry.content.chunks()]).toString('utf8')
+    return entry.type === 'file' ? ((await this.#textOf(entry.content)) ?? '') : ''
+  }
+
+  async #textOf(content: Content): Promise<string | null> {
+    await this.#build.contents.prepare([content], this.#signal)
+    return content.size > MOST_TEXT_BYTES ? null : Buffer.concat([...content.chunks()]).toString('utf8')
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { gitSource } from './git-source.ts'
-import type { ResolvedSource, Source } from './source.ts'
+import type { ResolvedSource, Source, SourceTree } from './source.ts'
 import { commit, commitTree, type Entry, git, makeRepository, temporaryFolder } from './testing.ts'
 
 const signal = new AbortController().signal
@@ -24,11 +24,44 @@ afterAll(() => folder.remove())
 const resolve = (ref: string | null, url = repository): Promise<ResolvedSource> =>
   source.resolve({ kind: 'git', url, ref, folder: '', submodules: false }, signal)
 
+/** Lays a commit out, and sees that what is read without that is the same: nothing where the checkout refuses. */
 async function lay(ref: string | null = 'main', submodules = false): Promise<string> {
   const into = join(folder.path, `tree-${number++}`)
   mkdirSync(into)
-  await source.checkout(await resolve(ref), into, { submodules }, signal)
+  const found = await resolve(ref)
+  const read = await filesOf(await source.open(found, signal))
+  try {
+    await source.checkout(found, into, { submodules }, signal)
+  } catch (failed) {
+    expect(read).toBe(null)
+    throw failed
+  }
+  if (read !== null) expect(read).toEqual(filesIn(into))
   return into
+}
+
+async function filesOf(tree: SourceTree | null): Promise<Record<string, string> | null> {
+  if (tree === null) return null
+  const bytes = new Map<string, Buffer>()
+  await tree.read([...new Set(tree.entries.map(({ id }) => id))], (id) => {
+    bytes.set(id, Buffer.alloc(0))
+    return (part) => bytes.set(id, Buffer.concat([bytes.get(id) ?? Buffer.alloc(0), part]))
+  })
+  await tree.close()
+  return Object.fromEntries(tree.entries.map(({ path, kind, id }) => [path, `${kind} ${String(bytes.get(id))}`]))
+}
+
+/** Names are bytes (latin1), and links are not followed: a recursive readdir would. */
+function filesIn(root: string, inside = ''): Record<string, string> {
+  const at = (name: string) => Buffer.from(join(root, inside, name), 'latin1')
+  const found = readdirSync(at(''), { encoding: 'latin1' }).map((name) => {
+    const stats = lstatSync(at(name))
+    if (stats.isDirectory()) return filesIn(root, join(inside, name))
+    const kind = stats.isSymbolicLink() ? 'symlink' : (stats.mode & 0o100) === 0 ? 'file' : 'executable'
+    const bytes = kind === 'symlink' ? readlinkSync(at(name), 'buffer') : readFileSync(at(name))
+    return { [Buffer.from(join(inside, name), 'latin1').toString()]: `${kind} ${String(bytes)}` }
+  })
+  return Object.assign({}, ...found) as Record<string, string>
 }
 
 const code = (promise: Promise<unknown>): Promise<string> =>

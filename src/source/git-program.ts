@@ -62,6 +62,7 @@ export interface GitCall {
   /** More settings, by the environment, since they may be secret. */
   readonly secretSettings?: readonly (readonly [key: string, value: string])[]
   readonly input?: NonNullable<RunOptions['input']>
+  readonly onStdout?: NonNullable<RunOptions['onStdout']>
   readonly timeoutMs?: number
   readonly maxOutputBytes?: number
 }
@@ -106,6 +107,7 @@ export class GitProgram {
       signal,
       cwd: options.cwd ?? '/',
       ...(options.input === undefined ? {} : { input: options.input }),
+      ...(options.onStdout === undefined ? {} : { onStdout: options.onStdout }),
       ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }),
     }
     try {

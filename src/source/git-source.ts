@@ -20,7 +20,8 @@ import { parseGitUrl } from './git-url.ts'
 import { remoteSettings } from './git-user-settings.ts'
 import { readBlob } from './git-blob.ts'
 import { checkOutSubmodules } from './git-submodules.ts'
-import type { AskedSource, ResolvedSource, Source } from './source.ts'
+import type { AskedSource, ResolvedSource, Source, SourceTree } from './source.ts'
+import { openTree } from './tree/open-tree.ts'
 import { notSent, shownName, submodulesNotSent } from './upload/refusals.ts'
 
 /** Where mirrors are kept and how git is called. */
@@ -61,6 +62,13 @@ class GitSource implements Source {
   async readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null> {
     const mirror = await this.#mirrorWith(source)
     return this.#reading(mirror, source, () => readBlob(this.#git, mirror, source, path, signal))
+  }
+
+  async open(source: ResolvedSource, signal: AbortSignal): Promise<SourceTree | null> {
+    const mirror = await this.#mirrorWith(source)
+    const tree = await this.#reading(mirror, source, () => openTree(this.#git, mirror, source, signal))
+    if (tree === null) return null
+    return { ...tree, read: (ids, take) => this.#reading(mirror, source, () => tree.read(ids, take)) }
   }
 
   async checkout(

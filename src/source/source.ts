@@ -22,6 +22,24 @@ export interface ResolvedSource {
   readonly isUpload: boolean
 }
 
+/** A file of a revision. */
+export interface SourceEntry {
+  /** With slashes, from the root; no part of it is empty, `.` or `..`. */
+  readonly path: string
+  readonly kind: 'file' | 'executable' | 'symlink'
+  /** Names the bytes: equal ids are equal bytes. Of a symlink, they are its target. */
+  readonly id: string
+}
+
+/** The files of one revision, read where they are kept: nothing is laid out. */
+export interface SourceTree {
+  /** No path twice, and none below another one. */
+  readonly entries: readonly SourceEntry[]
+  /** Hands over bytes in the order asked: `take` is told the size of each file and answers where its parts go. Throws SOURCE_*. */
+  read(ids: readonly string[], take: (id: string, size: number) => (part: Uint8Array) => void): Promise<void>
+  close(): Promise<void>
+}
+
 /** Where revisions come from. Adapters: git; later svn. */
 export interface Source {
   /**
@@ -30,6 +48,11 @@ export interface Source {
   resolve(settings: AskedSource, signal: AbortSignal): Promise<ResolvedSource>
   /** A file of that revision, or null when it has none. `path` is relative to the repository's root. At most 1 MiB. */
   readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null>
+  /**
+   * Exactly the files of the revision, as `checkout` lays them out; they can be read until `close`, or the signal. null: only
+   * `checkout` can tell them (submodules, names that it may refuse).
+   */
+  open(source: ResolvedSource, signal: AbortSignal): Promise<SourceTree | null>
   /** Lays exactly the revision into the empty folder `into`: nothing of anybody's uncommitted changes, no hooks, no filters, no repository inside. */
   checkout(
     source: ResolvedSource,

@@ -454,6 +454,7 @@ describe('ADD of a git reference', () => {
     const source: Source = {
       resolve: (asked, signal) => real.resolve({ ...asked, url: repository }, signal),
       readFile: (...args) => real.readFile(...args),
+      open: () => Promise.resolve(null),
       checkout: (...args) => real.checkout(...args),
     }
     return { source, first: git(repository, 'rev-parse', 'v1'), second: git(repository, 'rev-parse', 'main') }

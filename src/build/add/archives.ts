@@ -45,9 +45,11 @@ export class Archives {
 
   /** What is in a file that is an archive; null: it is none, and ADD copies it. Throws BUILD_SOURCE_INVALID, DISK_FULL. */
   async read(content: Content, name: string, place: Place, signal: AbortSignal): Promise<Archive | null> {
+    // Of a commit's file the bytes are here with its id.
+    const id = await content.id()
     const head = headOf(content)
     if (compressionOf(head) === 'none' && !isHeader(head)) return null
-    const folder = join(this.#options.folder, (await content.id()).replace(':', '-'))
+    const folder = join(this.#options.folder, id.replace(':', '-'))
     const known = await find(folder)
     if (known !== null) return known.isArchive ? known : null
     try {

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { DeployError } from '../../model/failure.ts'
 import type { Source } from '../../source/source.ts'
 import { Beneath } from '../context/beneath.ts'
-import { DiskFiles } from '../context/build-context.ts'
-import { readIgnore } from '../context/ignore.ts'
+import { DiskFiles } from '../context/disk-files.ts'
+import { FolderFiles } from '../context/folder-files.ts'
 import { failureAt, formatPlace, notSupported, type Place } from '../dockerfile/place.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
@@ -62,13 +62,13 @@ export class GitTrees {
   #filesOf(root: string, folder: string, place: Place): Files {
     const beneath = new Beneath(root)
     this.#open.push(beneath)
-    const all = new DiskFiles(beneath, '', readIgnore(null))
+    const all = new DiskFiles(beneath)
     const real = resolvePath(all, folder)
     if (real === null || real.escaped || all.at(real.path)?.type !== 'directory') {
       const hint = 'Name a folder of the repository after the colon: #ref:folder.'
       throw failureAt('BUILD_PATH_ESCAPES', place, `the repository has no folder ${folder}`, hint)
     }
-    return real.path === '' ? all : new DiskFiles(beneath, real.path, readIgnore(null))
+    return new FolderFiles(all, real.path)
   }
 }
 

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFull } from '../../model/disk-full.ts'
+import { CommitContent } from '../context/commit-contents.ts'
 import type { Content } from '../image/file-entry.ts'
 import { layerPath } from './layer-listing.ts'
 import { type LayerSource, readLayer } from './read-layer.ts'
@@ -52,7 +53,7 @@ export class LayerContent implements Content {
   }
 }
 
-/** Files of base layers, read out to a temporary folder when they are needed: a layer is read once for all of its files. */
+/** Files of base layers and of commits, read out when they are needed, many at a time: a layer is read once for all of its files. */
 export class SpooledContents {
   readonly #temporary: string
   #folder: string | null = null
@@ -74,10 +75,13 @@ export class SpooledContents {
 
   async #prepare(contents: Iterable<Content>, signal: AbortSignal): Promise<void> {
     const byLayer = new Map<string, LayerContent[]>()
+    const ofCommits: CommitContent[] = []
     for (const content of contents) {
+      if (content instanceof CommitContent) ofCommits.push(content)
       if (!(content instanceof LayerContent) || content.isSpooled) continue
       byLayer.set(content.source.diffId, [...(byLayer.get(content.source.diffId) ?? []), content])
     }
+    for (const [all, wanted] of Map.groupBy(ofCommits, ({ all: owner }) => owner)) await all.bring(wanted)
     for (const wanted of byLayer.values()) await this.#readOut(wanted, signal)
   }
 

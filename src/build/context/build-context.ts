@@ -1,116 +1,65 @@
-import { closeSync, readFileSync, type Stats } from 'node:fs'
 import { DeployError } from '../../model/failure.ts'
-import { DiskContent } from '../image/content.ts'
-import type { FileEntry, Files } from '../image/file-entry.ts'
-import { EARLIEST } from '../image/file-time.ts'
+import type { SourceTree } from '../../source/source.ts'
+import type { Files } from '../image/file-entry.ts'
 import { joinPath, parentOf } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
 import { Beneath } from './beneath.ts'
-import { type Ignore, readIgnore } from './ignore.ts'
+import { CommitContent } from './commit-contents.ts'
+import { commitFiles } from './commit-files.ts'
+import { DiskFiles } from './disk-files.ts'
+import { FolderFiles } from './folder-files.ts'
+import { readIgnore } from './ignore.ts'
 
 /** Of a Dockerfile or .dockerignore: larger ones are no such files. */
 const MOST_TEXT_BYTES = 2 ** 20
-
-/** A folder of this machine as files of an image: everything belongs to root, and of the permissions only "executable" counts, as in git. */
-export class DiskFiles implements Files {
-  readonly #beneath: Beneath
-  readonly #base: string
-  readonly #ignore: Ignore
-  readonly #seen = new Map<string, FileEntry | null>()
-
-  /** `base`: the folder beneath that is the root of these files; a real path. */
-  constructor(beneath: Beneath, base: string, ignore: Ignore) {
-    this.#beneath = beneath
-    this.#base = base
-    this.#ignore = ignore
-  }
-
-  at(path: string): FileEntry | null {
-    return this.#entry(path, () => this.#beneath.stat(this.#real(path)))
-  }
-
-  names(path: string): readonly string[] {
-    return this.#beneath.entries(this.#real(path)).flatMap((listed) => {
-      const inner = joinPath(path, listed.name)
-      // Nothing but its kind is asked of a folder, and the listing tells it.
-      const entry = listed.isDirectory() ? this.#entry(inner, () => 'folder') : this.at(inner)
-      return entry === null ? [] : listed.name
-    })
-  }
-
-  #real(path: string): string {
-    return path === '' ? this.#base : joinPath(this.#base, path)
-  }
-
-  #entry(path: string, find: () => Stats | 'folder' | null): FileEntry | null {
-    const seen = this.#seen.get(path)
-    if (seen !== undefined) return seen
-    const entry = this.#look(path, find())
-    this.#seen.set(path, entry)
-    return entry
-  }
-
-  #look(path: string, found: Stats | 'folder' | null): FileEntry | null {
-    if (found === null) return null
-    const isFolder = found === 'folder' || found.isDirectory()
-    if (path !== '' && this.#ignore.ignores(path) && !this.#comesBack(path, isFolder)) return null
-    if (path.includes('\uFFFD')) throw notUtf8(path)
-    const owner = { uid: 0, gid: 0, mtime: EARLIEST }
-    if (found === 'folder' || isFolder) return { ...owner, type: 'directory', mode: 0o755 }
-    const real = this.#real(path)
-    if (found.isSymbolicLink()) return { ...owner, type: 'symlink', mode: 0o777, target: this.#beneath.readLink(real) }
-    if (!found.isFile()) return { ...owner, type: 'special', mode: 0o644 }
-    const content = new DiskContent(path, found.size, () => this.#beneath.open(real))
-    return { ...owner, type: 'file', mode: (found.mode & 0o100) === 0 ? 0o644 : 0o755, mtime: 'content', content }
-  }
-
-  #comesBack(path: string, isFolder: boolean): boolean {
-    return isFolder && this.#ignore.exceptions && this.names(path).length > 0
-  }
-}
-
-function notUtf8(path: string): DeployError {
-  return new DeployError('BUILD_SOURCE_INVALID', `the name ${JSON.stringify(path)} is not UTF-8`, {
-    hint: 'Rename the file, or leave it out by .dockerignore.',
-  })
-}
 
 /** The Dockerfile and the files that it may copy. */
 export interface BuildContext {
   readonly files: Files
   readonly dockerfile: string
   /** Another folder of the same tree, less what its own .dockerignore leaves out. Throws BUILD_PATH_ESCAPES, BUILD_COPY_SOURCE_MISSING. */
-  folder(path: string): Files
+  folder(path: string): Promise<Files>
   close(): void
 }
 
+/** What is built: a folder of this machine by its absolute path, or a commit that is not laid out. */
+export type ContextRoot = string | SourceTree
+
 /**
  * Opens the context and reads the Dockerfile. Both are relative to the root, and links in their paths may not leave it.
- * `NAME.dockerignore` beside the Dockerfile goes before `.dockerignore` in the context. Throws DOCKERFILE_NOT_FOUND,
- * BUILD_PATH_ESCAPES.
+ * `NAME.dockerignore` beside the Dockerfile goes before `.dockerignore` in the context. `temporary`: for what of a commit is
+ * too much for memory. Throws DOCKERFILE_NOT_FOUND, BUILD_PATH_ESCAPES.
  */
-export function openContext(root: string, context: string, dockerfile: string): BuildContext {
+export async function openContext(
+  root: ContextRoot,
+  { context, dockerfile }: { readonly context: string; readonly dockerfile: string },
+  temporary: () => Promise<string>,
+): Promise<BuildContext> {
+  if (typeof root !== 'string') return contextOf(await commitFiles(root, temporary), context, dockerfile, () => {})
   const beneath = new Beneath(root)
   try {
-    const all = new DiskFiles(beneath, '', readIgnore(null))
-    const base = realFolder(all, context, 'build.context')
-    const text = readText(beneath, all, realPath(all, dockerfile, 'Dockerfile'))
-    if (text === null) throw noDockerfile(dockerfile)
-    const ignored =
-      readText(beneath, all, realPath(all, `${dockerfile}.dockerignore`, '.dockerignore')) ??
-      readText(beneath, all, joinPath(base, '.dockerignore'))
-    return {
-      files: new DiskFiles(beneath, base, readIgnore(ignored)),
-      dockerfile: text,
-      folder: (path) => {
-        const real = realFolder(all, path, '--build-context')
-        return new DiskFiles(beneath, real, readIgnore(readText(beneath, all, joinPath(real, '.dockerignore'))))
-      },
-      close: () => beneath.close(),
-    }
+    return await contextOf(new DiskFiles(beneath), context, dockerfile, () => beneath.close())
   } catch (failed) {
     beneath.close()
     throw failed
+  }
+}
+
+async function contextOf(all: Files, context: string, dockerfile: string, close: () => void): Promise<BuildContext> {
+  const base = realFolder(all, context, 'build.context')
+  const text = await readText(all, realPath(all, dockerfile, 'Dockerfile'))
+  if (text === null) throw noDockerfile(dockerfile)
+  const ignored =
+    (await readText(all, realPath(all, `${dockerfile}.dockerignore`, '.dockerignore'))) ??
+    (await readText(all, joinPath(base, '.dockerignore')))
+  return {
+    files: new FolderFiles(all, base, readIgnore(ignored)),
+    dockerfile: text,
+    async folder(path) {
+      const real = realFolder(all, path, '--build-context')
+      return new FolderFiles(all, real, readIgnore(await readText(all, joinPath(real, '.dockerignore'))))
+    },
+    close,
   }
 }
 
@@ -138,22 +87,17 @@ function realPath(files: Files, path: string, what: string): string {
   })
 }
 
-function readText(beneath: Beneath, files: Files, path: string): string | null {
+async function readText(files: Files, path: string): Promise<string | null> {
   const entry = files.at(path)
   if (entry?.type !== 'file') return null
-  if (entry.content.size > MOST_TEXT_BYTES) {
+  const { content } = entry
+  if (content instanceof CommitContent) await content.all.bring([content])
+  if (content.size > MOST_TEXT_BYTES) {
     throw new DeployError(
       'BUILD_SOURCE_INVALID',
-      `${path} has ${entry.content.size} bytes; at most ${MOST_TEXT_BYTES} are read`,
-      {
-        hint: 'Is that the right file?',
-      },
+      `${path} has ${content.size} bytes; at most ${MOST_TEXT_BYTES} are read`,
+      { hint: 'Is that the right file?' },
     )
   }
-  const fd = beneath.open(path)
-  try {
-    return readFileSync(fd, 'utf8')
-  } finally {
-    closeSync(fd)
-  }
+  return Buffer.concat([...content.chunks()]).toString('utf8')
 }

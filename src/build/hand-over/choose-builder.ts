@@ -1,9 +1,9 @@
 import { DeployError } from '../../model/failure.ts'
 import type { Builder, BuildRequest } from '../builder.ts'
-import { openContext } from '../context/build-context.ts'
 import { readDirectives } from '../dockerfile/directives.ts'
 import { foreignFrontend } from '../dockerfile/frontend.ts'
 import { handOverBuilder, type HandOverOptions } from './hand-over-builder.ts'
+import { openFolder } from './open-folder.ts'
 import type { Tool } from './tool-commands.ts'
 
 /**
@@ -13,7 +13,7 @@ import type { Tool } from './tool-commands.ts'
 export function chooseBuilder(own: Builder, options: HandOverOptions): Builder {
   return {
     async build(request, report, signal) {
-      const tool = toolFor(request)
+      const tool = await toolFor(request)
       if (tool === null) return own.build(request, report, signal)
       if ((request.platforms ?? []).length > 0) throw onePlatform(tool)
       return handOverBuilder(tool, options).build(request, report, signal)
@@ -21,10 +21,11 @@ export function chooseBuilder(own: Builder, options: HandOverOptions): Builder {
   }
 }
 
-function toolFor({ root, context, dockerfile, args, with: asked = 'naru' }: BuildRequest): Tool | null {
+async function toolFor(request: BuildRequest): Promise<Tool | null> {
+  const { dockerfile, args, with: asked = 'naru' } = request
   if (asked === 'naru') return null
   if (asked !== 'auto') return asked
-  const opened = openContext(root, context, dockerfile)
+  const opened = await openFolder(request)
   opened.close()
   const directives = readDirectives(opened.dockerfile.split(/\r?\n/), dockerfile)
   return foreignFrontend(directives, args.BUILDKIT_SYNTAX) === null ? null : 'buildkit'

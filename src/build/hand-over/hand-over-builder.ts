@@ -5,7 +5,7 @@ import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
 import { ProgramNotStarted, run } from '../../os/run.ts'
 import type { Builder, BuildRequest, BuildResult } from '../builder.ts'
-import { openContext } from '../context/build-context.ts'
+import { folderOf, openFolder } from './open-folder.ts'
 import { LayerCache } from '../image/layer-cache.ts'
 import { redactor } from '../run/redactor.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -43,7 +43,8 @@ export function handOverBuilder(tool: Tool, options: HandOverOptions): Builder {
   return {
     async build(request, report, signal) {
       // Reads and checks what the tool will be told to read.
-      openContext(request.root, request.context, request.dockerfile).close()
+      const opened = await openFolder(request)
+      opened.close()
       const temporary = temporaryFolder(options.cacheFolder)
       await mkdir(temporary, { recursive: true })
       const out = await mkdtemp(join(temporary, 'tool-'))
@@ -97,17 +98,8 @@ class HandOver {
   }
 
   async #plan(tool: Tool, out: string): Promise<ToolPlan> {
-    const {
-      root,
-      context,
-      dockerfile,
-      target,
-      args,
-      epochSeconds,
-      ssh = {},
-      secrets = {},
-      contexts = {},
-    } = this.#request
+    const root = folderOf(this.#request)
+    const { context, dockerfile, target, args, epochSeconds, ssh = {}, secrets = {}, contexts = {} } = this.#request
     const ids = Object.keys(secrets).map((id, at) => ({ id, variable: variableOf(at) }))
     const folders = Object.entries(contexts).map(([name, from]) => [name, isElsewhere(from) ? from : join(root, from)])
     const common: ToolBuild = {

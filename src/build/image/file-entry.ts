@@ -1,6 +1,9 @@
 /** The bytes of a file, wherever they are: the context, a layer of a base image, a here-document, this machine. */
 export interface Content {
+  /** Of some contents it is known only when their bytes were brought (SpooledContents). */
   readonly size: number
+  /** Names the bytes for keys of caches, and is known without reading them: equal names, equal bytes. Default: the id. */
+  readonly name?: string
   /** Names the bytes: equal ids are equal bytes. */
   id(): Promise<string>
   /** The bytes again, in parts of at most 1 MiB. Throws BUILD_SOURCE_INVALID when they are not `size` bytes with that id any more. */

@@ -5,12 +5,12 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import type { LayerCompression } from '../../model/descriptor.ts'
 import { compressed, compressionKey } from './compress.ts'
-import type { Added } from './file-entry.ts'
+import type { Added, Content } from './file-entry.ts'
 import { Spool } from './spool.ts'
-import { type LayerFile, mtimeOf, tarBytes } from './tar-bytes.ts'
+import { type LayerFile, tarBytes } from './tar-bytes.ts'
 
 /** Changes when the bytes of a layer would change for the same entries: cached digests of older forms are not used. */
-const FORM = 'naru-layer-2'
+const FORM = 'naru-layer-3'
 
 /** Files are read synchronously (see content.ts): after so long other work of the process gets its turn. */
 const SLICE_MS = 5
@@ -25,7 +25,15 @@ export interface MadeLayer {
 }
 
 /** The entries of a layer in the order of the tar, with the ids of their contents: this is what reads the sources. */
-export async function settleLayer(added: Added, signal: AbortSignal): Promise<readonly LayerFile[]> {
+export function settleLayer(added: Added, signal: AbortSignal): Promise<readonly LayerFile[]> {
+  return inOrder(added, (content) => content.id(), signal)
+}
+
+async function inOrder(
+  added: Added,
+  idOf: (content: Content) => string | Promise<string>,
+  signal: AbortSignal,
+): Promise<readonly LayerFile[]> {
   const files: LayerFile[] = []
   let turnAtMs = performance.now() + SLICE_MS
   for (const path of [...added.keys()].sort()) {
@@ -36,19 +44,24 @@ export async function settleLayer(added: Added, signal: AbortSignal): Promise<re
       turnAtMs = performance.now() + SLICE_MS
     }
     signal.throwIfAborted()
-    files.push({ path, entry, id: entry.type === 'file' ? await entry.content.id() : '' })
+    files.push({ path, entry, id: entry.type === 'file' ? await idOf(entry.content) : '' })
   }
   return files
 }
 
-/** Equal keys are equal layers, byte for byte. */
-export function layerKey(files: readonly LayerFile[], compression: LayerCompression = 'gzip'): string {
+/** Equal keys are equal layers, byte for byte. Reads only what has no name without being read. */
+export async function layerKey(
+  added: Added,
+  signal: AbortSignal,
+  compression: LayerCompression = 'gzip',
+): Promise<string> {
+  const files = await inOrder(added, (content) => content.name ?? content.id(), signal)
   const hash = createHash('sha256').update(`${FORM} ${compressionKey(compression)}\n`)
   for (const file of files) {
     const { type, mode, uid, gid } = file.entry
     const link = file.entry.type === 'symlink' ? file.entry.target : ''
     const rare = [...(file.entry.xattrs === undefined ? [] : [file.entry.xattrs]), ...hardLink(file)]
-    const facts = [file.path, type, mode, uid, gid, mtimeOf(file), link, file.id, ...rare]
+    const facts = [file.path, type, mode, uid, gid, file.entry.mtime, link, file.id, ...rare]
     // Of nearly every file these are texts and numbers, where both forms are the same and the plain one is cheaper.
     hash.update(`${rare.length === 0 ? JSON.stringify(facts) : canonicalJson(facts)}\n`)
   }

@@ -156,8 +156,7 @@ async function placeLayer(
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
   const beganMs = performance.now()
-  const files = await settleLayer(added, signal)
-  const key = layerKey(files, compression)
+  const key = await layerKey(added, signal, compression)
   const known = await cache.find(key)
   const mediaType = compressedType(compression)
   const named = ({ digest, size, diffId }: MadeLayer) => ({ mediaType, digest, size, diffId })
@@ -169,6 +168,7 @@ async function placeLayer(
     return { ...named(known), cached: true, sentBytes: 0 }
   }
   await publishing.contents.prepare(contentsOf(added), signal)
+  const files = await settleLayer(added, signal)
   const form = { compression, temporary: publishing.temporary }
   const made = await makeLayer(files, form, signal, async (layer, open) => {
     layerDone(index, false, performance.now() - beganMs)

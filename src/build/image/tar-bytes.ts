@@ -14,7 +14,7 @@ export interface LayerFile {
   readonly id: string
 }
 
-export const mtimeOf = ({ entry, id }: LayerFile): number => (entry.mtime === 'content' ? fileTime(id) : entry.mtime)
+const mtimeOf = ({ entry, id }: LayerFile): number => (entry.mtime === 'content' ? fileTime(id) : entry.mtime)
 
 /**
  * The layer as a tar stream (POSIX pax), the same bytes for the same entries: no user names, no access times; pax records

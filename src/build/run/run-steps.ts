@@ -8,7 +8,7 @@ import type { Added } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import type { FileTree } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
-import { layerKey, settleLayer } from '../image/make-layer.ts'
+import { layerKey } from '../image/make-layer.ts'
 import { listUpper, settleTimes } from './kept/collect-upper.ts'
 import type { CacheFolders } from './kept/cache-folders.ts'
 import type { LowerFolders } from './kept/lower-folders.ts'
@@ -124,7 +124,7 @@ export class RunSteps {
   #layerKey(added: Added, signal: AbortSignal): Promise<string> {
     const known = this.#keys.get(added)
     if (known !== undefined) return known
-    const key = settleLayer(added, signal).then(layerKey)
+    const key = layerKey(added, signal)
     this.#keys.set(added, key)
     return key
   }

@@ -1,4 +1,4 @@
-import type { BuildResult } from '../../build/builder.ts'
+import type { BuildRequest, BuildResult } from '../../build/builder.ts'
 import type { App, BuildSettings } from '../../model/app.ts'
 import { platformOf } from '../../model/descriptor.ts'
 import type { Report, Station } from '../../model/event.ts'
@@ -34,7 +34,10 @@ export async function atStation<T>(
   return result
 }
 
-/** Lays the commit into a clean tree, runs `build.run`, and builds the image into the embedded registry. Leaves no tree behind. */
+/**
+ * Builds a commit's image into the embedded registry: from the repository itself where nothing but the builder reads the
+ * files, else from a clean tree, in which `build.run` runs. Leaves no tree behind.
+ */
 export async function buildArtifact(
   workshop: Workshop,
   clock: Clock,
@@ -47,36 +50,60 @@ export async function buildArtifact(
   const { app, source } = found
   const { build } = app
   if (build === null) throw new TypeError(`${app.app} is not built`)
-  const tree = await workshop.workTree(operation)
+  const note = `${source.commit.slice(0, 7)} "${source.subject}"`
+  const files = await atStation(clock, report, 'source', note, () =>
+    sourceFiles(workshop, operation, found, build, signal),
+  )
   try {
-    const note = `${source.commit.slice(0, 7)} "${source.subject}"`
-    await atStation(clock, report, 'source', note, () =>
-      workshop.source.checkout(source, tree.path, { submodules: app.source.submodules }, signal),
-    )
     return await atStation(clock, report, 'build', build.dockerfile, async () => {
-      if (build.run !== null)
-        await workshop.hostCommand(
-          found.folder === '' ? tree.path : `${tree.path}/${found.folder}`,
-          build,
-          extras.variables,
-          report,
-          signal,
-        )
-      await workshop.unpackArchives(tree.path, build.unpack, report, signal)
-      const result = await buildImage(workshop, found, build, tree.path, extras, report, signal)
+      if (typeof files.root === 'string') {
+        const folder = found.folder === '' ? files.root : `${files.root}/${found.folder}`
+        if (build.run !== null) await workshop.hostCommand(folder, build, extras.variables, report, signal)
+        await workshop.unpackArchives(files.root, build.unpack, report, signal)
+      }
+      const result = await buildImage(workshop, found, build, files.root, extras, report, signal)
       if (app.image !== null) await workshop.exportImage(app.app, result.artifact, app.image, report, signal)
       return { repository: app.app, artifact: result.artifact, images: result.images }
     })
   } finally {
-    await tree.remove()
+    await files.close()
   }
 }
+
+/** What is built from. */
+interface SourceFiles {
+  readonly root: BuildRequest['root']
+  close(): Promise<void>
+}
+
+async function sourceFiles(
+  workshop: Workshop,
+  operation: string,
+  { app, source }: Found,
+  build: BuildSettings,
+  signal: AbortSignal,
+): Promise<SourceFiles> {
+  const open = needsFolder(build) ? null : await workshop.source.open(source, signal)
+  if (open !== null) return { root: open, close: () => open.close() }
+  const tree = await workshop.workTree(operation)
+  try {
+    await workshop.source.checkout(source, tree.path, { submodules: app.source.submodules }, signal)
+  } catch (failed) {
+    await tree.remove()
+    throw failed
+  }
+  return { root: tree.path, close: () => tree.remove() }
+}
+
+/** Whether others than our own builder read or write the files. */
+const needsFolder = (build: BuildSettings): boolean =>
+  build.run !== null || Object.keys(build.unpack).length > 0 || build.with !== 'naru'
 
 async function buildImage(
   workshop: Workshop,
   { app, source }: Found,
   build: BuildSettings,
-  root: string,
+  root: BuildRequest['root'],
   extras: BuildExtras,
   report: Report,
   signal: AbortSignal,

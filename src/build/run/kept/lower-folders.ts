@@ -47,7 +47,7 @@ export class LowerFolders {
         if (there?.type === 'directory') whole.set(folder, there)
       }
     }
-    const key = layerKey(await settleLayer(whole, signal))
+    const key = await layerKey(whole, signal)
     return this.#folderOf(`layer-${key}`, whole, signal)
   }
 
@@ -72,7 +72,7 @@ export class LowerFolders {
         walk(joinPath(path, name), `${to}/${name}`)
     }
     walk(from, 'it')
-    return { added, key: layerKey(await settleLayer(added, signal)) }
+    return { added, key: await layerKey(added, signal) }
   }
 
   async #folderOf(name: string, entries: Added, signal: AbortSignal): Promise<string> {
@@ -104,11 +104,9 @@ export class LowerFolders {
    */
   async unpack(entries: Added, root: string, signal: AbortSignal): Promise<void> {
     if (entries.size === 0) return
+    const contents = [...entries.values()].flatMap((entry) => (entry.type === 'file' ? entry.content : []))
+    await this.#contents.prepare(contents, signal)
     const files = await settleLayer(entries, signal)
-    await this.#contents.prepare(
-      files.flatMap(({ entry }) => (entry.type === 'file' ? entry.content : [])),
-      signal,
-    )
     const [program, args] = this.#privileges.command([
       tool(this.#privileges.tools, 'tar'),
       ...[
