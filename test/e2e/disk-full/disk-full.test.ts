@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataPaths } from '../../../src/main/data-folder.ts'
 import { DeployError, type FailureReport } from '../../../src/model/failure.ts'
 import { OpenLoop } from '../harness/open-loop.ts'
 import { renderEvents } from '../harness/operation.ts'
@@ -74,7 +75,9 @@ function halfWritten({ server: { folder } }: Stage): string[] {
   const uploads = readdirSync(join(folder, 'registry', 'uploads')).flatMap((owner) =>
     readdirSync(join(folder, 'registry', 'uploads', owner)),
   )
-  const trees = readdirSync(join(folder, 'work'))
+  // Made when something is laid out or read out.
+  const parts = [join(folder, 'work'), join(dataPaths(folder).buildCache, 'tmp')]
+  const trees = parts.flatMap((part) => (existsSync(part) ? readdirSync(part) : []))
   const temporary = readdirSync(folder).filter((name) => name.endsWith('.tmp'))
   return [...uploads, ...trees, ...temporary]
 }
