@@ -23,7 +23,3 @@ export function parsePlatform(text: string): Platform | null {
   const known = variant === undefined || (architecture === 'arm64' && variant === 'v8')
   return known ? { os, architecture } : { os, architecture, variant }
 }
-
-/** `linux/arm64/v8`, as `--platform` takes it. */
-export const platformName = ({ os, architecture, variant }: Platform): string =>
-  `${os}/${architecture}${variant === undefined ? '' : `/${variant}`}`

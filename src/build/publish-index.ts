@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type Descriptor, MEDIA_TYPES, type Platform } from '../model/descriptor.ts'
+import { type Descriptor, MEDIA_TYPES, type Platform, platformText } from '../model/descriptor.ts'
 import type { Report } from '../model/event.ts'
 import { DeployError } from '../model/failure.ts'
 import type { BuildRequest, BuildResult } from './builder.ts'
-import { platformName } from './platform.ts'
 
 /** Writes the index of images that are stored, with the tags, and answers it as one result. */
 export async function publishIndex(
@@ -32,10 +31,10 @@ export async function publishIndex(
 export function refuseOtherPlatform(has: Platform, wanted: Platform, { platforms, dockerfile }: BuildRequest): void {
   const isIt = has.os === wanted.os && has.architecture === wanted.architecture
   if (isIt || (platforms ?? []).length === 0) return
-  const what = `the image for ${platformName(wanted)} stands on one for ${platformName(has)}`
+  const what = `the image for ${platformText(wanted)} stands on one for ${platformText(has)}`
   throw new DeployError('BUILD_BASE_NOT_FOUND', `${dockerfile}: ${what}`, {
     hint: 'Use a base image that is there for each of build.platforms, or take the platform out.',
-    detail: { platform: platformName(wanted) },
+    detail: { platform: platformText(wanted) },
   })
 }
 
@@ -45,6 +44,6 @@ export const tellingPlatform =
   (happening) =>
     report(
       happening.kind === 'build'
-        ? { ...happening, stage: `${platformName(platform)} ${happening.stage}`.trim() }
+        ? { ...happening, stage: `${platformText(platform)} ${happening.stage}`.trim() }
         : happening,
     )

@@ -1,11 +1,11 @@
-import type { Platform } from '../model/descriptor.ts'
+import { type Platform, platformText } from '../model/descriptor.ts'
 import { DeployError } from '../model/failure.ts'
 import type { Escape } from './dockerfile/directives.ts'
 import { ExpansionFailed, expandText, expandWord, expandWords, type Scope } from './dockerfile/expand-word.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Place, syntaxError } from './dockerfile/place.ts'
 import type { Dockerfile } from './dockerfile/stages.ts'
-import { hostPlatform, platformName } from './platform.ts'
+import { hostPlatform } from './platform.ts'
 
 /** Replaces variables in the words of an instruction. Throws DOCKERFILE_SYNTAX at its place. */
 export interface Expand {
@@ -100,7 +100,7 @@ export function globalVariables(
 function platformVariables(target: Platform): [string, string][] {
   const sides = [['TARGET', target] as const, ['BUILD', hostPlatform()] as const]
   return sides.flatMap(([side, platform]): [string, string][] => [
-    [`${side}PLATFORM`, platformName(platform)],
+    [`${side}PLATFORM`, platformText(platform)],
     [`${side}OS`, platform.os],
     [`${side}ARCH`, platform.architecture],
     [`${side}VARIANT`, platform.variant ?? ''],

@@ -22,6 +22,10 @@ export function platformOf(text: string): Platform {
   return isKnown ? { os, architecture } : { os, architecture, variant }
 }
 
+/** `linux/arm/v7`, as `--platform` takes it. */
+export const platformText = ({ os, architecture, variant }: Platform): string =>
+  [os, architecture, ...(variant === undefined ? [] : [variant])].join('/')
+
 /** The media types that Naru reads or writes. */
 export const MEDIA_TYPES = {
   imageManifest: 'application/vnd.oci.image.manifest.v1+json',

@@ -1,8 +1,8 @@
-import type { Descriptor, Platform } from '../model/descriptor.ts'
+import { type Descriptor, type Platform, platformText } from '../model/descriptor.ts'
 import { DeployError } from '../model/failure.ts'
 import type { ContentStore } from './content-store.ts'
 import { invalid, type ParsedManifest, parseManifest } from './parse-manifest.ts'
-import { pickPlatform, platformText } from './pick-platform.ts'
+import { pickPlatform } from './pick-platform.ts'
 
 /** Indexes that may lie inside one another (A7). */
 export const MAX_DEPTH = 4

@@ -2,6 +2,8 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { MEDIA_TYPES } from '../model/descriptor.ts'
+import { copyImage } from './copy-image.ts'
 import { OciLayout } from './oci-layout.ts'
 import { aBlob, aFolder, anImage, bytesOf, never, putBlob } from './testing.ts'
 
@@ -58,6 +60,27 @@ describe('OciLayout', () => {
     const { manifest, bytes } = await anImage(layout, 'shop')
     await layout.writeManifest('shop', { mediaType: manifest.mediaType, bytes }, [], never)
     expect((await json(join(folder.path, 'index.json'))).manifests).toHaveLength(1)
+  })
+
+  it('finds what an index names through it alone, as build tools leave several platforms', async () => {
+    await using folder = await aFolder()
+    const layout = await OciLayout.open(folder.path)
+    const children = [(await anImage(layout, 'shop')).descriptor, (await anImage(layout, 'shop')).descriptor]
+    const mediaType = MEDIA_TYPES.imageIndex
+    const put = (manifests: readonly object[], tags: readonly string[]) => {
+      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }))
+      return layout.writeManifest('shop', { mediaType, bytes }, tags, never)
+    }
+    const outer = await put([await put(children, [])], ['v1'])
+    expect((await json(join(folder.path, 'index.json'))).manifests.map(({ digest }) => digest)).toEqual([outer.digest])
+    for (const { digest } of children)
+      expect((await layout.readManifest('shop', digest, never))?.descriptor.digest).toBe(digest)
+    await using copies = await aFolder()
+    const copy = await OciLayout.open(copies.path)
+    const from = { store: layout, repository: 'shop', reference: 'v1' }
+    await copyImage({ from, to: { store: copy, repository: 'x', tags: ['v2'] }, platform: null }, never)
+    expect(await copy.digests()).toEqual([outer.digest])
+    expect(await copy.readManifest('x', aBlob().digest, never)).toBeNull()
   })
 
   it('keeps nothing of wrong bytes, and sends nothing that is there', async () => {

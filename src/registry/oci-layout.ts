@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
-import { type Descriptor, isDigest } from '../model/descriptor.ts'
+import { type Descriptor, isDigest, MEDIA_TYPES } from '../model/descriptor.ts'
 import { diskFull } from '../model/disk-full.ts'
 import { DeployError } from '../model/failure.ts'
 import { makeFolder, syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
@@ -11,10 +11,14 @@ import type { ContentStore } from './content-store.ts'
 import { algorithmOf, digestOf } from './digest.ts'
 import { Upload } from './disk/upload.ts'
 import { mismatch } from './failures.ts'
+import { MAX_DEPTH } from './find-manifest.ts'
 import { parseManifest } from './parse-manifest.ts'
 import { verified } from './verified.ts'
 
 const TAG = 'org.opencontainers.image.ref.name'
+
+const isIndex = ({ mediaType }: Descriptor): boolean =>
+  mediaType === MEDIA_TYPES.imageIndex || mediaType === MEDIA_TYPES.dockerManifestList
 
 type Index = { readonly schemaVersion: 2; readonly mediaType?: string; readonly manifests: readonly Descriptor[] }
 
@@ -103,15 +107,36 @@ export class OciLayout implements ContentStore {
   }
 
   async readManifest(_repository: string, reference: string, signal: AbortSignal) {
-    signal.throwIfAborted()
     const { manifests } = await this.#index()
-    const found = manifests.find(({ digest, annotations }) => digest === reference || annotations?.[TAG] === reference)
-    if (found === undefined) return null
-    const bytes = await readFile(this.#blob(found.digest))
-    const got = digestOf(bytes, algorithmOf(found.digest))
-    if (got !== found.digest) throw mismatch(found.digest, got)
+    const found =
+      manifests.find(({ digest, annotations }) => digest === reference || annotations?.[TAG] === reference) ??
+      (await this.#below(manifests, reference, signal))
+    if (found === null) return null
     const { mediaType, digest, size } = found
-    return { descriptor: { mediaType, digest, size }, bytes }
+    return { descriptor: { mediaType, digest, size }, bytes: await this.#bytes(digest, signal) }
+  }
+
+  /** What an index of the layout names, as BuildKit and buildah leave images of several platforms: index.json has the outermost only. */
+  async #below(outer: readonly Descriptor[], reference: string, signal: AbortSignal): Promise<Descriptor | null> {
+    let level = outer
+    for (let depth = 0; depth < MAX_DEPTH && isDigest(reference) && level.length > 0; depth++) {
+      const inner: Descriptor[] = []
+      for (const { mediaType, digest } of level.filter(isIndex)) {
+        const parsed = parseManifest(mediaType, await this.#bytes(digest, signal))
+        if (parsed.kind === 'index') inner.push(...parsed.manifests)
+      }
+      const found = inner.find(({ digest }) => digest === reference)
+      if (found !== undefined && (await this.statBlob('', found.digest, signal)) !== null) return found
+      level = inner
+    }
+    return null
+  }
+
+  async #bytes(digest: string, signal: AbortSignal): Promise<Buffer> {
+    const bytes = await readFile(this.#blob(digest), { signal })
+    const got = digestOf(bytes, algorithmOf(digest))
+    if (got !== digest) throw mismatch(digest, got)
+    return bytes
   }
 
   async resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null> {
@@ -133,12 +158,14 @@ export class OciLayout implements ContentStore {
         hint: 'Copy all of the image.',
       })
     }
+    // What an index names is found through it.
+    const children = new Set(parsed.kind === 'index' ? named.map(({ digest }) => digest) : [])
     const descriptor: Descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length }
     await this.writeBlob(repository, descriptor, () => Readable.from([bytes]), signal)
     await this.#change((manifests) => {
       const others = manifests.filter(({ digest, annotations }) => {
         const tag = annotations?.[TAG]
-        return tag === undefined ? digest !== descriptor.digest : !tags.includes(tag)
+        return tag === undefined ? digest !== descriptor.digest && !children.has(digest) : !tags.includes(tag)
       })
       const named = tags.map((tag) => ({ ...descriptor, annotations: { [TAG]: tag } }))
       const isNamed = named.length > 0 || others.some(({ digest }) => digest === descriptor.digest)

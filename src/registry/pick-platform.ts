@@ -11,7 +11,3 @@ export function pickPlatform(manifests: readonly Descriptor[], wanted: Platform)
   const same = fitting.find(({ platform }) => platform?.variant === wanted.variant)
   return same ?? fitting.find(({ platform }) => platform?.variant === undefined) ?? fitting[0] ?? null
 }
-
-/** `linux/arm64/v8`. */
-export const platformText = ({ os, architecture, variant }: Platform): string =>
-  [os, architecture, ...(variant === undefined ? [] : [variant])].join('/')

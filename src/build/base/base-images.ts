@@ -1,8 +1,7 @@
-import type { ImageConfig, Platform } from '../../model/descriptor.ts'
+import { type ImageConfig, type Platform, platformText } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import type { NamedImages } from '../builder.ts'
 import type { Place } from '../dockerfile/place.ts'
-import { platformName } from '../platform.ts'
 import type { LayerSource } from './read-layer.ts'
 
 /** An image that a stage stands on, or takes files from. */
@@ -51,7 +50,7 @@ export class BaseImages {
   }
 
   #find(name: string, platform: Platform): Promise<BaseImage> {
-    const key = `${platformName(platform)} ${name}`
+    const key = `${platformText(platform)} ${name}`
     const known = this.#found.get(key)
     if (known !== undefined) return known
     const finding = this.#read(name, platform)

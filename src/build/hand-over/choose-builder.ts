@@ -15,7 +15,7 @@ export function chooseBuilder(own: Builder, options: HandOverOptions): Builder {
     async build(request, report, signal) {
       const tool = await toolFor(request)
       if (tool === null) return own.build(request, report, signal)
-      if ((request.platforms ?? []).length > 0) throw onePlatform(tool)
+      if (tool === 'buildah' && (request.platforms ?? []).length > 1) throw onePlatform()
       return handOverBuilder(tool, options).build(request, report, signal)
     },
   }
@@ -31,8 +31,9 @@ async function toolFor(request: BuildRequest): Promise<Tool | null> {
   return foreignFrontend(directives, args.BUILDKIT_SYNTAX) === null ? null : 'buildkit'
 }
 
-const onePlatform = (tool: Tool) =>
-  new DeployError('KEY_NOT_SUPPORTED', `build.platforms is not handed over to ${tool}`, {
-    hint: 'Leave build.platforms out for an image of this machine, or leave build.with out.',
-    detail: { tool },
+/** Its cache knows no platforms: the second one may get the layers, or the whole image, of the first (buildah 1.28). */
+const onePlatform = () =>
+  new DeployError('KEY_NOT_SUPPORTED', 'build.platforms with more than one is not handed over to buildah', {
+    hint: 'Name one platform, or choose another builder: build.with docker, buildkit, or none for that of Naru.',
+    detail: { tool: 'buildah' },
   })

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Descriptor } from '../../model/descriptor.ts'
+import { type Descriptor, platformText } from '../../model/descriptor.ts'
 import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
 import { ProgramNotStarted, run } from '../../os/run.ts'
@@ -99,7 +99,17 @@ class HandOver {
 
   async #plan(tool: Tool, out: string): Promise<ToolPlan> {
     const root = folderOf(this.#request)
-    const { context, dockerfile, target, args, epochSeconds, ssh = {}, secrets = {}, contexts = {} } = this.#request
+    const {
+      context,
+      dockerfile,
+      target,
+      args,
+      epochSeconds,
+      ssh = {},
+      secrets = {},
+      contexts = {},
+      platforms = [],
+    } = this.#request
     const ids = Object.keys(secrets).map((id, at) => ({ id, variable: variableOf(at) }))
     const folders = Object.entries(contexts).map(([name, from]) => [name, isElsewhere(from) ? from : join(root, from)])
     const common: ToolBuild = {
@@ -110,6 +120,7 @@ class HandOver {
       ssh,
       out,
       secrets: ids,
+      platforms: platforms.map(platformText),
       context: join(root, context),
       dockerfile: join(root, dockerfile),
     }
@@ -117,10 +128,10 @@ class HandOver {
     if (tool === 'buildkit' && (await this.#answers('buildctl', ['--version']))) return buildkitPlan(common)
     const hasBuildx = await this.#answers('docker', ['buildx', 'version'])
     if (tool === 'buildkit' && !hasBuildx) throw missing('buildctl, or docker with buildx,', 'buildkit')
-    if (!hasBuildx && ids.length + folders.length > 0) {
+    if (!hasBuildx && ids.length + folders.length + platforms.length > 0) {
       throw new DeployError(
         'BUILD_TOOL_MISSING',
-        'docker has no buildx here, and its old builder knows no secrets and named contexts',
+        'docker has no buildx here, and its old builder knows no secrets, named contexts and platforms',
         {
           hint: 'Install buildx (docker-buildx-plugin or docker-buildx), or choose another builder with build.with.',
         },

@@ -9,6 +9,7 @@ const BUILD: ToolBuild = {
   secrets: [{ id: 'npm', variable: 'NARU_SECRET_0' }],
   ssh: { default: '/run/agent' },
   contexts: {},
+  platforms: [],
   epochSeconds: 1_700_000_000,
   out: '/out',
 }
@@ -34,6 +35,17 @@ describe('what a tool is started with', () => {
     const build = { ...BUILD, contexts: { lib: '/w/lib', img: 'docker-image://a:1' } }
     const plan = program === 'docker' ? dockerPlan(build, true) : buildkitPlan(build)
     expect(plan.build.args.join(' ')).toContain(expected)
+  })
+
+  it.each([
+    ['docker', '--platform=linux/amd64,linux/arm64', '--output=type=oci,dest=/out/image.tar -- /w/app'],
+    ['buildctl', '--opt platform=linux/amd64,linux/arm64', '--output type=oci,dest=/out/image.tar'],
+  ])('several platforms for %s', (program, asked, end) => {
+    const build = { ...BUILD, platforms: ['linux/amd64', 'linux/arm64'] }
+    const plan = program === 'docker' ? dockerPlan(build, true) : buildkitPlan(build)
+    expect(plan.build.args.join(' ')).toContain(asked)
+    expect(plan.build.args.join(' ').endsWith(end)).toBe(true)
+    expect(plan.idFile).toBeNull()
   })
 
   it('docker without buildx', () => {

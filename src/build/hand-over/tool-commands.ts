@@ -13,6 +13,8 @@ export interface ToolBuild {
   /** Named contexts: absolute folders, or what a tool reads as it is (`docker-image://…`, git references). */
   readonly contexts: Readonly<Record<string, string>>
   readonly epochSeconds: number
+  /** `linux/arm64`; none: the tool's own choice, this machine. Several: an index comes out. */
+  readonly platforms: readonly string[]
   /** An empty folder for what comes out. */
   readonly out: string
 }
@@ -38,8 +40,9 @@ const each = (names: Readonly<Record<string, string>>, toArgs: (name: string, va
   Object.entries(names).flatMap(([name, value]) => toArgs(name, value))
 
 /** Args, secrets and ssh as docker and buildah spell them. */
-const common = ({ dockerfile, target, args, secrets, ssh, contexts }: ToolBuild): readonly string[] => [
+const common = ({ dockerfile, target, args, secrets, ssh, contexts, platforms }: ToolBuild): readonly string[] => [
   `--file=${dockerfile}`,
+  ...(platforms.length === 0 ? [] : [`--platform=${platforms.join(',')}`]),
   ...(target === null ? [] : [`--target=${target}`]),
   ...each(args, (name, value) => ['--build-arg', `${name}=${value}`]),
   ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),
@@ -47,13 +50,21 @@ const common = ({ dockerfile, target, args, secrets, ssh, contexts }: ToolBuild)
   ...each(contexts, (name, from) => ['--build-context', `${name}=${from}`]),
 ]
 
-/** `docker build`, by BuildKit where docker has buildx, and `docker save`. */
+/**
+ * `docker build`, by BuildKit where docker has buildx, and `docker save`. Several platforms need buildx, which writes them itself: docker's
+ * own store takes one.
+ */
 export function dockerPlan(build: ToolBuild, hasBuildx: boolean): ToolPlan {
-  const { context, out } = build
+  const { context, out, platforms } = build
   const idFile = `${out}/id`
   const path = `${out}/image.tar`
-  const ofBuildx = ['buildx', 'build', '--progress=plain', '--provenance=false', '--load']
-  const begin = hasBuildx ? [...ofBuildx, ...common(withTime(build))] : ['build', ...common(build)]
+  const ofBuildx = ['buildx', 'build', '--progress=plain', '--provenance=false']
+  if (platforms.length > 1) {
+    const args = [...ofBuildx, ...common(withTime(build)), `--output=type=oci,dest=${path}`, '--', context]
+    const result: ToolResult = { form: 'layout-tar', path }
+    return { build: { program: 'docker', args }, idFile: null, fetch: () => null, result }
+  }
+  const begin = hasBuildx ? [...ofBuildx, '--load', ...common(withTime(build))] : ['build', ...common(build)]
   return {
     build: { program: 'docker', args: [...begin, `--iidfile=${idFile}`, '--', context] },
     idFile,
@@ -62,7 +73,7 @@ export function dockerPlan(build: ToolBuild, hasBuildx: boolean): ToolPlan {
   }
 }
 
-/** `buildah build` and `buildah push` into an image layout. */
+/** `buildah build` and `buildah push` into an image layout, of one platform. */
 export function buildahPlan(build: ToolBuild): ToolPlan {
   const { context, out } = build
   const idFile = `${out}/id`
@@ -80,12 +91,13 @@ export function buildahPlan(build: ToolBuild): ToolPlan {
 
 /** `buildctl build`, which writes an image layout as a tar. */
 export function buildkitPlan(build: ToolBuild): ToolPlan {
-  const { context, dockerfile, target, secrets, ssh, contexts, out } = build
+  const { context, dockerfile, target, secrets, ssh, contexts, platforms, out } = build
   const path = `${out}/image.tar`
   const slash = dockerfile.lastIndexOf('/')
   const options = {
     filename: dockerfile.slice(slash + 1),
     ...(target === null ? {} : { target }),
+    ...(platforms.length === 0 ? {} : { platform: platforms.join(',') }),
     ...Object.fromEntries(Object.entries(withTime(build).args).map(([name, value]) => [`build-arg:${name}`, value])),
   }
   const args = [

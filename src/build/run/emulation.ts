@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { Platform } from '../../model/descriptor.ts'
+import { type Platform, platformText } from '../../model/descriptor.ts'
 import { notSupported, type Place } from '../dockerfile/place.ts'
-import { hostPlatform, platformName } from '../platform.ts'
+import { hostPlatform } from '../platform.ts'
 
 const QEMU: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64', '386': 'i386' }
 
@@ -25,7 +25,7 @@ export function runsHere(
 /** Refuses a RUN in an image whose programs do not run here. Throws DOCKERFILE_NOT_SUPPORTED. */
 export function refuseForeignRun(platform: Platform, place: Place): void {
   if (runsHere(platform)) return
-  const name = platformName(platform)
+  const name = platformText(platform)
   const hint = `Install an emulator that the kernel holds open (qemu-user-static with binfmt-support), or do the work in a stage FROM --platform=$BUILDPLATFORM and COPY its result.`
-  throw notSupported(place, `RUN in an image for ${name} does not run on ${platformName(hostPlatform())}`, hint)
+  throw notSupported(place, `RUN in an image for ${name} does not run on ${platformText(hostPlatform())}`, hint)
 }
