@@ -11,6 +11,7 @@ const hostFor = (args: readonly string[]): CliHost => ({
   startServer: async (folder, signal) => (await import('./main/running-server.ts')).startServer(folder, signal),
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
   serveRegistry: async (options) => (await import('./main/serve-registry.ts')).serveRegistry(options),
+  registryAccounts: async (folder) => (await import('./main/registry-accounts.ts')).registryAccounts(folder),
   endFolder: async (folder, graceMs, signal) =>
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost(dataFolder(dataAsked(args), process.env)),

@@ -13,6 +13,8 @@ export interface CliHost {
   openServer(options: ServerOptions): Promise<OpenServer>
   /** Serves the registry of a data folder alone. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
   serveRegistry(options: RegistryOptions): Promise<OpenRegistry>
+  /** Who may log in to the registry of a data folder; one that serves need not be ended for it. */
+  registryAccounts(folder: string): Promise<RegistryAccounts>
   /** Ends replicas (killed after `graceMs`), router and keeper of a data folder. Throws SERVER_IN_USE while a server works on it. */
   endFolder(folder: string, graceMs: number, signal: AbortSignal): Promise<void>
   /** Git, for what the command line must know of the folder in front of the user. */
@@ -65,10 +67,30 @@ export interface RegistryOptions {
   readonly folder: string
   /** `127.0.0.1:5000`. */
   readonly listen: string
-  /** What may be done without a login; null: nothing. */
-  readonly anonymous: 'pull' | 'all' | null
+  /** Rights of whoever has no login, as `pull` or `team/**:pull`. */
+  readonly anonymous: readonly string[]
   /** Paths of PEM files; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null
+}
+
+/** Rights are texts, as `team/**:push`. Throws ACCOUNT_EXISTS, ACCOUNT_NOT_FOUND, NAME_INVALID, USAGE_INVALID. */
+export interface RegistryAccounts {
+  addUser(name: string, password: string, rights: readonly string[]): Promise<void>
+  /** Answers its token, which nobody can read any more later. */
+  addRobot(name: string, rights: readonly string[], expiresAtMs: number | null): Promise<string>
+  setPassword(name: string, password: string): Promise<void>
+  renewToken(name: string, expiresAtMs: number | null): Promise<string>
+  /** Answers the rights in their shortest spelling. */
+  setRights(kind: 'user' | 'robot', name: string, rights: readonly string[]): Promise<readonly string[]>
+  remove(kind: 'user' | 'robot', name: string): Promise<void>
+  list(kind: 'user' | 'robot'): Promise<readonly RegistryAccount[]>
+}
+
+export interface RegistryAccount {
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly createdAtMs: number
+  readonly expiresAtMs: number | null
 }
 
 export interface OpenRegistry {

@@ -81,9 +81,13 @@ export async function fillIn(command: Command, start: Start): Promise<void> {
   if (entry === undefined) return
   const describe = await entry.load()
   describe(command, start)
-  for (const each of [command, ...command.commands])
-    each.helpOption('-h, --help', 'how to use it').helpCommand(false).configureHelp(LEAF_HELP)
+  helped(command)
   quiet(command)
+}
+
+function helped(command: Command): void {
+  command.helpOption('-h, --help', 'how to use it').helpCommand(false).configureHelp(LEAF_HELP)
+  for (const inner of command.commands) helped(inner)
 }
 
 /** Errors are thrown, and told once, in our form. */

@@ -10,6 +10,8 @@ export const dataPaths = (folder: string) => ({
   log: join(folder, 'server.log'),
   keeper: folder,
   registry: join(folder, 'registry'),
+  /** Accounts and the key of tokens of `naru registry serve`. */
+  access: join(folder, 'access'),
   mirrors: join(folder, 'cache', 'git'),
   buildCache: join(folder, 'cache', 'build'),
   work: join(folder, 'work'),

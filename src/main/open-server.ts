@@ -5,6 +5,7 @@ import type { ListenOptions } from 'node:net'
 import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
+import { oneKeyGate } from '../registry/server/gate.ts'
 import { isRegistryPath, registryRoutes } from '../registry/server/registry-routes.ts'
 import { carriesToken } from '../server/authorize.ts'
 import { buildServer } from '../server/build-server.ts'
@@ -65,7 +66,7 @@ async function serve(
   const server = await buildServer(context)
   const registry = registryRoutes({
     store: opened.images,
-    authorize: (request) => token === null || isLocal(request.socket) || carriesToken(request, token),
+    gate: oneKeyGate((request) => token === null || isLocal(request.socket) || carriesToken(request, token)),
   })
   await server.ready()
   closing.push(async () => {

@@ -3,18 +3,20 @@ import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { ListenOptions } from 'node:net'
 import type { OpenRegistry, RegistryOptions } from '../cli/host.ts'
+import { parseRegistryRight } from '../model/registry-right.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
+import type { Access } from '../registry/access/access-gate.ts'
+import { Accounts } from '../registry/access/accounts.ts'
+import { SignIn } from '../registry/access/sign-in.ts'
+import { openTokenIssuer } from '../registry/access/token-issuer.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
-import type { RegistryRoutesOptions } from '../registry/server/registry-routes.ts'
 import { dataPaths } from './data-folder.ts'
 import { endServer } from './end-server.ts'
 import { lockFolder } from './folder-lock.ts'
-import { keptToken } from './kept-token.ts'
 import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
 import { readyFolder } from './ready-folder.ts'
 import { readTls } from './tls-files.ts'
-import { carriesToken } from '../server/authorize.ts'
 
 /** Clients ask again on the connection that they have: docker within a minute. */
 const KEEP_ALIVE_MS = 75_000
@@ -42,7 +44,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   closing.push(() => lock.release())
   const store = await DiskStore.open(paths.registry, clock)
   closing.push(() => store.close())
-  const app = registryApp({ store, authorize: authorize(options, await keptToken(folder)) })
+  const app = registryApp({ store, access: await openAccess(paths.access, options) })
   const ending = { graceMs: 0 }
   const listen = async (at: ListenOptions) => {
     const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS }
@@ -70,14 +72,14 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
 /** Connections over the unix socket, which only this user can open. */
 const locals = new WeakSet<object>()
 
-const authorize =
-  ({ anonymous }: RegistryOptions, token: string): RegistryRoutesOptions['authorize'] =>
-  (request) =>
-    locals.has(request.socket) || isOpen(request, anonymous) || carriesToken(request, token)
-
-function isOpen(
-  { method }: { readonly method?: string | undefined },
-  anonymous: RegistryOptions['anonymous'],
-): boolean {
-  return anonymous === 'all' || (anonymous === 'pull' && (method === 'GET' || method === 'HEAD'))
+async function openAccess(folder: string, { anonymous }: RegistryOptions): Promise<Access> {
+  const accounts = await Accounts.open(folder, clock)
+  return {
+    accounts,
+    signIn: new SignIn(accounts, clock),
+    issuer: await openTokenIssuer(folder),
+    anonymous: anonymous.map(parseRegistryRight),
+    clock,
+    isLocal: ({ socket }) => locals.has(socket),
+  }
 }

@@ -63,6 +63,8 @@ export const FAILURES = {
   REGISTRY_SETTINGS_INVALID: file,
   REGISTRY_RATE_LIMITED: { status: 502, exit: 10, retry: true },
   REGISTRY_AUTH_FAILED: { status: 502, exit: 4, retry: false },
+  ACCOUNT_EXISTS: { status: 409, exit: 10, retry: false },
+  ACCOUNT_NOT_FOUND: missing,
   STORE_CORRUPT: { status: 500, exit: 10, retry: false },
   DISK_FULL: { status: 507, exit: 10, retry: true },
 

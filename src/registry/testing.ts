@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { systemClock } from '../os/system-clock.ts'
 import type { ContentStore } from './content-store.ts'
 import { digestOf } from './digest.ts'
 import { DiskStore } from './disk/disk-store.ts'
+import { oneKeyGate } from './server/gate.ts'
 import { type RegistryRoutesOptions, registryRoutes } from './server/registry-routes.ts'
 
 /** A signal that is never aborted. */
@@ -49,8 +50,8 @@ export async function serving(
   { token, limits }: Serving = {},
 ): Promise<{ readonly host: string } & AsyncDisposable> {
   const wanted = token === undefined ? null : `Basic ${btoa(`naru:${token}`)}`
-  const authorize = (request: IncomingMessage) => wanted === null || request.headers.authorization === wanted
-  const routes = registryRoutes({ store, authorize, ...(limits === undefined ? {} : { limits }) })
+  const gate = oneKeyGate((request) => wanted === null || request.headers.authorization === wanted)
+  const routes = registryRoutes({ store, gate, ...(limits === undefined ? {} : { limits }) })
   const server = createServer((request, response) => void routes(request, response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return {

@@ -18,6 +18,8 @@ function helpOf(command: Command): string {
   return text.trimEnd()
 }
 
+const withInner = (command: Command): Command[] => [command, ...command.commands.flatMap(withInner)]
+
 /** docs/cli.md is what the commands say of themselves. Write it anew with: npx vitest run test/docs/cli.test.ts -u */
 it('docs/cli.md is the help of every command', async () => {
   const program = buildProgram(async () => {})
@@ -32,9 +34,8 @@ it('docs/cli.md is the help of every command', async () => {
     const command = program.commands.find((each) => each.name() === name)
     if (command === undefined) throw new Error(`${name} is in the table and not in the program`)
     await fillIn(command, async () => {})
-    const [first = command, ...inner] = [command, ...command.commands]
-    parts.push('', `## naru ${name}`, '', '```text', helpOf(first), '```')
-    for (const each of inner) parts.push('', '```text', helpOf(each), '```')
+    parts.push('', `## naru ${name}`)
+    for (const each of withInner(command)) parts.push('', '```text', helpOf(each), '```')
   }
   await expect(`${parts.join('\n')}\n`).toMatchFileSnapshot('../../docs/cli.md')
 })

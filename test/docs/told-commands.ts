@@ -36,7 +36,7 @@ export function commandsIn(text: string): Told[] {
 
 /** Up to two spaces, a tab, a shell's operator, a bracket that closes, a quote, or the end of a clause. */
 function argsOf(rest: string): string[] {
-  const [command = ''] = rest.split(/ {2}|\t| *[`|<;()"'→]| && | #|[,:.?!]+(?= |$)| — /)
+  const [command = ''] = rest.split(/ {2}|\t| *[`|<;()"'→]| && | > | #|[,:.?!]+(?= |$)| — /)
   const args: string[] = []
   for (const word of command.split(' ')) {
     if (PROSE.has(word)) break

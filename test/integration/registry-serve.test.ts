@@ -42,7 +42,7 @@ describe('naru registry serve', () => {
 
   it('serves /v2/ and /healthz, and nothing else', async () => {
     await using registry = await aServedRegistry(aStage(), ['--anonymous', 'all'])
-    expect(registry.serving).toMatchObject({ kind: 'serving', anonymous: 'all', url: /^http:\/\/127\.0\.0\.1:\d+$/ })
+    expect(registry.serving).toMatchObject({ kind: 'serving', anonymous: ['all'], url: /^http:\/\/127\.0\.0\.1:\d+$/ })
     const at = (path: string, init?: RequestInit) => fetch(registry.url + path, init)
     expect(await (await at('/healthz')).text()).toBe('ok\n')
     expect((await at('/v2/')).status).toBe(200)
@@ -101,7 +101,7 @@ describe('naru registry serve', () => {
   it.each([
     [['--listen', 'nowhere'], 'is no address'],
     [['--listen', '203.0.113.1:5000'], 'is no address of this machine'],
-    [['--anonymous', 'everything'], 'Write'],
+    [['--anonymous', 'everything'], 'is none of pull, push, delete, all'],
     [['--tls-cert', 'x.pem'], 'was given alone'],
     [['--tls-cert', '/nonexistent', '--tls-key', '/nonexistent'], 'cannot be read: ENOENT'],
     [['--tls-cert', '/etc/hostname', '--tls-key', '/etc/hostname'], 'no certificate with its key'],
@@ -116,7 +116,7 @@ describe('naru registry serve', () => {
     const stage = aStage()
     const { certFile, keyFile, cert } = await aCertificate(stage.folder)
     const tls = ['--tls-cert', certFile, '--tls-key', keyFile]
-    await using registry = await aServedRegistry(stage, ['--anonymous', ...tls])
+    await using registry = await aServedRegistry(stage, [...tls, '--anonymous', 'all'])
     expect(registry.url).toMatch(/^https:/)
     const request = tlsRequest(`${registry.url}/v2/`, { ca: cert, agent: false })
     request.end()
@@ -126,22 +126,62 @@ describe('naru registry serve', () => {
     await expect(answerTo(plain)).rejects.toThrow()
   })
 
-  it('lets anybody pull where it is said, and nobody in otherwise', async () => {
+  it('lets in whoever was given rights, from then on and until they are taken', async () => {
     const stage = aStage()
     const push = { method: 'POST', body: BLOB }
-    {
-      await using registry = await aServedRegistry(stage)
-      expect((await fetch(`${registry.url}/v2/`)).status).toBe(401)
-      expect((await fetch(registry.url + UPLOAD, push)).status).toBe(401)
-      const { token } = registry
-      expect((await fetch(registry.url + UPLOAD, { ...push, headers: basic('naru', token) })).status).toBe(201)
-    }
-    await using registry = await aServedRegistry(stage, ['--anonymous'])
-    expect((await fetch(`${registry.url}/v2/shop/blobs/${digestOf(BLOB)}`)).status).toBe(200)
-    expect((await fetch(registry.url + UPLOAD, push)).status).toBe(401)
-    const socket = join(stage.data, 'v2.sock')
-    const local = plainRequest({ socketPath: socket, path: '/v2/_catalog', agent: false })
+    await using registry = await aServedRegistry(stage, ['--anonymous', 'public/**:pull'])
+    const status = async (path: string, init: RequestInit = {}) => (await fetch(registry.url + path, init)).status
+    expect(await status('/v2/')).toBe(401)
+    expect(await status(UPLOAD, push)).toBe(401)
+    expect(await status('/v2/public/x/tags/list')).toBe(404)
+
+    const user = ['registry', 'user']
+    const kim = basic('kim', 'correct horse')
+    const made = await stage.naru([...user, 'add', 'kim', '--allow', 'pull', 'shop:push', '--password-stdin'], {
+      input: 'correct horse\n',
+    })
+    expect(made).toEqual({ code: 0, stdout: 'user kim made\n', stderr: '' })
+    expect(await status(UPLOAD, { ...push, headers: kim })).toBe(201)
+    const robot = await stage.naru(['registry', 'robot', 'add', 'ci', '--allow', 'shop:push', '--expires', '90d'])
+    expect(robot.stderr).toContain('shown only now')
+    const ci = basic('ci', robot.stdout.trim())
+    expect(await status(UPLOAD, { ...push, headers: ci })).toBe(201)
+
+    const list = await stage.naru([...user, 'list', '-o', 'json'])
+    expect(jsonLines(list.stdout)).toMatchObject([
+      { users: [{ name: 'kim', rights: ['**:pull', 'shop:push'], expiresAtMs: null }] },
+    ])
+    expect((await stage.naru([...user, 'allow', 'kim', 'pull'])).stdout).toBe('user kim may: **:pull\n')
+    expect(await status(UPLOAD, { ...push, headers: kim })).toBe(403)
+    const renewed = await stage.naru(['registry', 'robot', 'renew', 'ci', '-o', 'json'])
+    expect(await status(UPLOAD, { ...push, headers: ci })).toBe(401)
+    const { token } = JSON.parse(renewed.stdout) as { token: string }
+    expect(await status(UPLOAD, { ...push, headers: basic('ci', token) })).toBe(201)
+    expect((await stage.naru(['registry', 'robot', 'rm', 'ci'])).code).toBe(0)
+    expect(await status(UPLOAD, { ...push, headers: basic('ci', token) })).toBe(401)
+
+    const local = plainRequest({ socketPath: join(stage.data, 'v2.sock'), path: '/v2/_catalog', agent: false })
     local.end()
     expect((await answerTo(local)).statusCode).toBe(200)
+  })
+
+  it.each([
+    [['user', 'add', 'kim', '--password-stdin'], 2, 'required option'],
+    [['user', 'add', 'kim', '--allow', 'all'], 2, 'no terminal to ask on'],
+    [
+      ['user', 'add', 'kim', '--allow', 'everything', '--password-stdin'],
+      2,
+      '"everything" is none of pull, push, delete, all',
+    ],
+    [['user', 'add', '../kim', '--allow', 'all', '--password-stdin'], 2, 'is no name for an account'],
+    [['user', 'add', 'kim', '--allow', 'all', '--password', 'secret'], 2, 'unknown option'],
+    [['user', 'password', 'kim', '--password-stdin'], 5, 'there is no user "kim"'],
+    [['user', 'allow', 'kim', 'pull'], 5, 'there is no user "kim"'],
+    [['robot', 'rm', 'kim'], 5, 'there is no robot "kim"'],
+    [['robot', 'add', 'ci', '--allow', 'all', '--expires', 'soon'], 2, 'is no time'],
+  ])('refuses: naru registry %j', async (args, code, message) => {
+    const refused = await refusing.naru(['registry', ...args], { input: 'correct horse\n' })
+    expect(refused.stderr).toContain(message)
+    expect(refused.code).toBe(code)
   })
 })

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { CliStage } from './cli-stage.ts'
 
 /** `naru registry serve` as a process of its own, on the data folder of a stage and a free port. */
@@ -7,7 +5,6 @@ export interface ServedRegistry extends AsyncDisposable {
   readonly url: string
   /** What it wrote when it served. */
   readonly serving: { readonly url: string; readonly socket: string }
-  readonly token: string
   readonly ended: Promise<number | null>
   signal(name: NodeJS.Signals): void
   /** SIGTERM; answers its exit code. */
@@ -26,9 +23,6 @@ export async function aServedRegistry(stage: CliStage, args: readonly string[] =
   return {
     url: serving.url,
     serving,
-    get token() {
-      return readFileSync(join(stage.data, 'token'), 'utf8').trim()
-    },
     ended,
     signal: (name) => void running.child.kill(name),
     end,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../src/lib/clock.ts'
 import { systemClock } from '../../src/os/system-clock.ts'
 import { DiskStore } from '../../src/registry/disk/disk-store.ts'
+import { EVERYTHING } from '../../src/registry/server/gate.ts'
 import { registryRoutes } from '../../src/registry/server/registry-routes.ts'
 import { StormClient, type Pushed } from './storm-client.ts'
 
@@ -43,7 +44,7 @@ export interface Weather {
 export async function collectionStorm({ workers, operations, graceMs, onProgress }: Storm): Promise<Weather> {
   const root = await mkdtemp(join(tmpdir(), 'naru-storm-'))
   const store = await DiskStore.open(root, systemClock)
-  const routes = registryRoutes({ store, authorize: () => true })
+  const routes = registryRoutes({ store, gate: () => EVERYTHING })
   const server = createServer((request, response) => void routes(request, response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const pool = Array.from({ length: 60 }, () => randomBytes(200 + Math.floor(Math.random() * 3000)))

@@ -1,10 +1,10 @@
-import { text as readAll } from 'node:stream/consumers'
 import { Option } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import { isRegistryHost } from '../../model/reference.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
-import { askHidden, askLine } from '../project/ask.ts'
+import { askLine } from '../project/ask.ts'
+import { readPassword } from '../project/ask-password.ts'
 import type { Session } from '../session.ts'
 import { share } from '../shared-options.ts'
 
@@ -56,7 +56,8 @@ async function logIn(session: Session, registry: string, options: LoginOptions):
       hint: 'Give it with -u NAME.',
     })
   }
-  const password = await readPassword(session, options.passwordStdin === true)
+  const hint = 'Pipe it: printf %s "$TOKEN" | naru login REGISTRY -u NAME --password-stdin'
+  const password = await readPassword(session, { fromStdin: options.passwordStdin === true, twice: false, hint })
   const { place, wasChecked } = await host.logIn(registry, { username, password }, signal)
   if (output.json) return output.object({ registry, username, place, checked: wasChecked })
   output.data(`logged in to ${registry} as ${username}`)
@@ -86,15 +87,4 @@ async function askUser({ stdin, signal }: Session): Promise<string> {
   throw new DeployError('USAGE_INVALID', 'no user was given, and there is no terminal to ask on', {
     hint: 'Give it with -u NAME.',
   })
-}
-
-/** From stdin when it is asked for, else typed unseen. Never an argument: others can read those. */
-async function readPassword({ stdin, signal }: Session, fromStdin: boolean): Promise<string> {
-  const hint = 'Pipe it: printf %s "$TOKEN" | naru login REGISTRY -u NAME --password-stdin'
-  if (!fromStdin && stdin.isTTY !== true) {
-    throw new DeployError('USAGE_INVALID', 'no password was given, and there is no terminal to ask on', { hint })
-  }
-  const password = fromStdin ? (await readAll(stdin)).replace(/\r?\n$/, '') : await askHidden('password: ', signal)
-  if (password !== '') return password
-  throw new DeployError('USAGE_INVALID', 'the password is empty', { hint })
 }

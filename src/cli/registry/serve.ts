@@ -9,7 +9,7 @@ import { share } from '../shared-options.ts'
 
 interface Options {
   readonly listen: string
-  readonly anonymous?: 'pull' | 'all' | true
+  readonly anonymous?: readonly string[] | true
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly grace: number
@@ -22,7 +22,7 @@ export const describeServe: Describe = (command, start) => {
       'Serve the registry of a data folder alone, without the rest of the server: OCI distribution specification 1.1 under /v2/.',
     )
     .option('--listen <address>', 'HOST:PORT for clients; 0.0.0.0:PORT is every address', '127.0.0.1:5000')
-    .option('--anonymous [right]', 'what anybody may do without a login: pull (default) or all', rightOf)
+    .option('--anonymous [rights...]', 'what anybody may do without a login, as all or public/**:pull (alone: pull)')
     .option('--tls-cert <path>', 'serve TLS with this certificate and those that vouch for it (PEM)')
     .option('--tls-key <path>', 'its key (PEM)')
     .option('--grace <seconds>', 'how long requests in progress may go on when it is ended', secondsOf, 30)
@@ -39,14 +39,14 @@ export const describeServe: Describe = (command, start) => {
 async function serve(session: Session, options: Options): Promise<void> {
   const { host, output, interrupts } = session
   const folder = host.dataFolder(session.options.data)
-  const anonymous = options.anonymous === true ? 'pull' : (options.anonymous ?? null)
+  const anonymous = options.anonymous === true ? ['pull'] : (options.anonymous ?? [])
   const ended = new Promise<void>((resolve) => interrupts.answerBy(() => resolve()))
   const opened = await host.serveRegistry({ folder, listen: options.listen, anonymous, tls: tlsOf(options) })
   const { url, socket } = opened
   if (output.json) output.object({ kind: 'serving', folder, url, socket, anonymous })
   else {
     output.data(`serving the registry of ${folder} on ${url}`)
-    output.tell(ACCESS[anonymous ?? 'none'](folder))
+    for (const line of await accessLines(session, folder, anonymous)) output.tell(line)
   }
   if (!url.startsWith('https:') && !isOfThisMachine(new URL(url)))
     output.tell(
@@ -57,10 +57,18 @@ async function serve(session: Session, options: Options): Promise<void> {
   await opened.close(options.grace * 1000)
 }
 
-const ACCESS: Readonly<Record<'pull' | 'all' | 'none', (folder: string) => string>> = {
-  all: () => 'anybody may pull, push and delete',
-  pull: (folder) => `anybody may pull; the user "naru" may do all, with the password in ${folder}/token`,
-  none: (folder) => `the user "naru" may do all, with the password in ${folder}/token`,
+/** Who can do something there; where nobody can, how that is changed. */
+async function accessLines(
+  { host }: Session,
+  folder: string,
+  anonymous: readonly string[],
+): Promise<readonly string[]> {
+  const accounts = await host.registryAccounts(folder)
+  const count = async (kind: 'user' | 'robot') => (await accounts.list(kind)).length
+  const [users, robots] = [await count('user'), await count('robot')]
+  const anybody = anonymous.length === 0 ? [] : [`anybody may: ${anonymous.join(' ')}`]
+  if (users + robots > 0) return [...anybody, `${users} users and ${robots} robots may log in`]
+  return [...anybody, 'nobody can log in yet: naru registry user add NAME --allow all']
 }
 
 function tlsOf({ tlsCert: cert, tlsKey: key }: Options): RegistryOptions['tls'] {
@@ -69,11 +77,6 @@ function tlsOf({ tlsCert: cert, tlsKey: key }: Options): RegistryOptions['tls'] 
   throw new DeployError('USAGE_INVALID', `--tls-${cert === undefined ? 'key' : 'cert'} was given alone`, {
     hint: 'Give both: --tls-cert FILE --tls-key FILE.',
   })
-}
-
-function rightOf(text: string): 'pull' | 'all' {
-  if (text === 'pull' || text === 'all') return text
-  throw new InvalidArgumentError('Write pull or all.')
 }
 
 function secondsOf(text: string): number {

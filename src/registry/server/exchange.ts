@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { DiskStore } from '../disk/disk-store.ts'
+import type { Visitor } from './gate.ts'
 import type { Reply } from './reply.ts'
 
 /** Limits against clients that take more than their share (A14). */
@@ -22,6 +23,8 @@ export interface Exchange {
   readonly store: DiskStore
   readonly limits: RegistryLimits
   readonly query: URLSearchParams
+  /** Who was let in: for what else than its target a request reaches. */
+  readonly visitor: Visitor
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
 }

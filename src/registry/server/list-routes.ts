@@ -16,9 +16,10 @@ export async function listTags({ reply, store, query, signal }: Exchange, { repo
   return reply.json({ name: repository, tags: page.names })
 }
 
-/** GET of the names of all repositories (`n`, `last`). */
-export async function listRepositories({ reply, store, query }: Exchange) {
-  const page = pageOf(await store.repositories(), query, '/v2/_catalog')
+/** GET of the names of all repositories that the visitor may pull from (`n`, `last`). */
+export async function listRepositories({ reply, store, query, visitor }: Exchange) {
+  const seen = (await store.repositories()).filter((name) => visitor.sees(name))
+  const page = pageOf(seen, query, '/v2/_catalog')
   if (page.link !== null) reply.header('Link', page.link)
   return reply.json({ repositories: page.names })
 }

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isRepository } from '../../model/reference.ts'
+import type { RegistryAction } from '../../model/registry-right.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
 import { DEFAULT_LIMITS, type Exchange, type RegistryLimits } from './exchange.ts'
+import type { Gate, Need } from './gate.ts'
 import { listReferrers, listRepositories, listTags } from './list-routes.ts'
 import { deleteManifest, readManifest, writeManifest } from './manifest-routes.ts'
 import { parseTarget, type Target } from './parse-target.ts'
@@ -12,8 +15,8 @@ import { appendToUpload, beginUpload, cancelUpload, finishUpload, readUpload } f
 /** What the routes under /v2/ serve from. */
 export interface RegistryRoutesOptions {
   readonly store: DiskStore
-  /** Whether a request may go on; a request that may not is answered 401 and asked for Basic credentials. */
-  readonly authorize: (request: IncomingMessage) => boolean | Promise<boolean>
+  /** Lets each request in or refuses it, before anything else is looked at. */
+  readonly gate: Gate
   readonly limits?: Partial<RegistryLimits>
 }
 
@@ -51,12 +54,14 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
     request.socket.setTimeout(limits.stallMs)
-    if (!(await options.authorize(request))) throw unauthorized()
     const url = request.url ?? ''
     const mark = url.indexOf('?')
-    const target = parseTarget(mark < 0 ? url : url.slice(0, mark))
     const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
-    await answer({ request, reply, store: options.store, limits, query, signal: goneSignal(reply) }, target)
+    const target = readTarget(mark < 0 ? url : url.slice(0, mark))
+    const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
+    const visitor = await options.gate(request, need)
+    if (target instanceof RegistryError) throw target
+    await answer({ request, reply, store: options.store, limits, query, visitor, signal: goneSignal(reply) }, target)
   }
   return async (request, response) => {
     const reply = replyTo(response)
@@ -66,6 +71,28 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
       fail(request, reply, failed)
     }
   }
+}
+
+/** The target, or what is wrong with the path: told only to whoever is let in. */
+function readTarget(path: string): Target | RegistryError {
+  try {
+    return parseTarget(path)
+  } catch (failed) {
+    if (failed instanceof RegistryError) return failed
+    throw failed
+  }
+}
+
+/** What a request to a target does there. */
+function needOf(target: Target, method: string, query: URLSearchParams): Need {
+  if (target.kind === 'ping' || target.kind === 'catalog') return { kind: target.kind }
+  const { repository } = target
+  const need = (action: RegistryAction) => ({ kind: 'repository', repository, action }) as const
+  if (target.kind === 'upload') return need('push')
+  if (target.kind !== 'uploads') return need(method === 'PUT' ? 'push' : method === 'DELETE' ? 'delete' : 'pull')
+  const from = query.get('from')
+  const mountFrom = from !== null && isRepository(from) ? from : null
+  return query.has('mount') ? { ...need('push'), mountFrom } : need('push')
 }
 
 function answer(exchange: Exchange, target: Target): Answer {
@@ -108,8 +135,3 @@ function goneSignal(reply: Reply): AbortSignal {
   })
   return gone.signal
 }
-
-const unauthorized = () =>
-  new RegistryError('UNAUTHORIZED', 'the registry wants the token of this server: user "naru", the token as password', {
-    headers: { 'WWW-Authenticate': 'Basic realm="naru"' },
-  })

@@ -27,10 +27,22 @@ export async function beginUpload(exchange: Exchange, { repository }: { readonly
   return progress(reply.status(202), { repository, id }, upload)
 }
 
-/** Without `from`, any repository will do (distribution specification, "Mounting a blob"): whoever may push here may read all. */
-async function mountFrom({ store, signal }: Exchange, repository: string, digest: string, from: string | null) {
-  if (from === null) return store.mountAnyBlob(repository, digest, signal)
-  return isRepository(from) ? store.mountBlob(repository, digest, from, signal) : false
+/**
+ * Without `from`, any repository will do (distribution specification, "Mounting a blob"): any that the visitor may pull from, or
+ * whoever knows a digest could read what is not his.
+ */
+async function mountFrom(exchange: Exchange, repository: string, digest: string, from: string | null) {
+  const { store, visitor, signal } = exchange
+  if (from !== null) {
+    const mayPull = isRepository(from) && visitor.may(from, 'pull')
+    return mayPull && store.mountBlob(repository, digest, from, signal)
+  }
+  if (visitor.mounts === 'all') return store.mountAnyBlob(repository, digest, signal)
+  const seen = visitor.mounts === 'those that it sees' ? await store.repositories() : visitor.mounts
+  for (const name of seen) {
+    if (visitor.sees(name) && (await store.mountBlob(repository, digest, name, signal))) return true
+  }
+  return false
 }
 
 /** PATCH: the next bytes. */
