@@ -307,8 +307,10 @@ describe('over HTTP', () => {
 
 describe('garbage collection', () => {
   const MONTH = 30 * 24 * 3600_000
+  // When a file was used is known to a second: "now" is one later.
+  const NOW = -1000
   const collect = (unusedMs: number) =>
-    images.collectGarbage({ keep: new Set(), graceMs: 0, expire: { below: 'mirror/', unusedMs } }, never)
+    images.collectGarbage({ keep: new Set(), graceMs: NOW, expire: { below: 'mirror/', unusedMs } }, never)
 
   it('lets a copy go that was not used for long, and keeps what others have', async () => {
     await anImageOf(images, 'shop', FILES, { tags: ['1'] })
@@ -317,7 +319,7 @@ describe('garbage collection', () => {
     await systemClock.sleep(2, never)
     await collect(MONTH)
     expect(await images.tags(repository, never)).toEqual(['1'])
-    await collect(0)
+    await collect(NOW)
     expect(await images.tags(repository, never)).toEqual([])
     const there = await Promise.all(manifest.layers.map(({ digest }) => images.mountAnyBlob('x', digest, never)))
     expect(there).toEqual([true, true, false])

@@ -6,20 +6,28 @@ import { ignoreMissing, type StoreFolder } from './store-folder.ts'
 /** Bytes are read in pieces of this many. */
 const PIECE = 256 * 1024
 
-/** The bytes of a blob, verified while they are read: damaged ones end in STORE_CORRUPT before their end, and are set aside. */
-export async function* readBlobFile(folder: StoreFolder, digest: string): AsyncGenerator<Uint8Array, void> {
+/**
+ * The bytes of a blob, verified while they are read: damaged ones end in STORE_CORRUPT before their end, and are set aside. What
+ * came to its end counts as right for a while, from `now` on.
+ */
+export async function* readBlobFile(
+  folder: StoreFolder,
+  digest: string,
+  now: number,
+): AsyncGenerator<Uint8Array, void> {
   const path = folder.blobPath(digest)
   const handle = await open(path, 'r').catch(ignoreMissing)
   if (handle === null) throw notThere(digest)
   try {
     const opened = await handle.stat()
     const damaged: { error: DeployError | null } = { error: null }
-    const pieces = verified(piecesOf(handle, 0, opened.size), { digest, size: opened.size }, (got) => {
+    const pieces = verified(piecesOf(handle, opened.size), { digest, size: opened.size }, (got) => {
       damaged.error = corrupt(digest, got)
       return damaged.error
     })
     try {
       yield* pieces
+      folder.checked.remember(path, opened, now)
     } finally {
       if (damaged.error !== null) await folder.quarantine(path, opened.ino)
     }
@@ -28,37 +36,38 @@ export async function* readBlobFile(folder: StoreFolder, digest: string): AsyncG
   }
 }
 
-/** A part of a blob, `start` to `end` inclusive; the whole is verified before the first byte is given. */
-export async function* readBlobPart(
-  folder: StoreFolder,
-  digest: string,
-  start: number,
-  end: number,
-): AsyncGenerator<Uint8Array, void> {
-  for await (const _piece of readBlobFile(folder, digest)) {
-    // Only the verdict counts here.
-  }
-  const handle = await open(folder.blobPath(digest), 'r').catch(ignoreMissing)
+/** The open file of a blob that was found right a short while ago; null: it must be read with `readBlobFile`. Throws IMAGE_NOT_FOUND. */
+export async function openCheckedBlob(folder: StoreFolder, digest: string, now: number): Promise<FileHandle | null> {
+  const path = folder.blobPath(digest)
+  const handle = await open(path, 'r').catch(ignoreMissing)
   if (handle === null) throw notThere(digest)
   try {
-    yield* piecesOf(handle, start, end + 1)
-  } finally {
+    if (folder.checked.has(path, await handle.stat(), now)) return handle
+  } catch (failed) {
     await handle.close()
+    throw failed
   }
+  await handle.close()
+  return null
 }
 
 /** A small blob as a whole, at most `maxBytes`; null when it is not there. */
-export async function readSmallBlob(folder: StoreFolder, digest: string, maxBytes: number): Promise<Uint8Array | null> {
+export async function readSmallBlob(
+  folder: StoreFolder,
+  digest: string,
+  maxBytes: number,
+  now: number,
+): Promise<Uint8Array | null> {
   const found = await stat(folder.blobPath(digest)).catch(ignoreMissing)
   if (found === null) return null
   if (found.size > maxBytes) throw new Error(`${digest} has ${found.size} bytes: too many to be read at once`)
   const pieces: Uint8Array[] = []
-  for await (const piece of readBlobFile(folder, digest)) pieces.push(piece)
+  for await (const piece of readBlobFile(folder, digest, now)) pieces.push(piece)
   return Buffer.concat(pieces)
 }
 
-async function* piecesOf(handle: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array, void> {
-  for (let position = start; position < end; ) {
+async function* piecesOf(handle: FileHandle, end: number): AsyncGenerator<Uint8Array, void> {
+  for (let position = 0; position < end; ) {
     const piece = Buffer.allocUnsafe(Math.min(PIECE, end - position))
     const { bytesRead } = await handle.read(piece, 0, piece.length, position)
     if (bytesRead === 0) return

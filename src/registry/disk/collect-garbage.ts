@@ -28,6 +28,15 @@ export interface Garbage {
   readonly bytes: number
 }
 
+/** Where garbage is collected. */
+interface Ground {
+  readonly folder: StoreFolder
+  /** By repository: manifests are put under the same. */
+  readonly locks: KeyedLock
+  /** Called for each tag and manifest that has gone. */
+  readonly forget: (repository: string, reference: string) => void
+}
+
 /** Wall clock. */
 export interface GarbageTimes {
   readonly nowMs: number
@@ -48,8 +57,7 @@ const LONGEST_PUSH_MS = 24 * HOUR_MS
  * Killed anywhere it leaves what it would have deleted, and nothing half: marks go first, durably, then what they named.
  */
 export async function collectGarbage(
-  folder: StoreFolder,
-  locks: KeyedLock,
+  { folder, locks, forget }: Ground,
   request: GarbageRequest,
   { nowMs, oldestUploadMs }: GarbageTimes,
   signal: AbortSignal,
@@ -65,7 +73,7 @@ export async function collectGarbage(
     const files = new RepositoryFiles(folder, repository)
     manifests += await locks.run(repository, async () => {
       const untagged = new Set(request.untagged?.get(repository))
-      const sweep = { folder, repository, files, keep: request.keep, before, take, dryRun, untagged }
+      const sweep = { folder, repository, files, keep: request.keep, nowMs, before, take, dryRun, untagged, forget }
       if (request.expire !== undefined && repository.startsWith(request.expire.below))
         for (const tag of await expireTags(sweep, nowMs - request.expire.unusedMs)) untagged.add(tag)
       return sweepRepository(sweep, live)
@@ -92,6 +100,7 @@ type Take = (path: string, before: number) => Promise<number | null>
 interface Sweep extends Scope {
   readonly take: Take
   readonly dryRun: boolean
+  readonly forget: Ground['forget']
 }
 
 /** Deletes what is dead in one repository, and adds to `live` what it still has. Answers how many manifests went. */
@@ -109,7 +118,7 @@ async function sweepRepository(sweep: Sweep, live: Set<string>): Promise<number>
 
 /** `named` null: nothing may be called dead. */
 async function sweepMarks(
-  { folder, repository, files, before, take }: Sweep,
+  { folder, repository, files, before, take, forget }: Sweep,
   kind: '_manifests' | '_blobs',
   named: ReadonlySet<string> | null,
   live: Set<string>,
@@ -118,8 +127,12 @@ async function sweepMarks(
   for (const digest of await files.marks(kind)) {
     const dead = named?.has(digest) === false
     const freed = dead ? await take(folder.markPath(repository, kind, digest), before) : null
-    if (freed === null) live.add(digest)
-    else taken++
+    if (freed === null) {
+      live.add(digest)
+      continue
+    }
+    taken++
+    if (kind === '_manifests') forget(repository, digest)
   }
   return taken
 }
@@ -146,10 +159,16 @@ async function syncMarks(repository: string): Promise<void> {
       await syncFolder(join(repository, kind, algorithm)).catch(ignoreMissing)
 }
 
-async function expireTags({ folder, repository, files, take }: Sweep, before: number): Promise<readonly string[]> {
+async function expireTags(
+  { folder, repository, files, take, forget }: Sweep,
+  before: number,
+): Promise<readonly string[]> {
   const expired: string[] = []
-  for (const tag of await files.tags())
-    if ((await take(folder.tagPath(repository, tag), before)) !== null) expired.push(tag)
+  for (const tag of await files.tags()) {
+    if ((await take(folder.tagPath(repository, tag), before)) === null) continue
+    expired.push(tag)
+    forget(repository, tag)
+  }
   return expired
 }
 

@@ -1,3 +1,4 @@
+import { type FileHandle, stat } from 'node:fs/promises'
 import { addAbortSignal, Readable } from 'node:stream'
 import type { Clock } from '../../lib/clock.ts'
 import type { Descriptor } from '../../model/descriptor.ts'
@@ -7,8 +8,9 @@ import type { ContentStore } from '../content-store.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
 import { isForeign, MAX_MANIFEST_BYTES, type ParsedManifest, parseManifest } from '../parse-manifest.ts'
-import { notThere, readBlobFile, readBlobPart, readSmallBlob } from './blob-files.ts'
+import { notThere, openCheckedBlob, readBlobFile, readSmallBlob } from './blob-files.ts'
 import { collectGarbage, type Garbage, type GarbageRequest } from './collect-garbage.ts'
+import { type HeldManifest, HeldManifests } from './held-manifests.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { RepositoryFiles, repositoryNames } from './repository-files.ts'
 import { StoreFolder } from './store-folder.ts'
@@ -25,6 +27,7 @@ export class DiskStore implements ContentStore {
   readonly #folder: StoreFolder
   readonly #clock: Clock
   readonly #locks = new KeyedLock()
+  readonly #held = new HeldManifests()
 
   private constructor(folder: StoreFolder, clock: Clock) {
     this.#folder = folder
@@ -44,13 +47,17 @@ export class DiskStore implements ContentStore {
 
   async readBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable> {
     if ((await this.statBlob(repository, digest, signal)) === null) throw notThere(digest)
-    return readable(readBlobFile(this.#folder, digest), signal)
+    return readable(readBlobFile(this.#folder, digest, this.#clock.now()), signal)
   }
 
-  /** Bytes `start` to `end` inclusive of a blob; the whole blob is verified first. */
-  async readBlobPart(repository: string, digest: string, start: number, end: number, signal: AbortSignal) {
-    if ((await this.statBlob(repository, digest, signal)) === null) throw notThere(digest)
-    return readable(readBlobPart(this.#folder, digest, start, end), signal)
+  /** The open file of a blob that a repository has (`statBlob`) and that was found right within the last hour; null: check it first, or read it with `readBlob`. */
+  openBlob(digest: string): Promise<FileHandle | null> {
+    return openCheckedBlob(this.#folder, digest, this.#clock.now())
+  }
+
+  /** Reads a blob to its end. Throws STORE_CORRUPT, and sets it aside. */
+  async checkBlob(digest: string, signal: AbortSignal): Promise<void> {
+    for await (const _piece of readBlobFile(this.#folder, digest, this.#clock.now())) signal.throwIfAborted()
   }
 
   async writeBlob(
@@ -88,6 +95,7 @@ export class DiskStore implements ContentStore {
       // Its last byte may be older than the grace of a collection.
       await this.#folder.touch(path, this.#clock.now())
       await this.#folder.place(path, place)
+      this.#folder.checked.remember(place, await stat(place), this.#clock.now())
     })
   }
 
@@ -111,18 +119,30 @@ export class DiskStore implements ContentStore {
     return this.#files(repository).removeBlob(digest)
   }
 
-  async readManifest(
-    repository: string,
-    reference: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly descriptor: Descriptor; readonly bytes: Uint8Array } | null> {
+  /** A manifest that is in memory, by tag or digest; null: `readManifest` knows. */
+  heldManifest(repository: string, reference: string): HeldManifest | null {
+    return this.#held.get(repository, reference, this.#clock.now())
+  }
+
+  async readManifest(repository: string, reference: string, signal: AbortSignal): Promise<HeldManifest | null> {
     signal.throwIfAborted()
+    const held = this.heldManifest(repository, reference)
+    if (held !== null) return held
+    const { changes } = this.#held
+    const manifest = await this.#readManifest(repository, reference)
+    if (manifest !== null) this.#held.hold(repository, reference, manifest, changes, this.#clock.now())
+    return manifest
+  }
+
+  /** It counts as used: who reads it may be about to pull what it names, or to deploy it. */
+  async #readManifest(repository: string, reference: string): Promise<HeldManifest | null> {
     const files = this.#files(repository)
+    const now = this.#clock.now()
     const digest = isDigestReference(reference) ? reference : await files.tag(reference)
-    const mediaType = digest === null ? null : await files.manifestType(digest)
-    if (digest === null || mediaType === null) return null
-    const bytes = await readSmallBlob(this.#folder, digest, MAX_MANIFEST_BYTES)
-    if (bytes === null) return null
+    if (digest === null || (await files.statManifest(digest, now)) === null) return null
+    const mediaType = await files.manifestType(digest)
+    const bytes = mediaType === null ? null : await readSmallBlob(this.#folder, digest, MAX_MANIFEST_BYTES, now)
+    if (mediaType === null || bytes === null) return null
     const { artifactType, annotations } = parseManifest(mediaType, bytes)
     const more = {
       ...(artifactType === null ? {} : { artifactType }),
@@ -174,7 +194,10 @@ export class DiskStore implements ContentStore {
       if (refused !== undefined) throw notThere(refused)
       await this.#folder.put(this.#folder.blobPath(digest), bytes)
       await files.addManifest(digest, mediaType, parsed.subject?.digest ?? null)
-      for (const path of paths) await this.#folder.put(path, digest)
+      for (const [at, path] of paths.entries()) {
+        await this.#folder.put(path, digest)
+        this.#held.drop(repository, tags[at] ?? '')
+      }
       return missing
     }
     const missing = await this.#locks.run(repository, () => saving(`writing the manifest ${digest}`, write()))
@@ -190,6 +213,7 @@ export class DiskStore implements ContentStore {
     )
       return
     await this.#locks.run(repository, () => saving(`tagging ${digest}`, this.#folder.put(path, digest)))
+    this.#held.drop(repository, tag)
   }
 
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -201,11 +225,12 @@ export class DiskStore implements ContentStore {
     signal.throwIfAborted()
     const files = this.#files(repository)
     return this.#locks.run(repository, async () => {
-      if (!isDigestReference(reference)) return files.removeTag(reference)
+      if (!isDigestReference(reference)) return this.#removeTag(repository, reference)
       const subject = await this.#subjectOf(repository, reference, signal)
-      for (const tag of await files.tags()) if ((await files.tag(tag)) === reference) await files.removeTag(tag)
+      for (const tag of await files.tags())
+        if ((await files.tag(tag)) === reference) await this.#removeTag(repository, tag)
       if (subject !== null) await files.removeReferrer(subject, reference)
-      return files.removeManifest(reference)
+      return files.removeManifest(reference).finally(() => this.#held.drop(repository, reference))
     })
   }
 
@@ -231,13 +256,20 @@ export class DiskStore implements ContentStore {
   async collectGarbage(request: GarbageRequest, signal: AbortSignal): Promise<Garbage> {
     await this.uploads.expire()
     const times = { nowMs: this.#clock.now(), oldestUploadMs: this.uploads.oldestMs() }
-    return collectGarbage(this.#folder, this.#locks, request, times, signal)
+    const forget = (repository: string, reference: string) => this.#held.drop(repository, reference)
+    return collectGarbage({ folder: this.#folder, locks: this.#locks, forget }, request, times, signal)
   }
 
   /** Ends all uploads. Nothing else is held open. */
   async close(): Promise<void> {
     await this.uploads.close()
     await this.#folder.close()
+  }
+
+  #removeTag(repository: string, tag: string): Promise<boolean> {
+    return this.#files(repository)
+      .removeTag(tag)
+      .finally(() => this.#held.drop(repository, tag))
   }
 
   #files(repository: string): RepositoryFiles {

@@ -11,6 +11,7 @@ export interface Scope {
   readonly files: RepositoryFiles
   /** Manifests that stay although no tag names them. */
   readonly keep: ReadonlySet<string>
+  readonly nowMs: number
   /** What was last used at this time or earlier is not kept for its youth. */
   readonly before: number
   /** Tags that are gone, or count as gone. */
@@ -63,14 +64,11 @@ async function roots({ folder, repository, files, keep, before, untagged }: Scop
 }
 
 /** A manifest of the repository; null when the repository does not have it. Where its bytes are gone, it is damaged. */
-async function readParsed(
-  { folder, files }: Pick<Scope, 'folder' | 'files'>,
-  digest: string,
-): Promise<ParsedManifest | 'damaged' | null> {
+async function readParsed({ folder, files, nowMs }: Scope, digest: string): Promise<ParsedManifest | 'damaged' | null> {
   const mediaType = await files.manifestType(digest)
   if (mediaType === null) return null
   try {
-    const bytes = await readSmallBlob(folder, digest, MAX_MANIFEST_BYTES)
+    const bytes = await readSmallBlob(folder, digest, MAX_MANIFEST_BYTES, nowMs)
     return bytes === null ? 'damaged' : parseManifest(mediaType, bytes)
   } catch {
     return 'damaged'

@@ -6,6 +6,7 @@ import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
 import { makeFolder, syncFolder } from '../../os/atomic-file.ts'
 import { identify, isAlive } from '../../os/process-identity.ts'
+import { CheckedFiles } from './checked-files.ts'
 import { KeyedLock } from './keyed-lock.ts'
 
 /** How exactly the time of a file tells when it was used last. */
@@ -30,6 +31,7 @@ const RACES = 20
  */
 export class StoreFolder {
   readonly root: string
+  readonly checked = new CheckedFiles()
   readonly #work: string
   readonly #making = new Map<string, Promise<void>>()
   /** One file at a time is used, replaced or taken away: what was told to be there is not gone a moment later. */
@@ -127,7 +129,7 @@ export class StoreFolder {
    * was used a short while ago, does not take it away between this answer and the manifest that will name it.
    */
   touch(path: string, now: number): Promise<number | null> {
-    return this.#files.run(path, () => touch(path, now))
+    return this.#files.run(path, () => touch(path, now, this.checked))
   }
 
   /** Deletes a file that was last used at `before` or earlier; answers its size, or null when it stays. Durable with its folder. */
@@ -171,10 +173,11 @@ export class StoreFolder {
   }
 }
 
-async function touch(path: string, now: number): Promise<number | null> {
+async function touch(path: string, now: number, checked: CheckedFiles): Promise<number | null> {
   const found = await stat(path).catch(ignoreMissing)
   if (found === null) return null
   if (now - found.mtimeMs < TOUCH_MS) return found.size
+  checked.touched(path, found, now)
   const seconds = now / 1000
   const touched = await utimes(path, seconds, seconds).then(() => true, ignoreMissing)
   return touched === null ? null : found.size

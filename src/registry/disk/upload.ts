@@ -1,10 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
 import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
+import { takeBytes } from './take-bytes.ts'
 
 /**
  * A blob on its way into the store: bytes are hashed while they are appended, and moved to their place only when the
@@ -50,16 +52,21 @@ export class Upload {
 
   /**
    * Appends all of `source`, at most up to `maxBytes` in all. When the source fails, what came before stays and the upload
-   * can go on; when writing fails, the upload is over and its bytes are gone.
+   * can go on; when writing fails, the upload is over and its bytes are gone. `owned`: nobody else has the chunks of the source.
    */
-  async append(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
+  async append(source: Readable, maxBytes: number, owned = false): Promise<void> {
     if (this.#state !== 'open') throw new Error('this upload is busy or over')
     this.#state = 'appending'
     try {
-      for await (const chunk of source) {
-        if (this.#offset + chunk.length > maxBytes) throw tooLong(maxBytes)
-        await this.#write(chunk)
-      }
+      await takeBytes(source, {
+        each: (chunk) => {
+          if (this.#offset + chunk.length > maxBytes) throw tooLong(maxBytes)
+          this.#hash.update(chunk)
+          this.#offset += chunk.length
+        },
+        write: (piece) => this.#write(piece),
+        owned,
+      })
     } finally {
       if (this.#state === 'appending') this.#state = 'open'
     }
@@ -91,9 +98,11 @@ export class Upload {
     await rm(this.path, { force: true })
   }
 
-  async #write(chunk: Uint8Array): Promise<void> {
+  async #write(piece: Uint8Array): Promise<void> {
     try {
-      await this.#handle.appendFile(chunk)
+      for (let written = 0; written < piece.length; ) {
+        written += (await this.#handle.write(piece, written)).bytesWritten
+      }
     } catch (failed) {
       const ended = this.#state === 'ended'
       await this.discard()
@@ -101,8 +110,6 @@ export class Upload {
         ? new Error('this upload was cancelled', { cause: failed })
         : diskFull(failed, 'receiving a blob', this.path)
     }
-    this.#hash.update(chunk)
-    this.#offset += chunk.length
   }
 
   /** The digest of what has arrived. Only where another algorithm is asked for than was expected, the file is read again. */

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { RegistryError } from './registry-error.ts'
 import { type Exchange, undisturbed } from './exchange.ts'
+import { sendFile } from './send-file.ts'
 
 type BlobTarget = { readonly repository: string; readonly digest: string }
 
@@ -18,17 +20,25 @@ export async function readBlob(exchange: Exchange, { repository, digest }: BlobT
     const headers = { 'Content-Range': `bytes */${size}` }
     throw new RegistryError('SIZE_INVALID', `the blob has ${size} bytes`, { status: 416, headers })
   }
-  if (range === null) {
-    const whole = await begun(exchange, await store.readBlob(repository, digest, signal))
-    return reply.header('Content-Length', size).stream(whole)
+  const { start, end } = range ?? { start: 0, end: size - 1 }
+  const handle = size === 0 ? null : await openBlob(exchange, digest, range !== null)
+  reply.header('Content-Length', end - start + 1)
+  if (range !== null) reply.status(206).header('Content-Range', `bytes ${start}-${end}/${size}`)
+  if (handle === null) return reply.stream(await begun(exchange, await store.readBlob(repository, digest, signal)))
+  try {
+    await sendFile(handle, start, end, reply.head())
+  } finally {
+    await handle.close()
   }
-  const { start, end } = range
-  const part = await begun(exchange, await store.readBlobPart(repository, digest, start, end, signal))
-  reply
-    .status(206)
-    .header('Content-Range', `bytes ${start}-${end}/${size}`)
-    .header('Content-Length', end - start + 1)
-  return reply.stream(part)
+}
+
+/** The file of a blob whose bytes are known to be right. null: they can be checked while they go out, as the whole goes out. */
+async function openBlob(exchange: Exchange, digest: string, part: boolean): Promise<FileHandle | null> {
+  const { store, signal } = exchange
+  const checked = await store.openBlob(digest)
+  if (checked !== null || !part) return checked
+  await undisturbed(exchange, () => store.checkBlob(digest, signal))
+  return openBlob(exchange, digest, part)
 }
 
 /** DELETE of a blob. */

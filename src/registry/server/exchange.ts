@@ -17,7 +17,7 @@ export interface RegistryLimits {
 export const DEFAULT_LIMITS: RegistryLimits = { stallMs: 60_000, maxBlobBytes: 2 ** 36, manifestMs: 30_000 }
 
 /** One request and what is needed to answer it. */
-export interface Exchange {
+export class Exchange {
   readonly request: IncomingMessage
   readonly reply: Reply
   readonly store: DiskStore
@@ -25,8 +25,33 @@ export interface Exchange {
   readonly query: URLSearchParams
   /** Who was let in: for what else than its target a request reaches. */
   readonly visitor: Visitor
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal
+  #signal: AbortSignal | null = null
+
+  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'query' | 'visitor'>) {
+    this.request = of.request
+    this.reply = of.reply
+    this.store = of.store
+    this.limits = of.limits
+    this.query = of.query
+    this.visitor = of.visitor
+  }
+
+  /** Aborted when the client has gone. Made when it is asked for: most answers do not need it. */
+  get signal(): AbortSignal {
+    this.#signal ??= goneSignal(this.reply)
+    return this.#signal
+  }
+}
+
+/** Aborted when the connection closes before the answer is out. */
+function goneSignal({ raw }: Reply): AbortSignal {
+  const gone = new AbortController()
+  const abort = () => gone.abort(new Error('the client has gone'))
+  if (raw.destroyed && !raw.writableFinished) abort()
+  raw.once('close', () => {
+    if (!raw.writableFinished) abort()
+  })
+  return gone.signal
 }
 
 /** The body of a request. Whoever stops reading half-way can still answer: the connection is left alone. */

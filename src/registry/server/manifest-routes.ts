@@ -2,21 +2,43 @@ import { setTimeout as after } from 'node:timers'
 import { mediaTypeOf, MAX_MANIFEST_BYTES, parseManifest } from '../parse-manifest.ts'
 import { digestOf } from '../digest.ts'
 import { isTag } from '../../model/reference.ts'
+import type { HeldManifest } from '../disk/held-manifests.ts'
 import { bodyOf, type Exchange } from './exchange.ts'
+import { API_VERSION } from './reply.ts'
 import { answering, RegistryError } from './registry-error.ts'
 
 type ManifestTarget = { readonly repository: string; readonly reference: string }
 
 /** HEAD and GET of a manifest. */
 export async function readManifest(exchange: Exchange, { repository, reference }: ManifestTarget) {
-  const { request, reply, store, signal } = exchange
+  const { request, reply, store } = exchange
+  const found = store.heldManifest(repository, reference) ?? (await lookUp(exchange, repository, reference))
+  const { digest } = found.descriptor
+  const known = request.headers['if-none-match'] === `"${digest}"`
+  if (known) return reply.header('Docker-Content-Digest', digest).header('ETag', `"${digest}"`).status(304).send()
+  reply.prepared(headOf(found), request.method === 'HEAD' ? null : found.bytes)
+}
+
+async function lookUp({ store, signal }: Exchange, repository: string, reference: string): Promise<HeldManifest> {
   const found = await answering('STORE_CORRUPT', 'MANIFEST_UNKNOWN', store.readManifest(repository, reference, signal))
   if (found === null) throw manifestUnknown(repository, reference)
-  const { mediaType, digest, size } = found.descriptor
-  reply.header('Content-Type', mediaType).header('Docker-Content-Digest', digest).header('ETag', `"${digest}"`)
-  if (request.headers['if-none-match'] === `"${digest}"`) return reply.status(304).send()
-  reply.header('Content-Length', size)
-  return request.method === 'HEAD' ? reply.send() : reply.bytes(found.bytes)
+  return found
+}
+
+/** Headers of manifests in memory: most requests to a registry are for one that was asked for a moment ago. */
+const heads = new WeakMap<HeldManifest, readonly string[]>()
+
+function headOf(manifest: HeldManifest): readonly string[] {
+  const { mediaType, digest, size } = manifest.descriptor
+  const made = heads.get(manifest) ?? [
+    ...API_VERSION,
+    ...['Content-Type', mediaType],
+    ...['Docker-Content-Digest', digest],
+    ...['ETag', `"${digest}"`],
+    ...['Content-Length', String(size)],
+  ]
+  heads.set(manifest, made)
+  return made
 }
 
 /** PUT of a manifest, under a tag or its digest; `?tag=` adds tags. */

@@ -3,7 +3,7 @@ import { isRepository } from '../../model/reference.ts'
 import type { RegistryAction } from '../../model/registry-right.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
-import { DEFAULT_LIMITS, type Exchange, type RegistryLimits } from './exchange.ts'
+import { DEFAULT_LIMITS, Exchange, type RegistryLimits } from './exchange.ts'
 import type { Gate, Need } from './gate.ts'
 import { listReferrers, listRepositories, listTags } from './list-routes.ts'
 import { deleteManifest, readManifest, writeManifest } from './manifest-routes.ts'
@@ -61,7 +61,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
-    await answer({ request, reply, store: options.store, limits, query, visitor, signal: goneSignal(reply) }, target)
+    await answer(new Exchange({ request, reply, store: options.store, limits, query, visitor }), target)
   }
   return async (request, response) => {
     const reply = replyTo(response)
@@ -125,13 +125,4 @@ function refuse(request: IncomingMessage, reply: Reply, error: RegistryError): v
     request.resume()
   }
   reply.begin().status(error.status).headers(error.headers).json(error.body)
-}
-
-/** Aborted when the connection closes before the answer is out. */
-function goneSignal(reply: Reply): AbortSignal {
-  const gone = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error('the client has gone'))
-  })
-  return gone.signal
 }

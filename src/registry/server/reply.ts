@@ -72,14 +72,27 @@ export class Reply {
     await pipeline(body, this.raw)
   }
 
+  /** Sends an answer whose headers were put together before, names and values in turn. */
+  prepared(headers: readonly string[], bytes: Uint8Array | null): void {
+    this.raw.writeHead(this.#status, headers as string[])
+    if (bytes === null) this.raw.end()
+    else this.raw.end(bytes)
+  }
+
+  /** Sends status and headers; the caller sends the rest. */
+  head(): ServerResponse {
+    this.#writeHead()
+    return this.raw
+  }
+
   #writeHead(): void {
     this.raw.writeHead(this.#status, this.#headers)
   }
 }
 
 /** What every answer says. */
-const API_VERSION = 'Docker-Distribution-Api-Version'
-const ALWAYS: ReadonlySet<string> = new Set([API_VERSION])
+export const API_VERSION = ['Docker-Distribution-Api-Version', 'registry/2.0'] as const
+const ALWAYS: ReadonlySet<string> = new Set([API_VERSION[0]])
 
 /** The reply to a request of the registry. */
-export const replyTo = (raw: ServerResponse): Reply => new Reply(raw).header(API_VERSION, 'registry/2.0')
+export const replyTo = (raw: ServerResponse): Reply => new Reply(raw).header(...API_VERSION)

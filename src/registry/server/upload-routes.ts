@@ -1,7 +1,7 @@
 import { isRepository } from '../../model/reference.ts'
 import type { DigestAlgorithm } from '../digest.ts'
 import type { Upload } from '../disk/upload.ts'
-import { bodyOf, type Exchange, undisturbed } from './exchange.ts'
+import { type Exchange, undisturbed } from './exchange.ts'
 import { checkDigest } from './parse-target.ts'
 import { answering, RegistryError } from './registry-error.ts'
 
@@ -100,7 +100,7 @@ async function receive({ request, limits }: Exchange, target: UploadTarget, uplo
   if (upload.offset + (expected || 0) > limits.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
-  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(bodyOf(request), limits.maxBlobBytes))
+  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, limits.maxBlobBytes, true))
 }
 
 /** `START-END` of a chunk (distribution specification, "Pushing a blob in chunks"): chunks come in order. */
