@@ -1,6 +1,6 @@
 /**
  * All figures of docs/benchmarks.md, one after the other, and a table of them: `npm run bench`. Each script runs alone as well.
- * The soak is not among them: it takes 25 minutes (`npm run soak`). A program that is missing (buildah, haproxy, wrk) leaves its figures out.
+ * The soak is not among them: it takes 25 minutes (`npm run soak`). A program that is missing (buildah, haproxy, wrk, docker-registry) leaves its figures out.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ interface Answer {
   readonly figures?: readonly Figure[]
 }
 
-const SCRIPTS = ['build.ts', 'router.ts', 'rollout.ts', 'start.ts']
+const SCRIPTS = ['build.ts', 'router.ts', 'rollout.ts', 'start.ts', 'registry.ts']
 const asked = process.argv.slice(2)
 const figures: Figure[] = []
 for (const script of SCRIPTS.filter((name) => asked.length === 0 || asked.includes(name.replace('.ts', '')))) {

@@ -11,6 +11,7 @@ const never = new AbortController().signal
 export interface DockerRegistry extends AsyncDisposable {
   /** `127.0.0.1:PORT`; plain HTTP. */
   readonly host: string
+  readonly pid: number
 }
 
 export async function startDockerRegistry(folder: string): Promise<DockerRegistry> {
@@ -27,7 +28,7 @@ export async function startDockerRegistry(folder: string): Promise<DockerRegistr
   })
   ended.catch(() => {})
   await answers(host, ended)
-  return { host, [Symbol.asyncDispose]: () => stop(child) }
+  return { host, pid: child.pid ?? 0, [Symbol.asyncDispose]: () => stop(child) }
 }
 
 async function answers(host: string, ended: Promise<never>): Promise<void> {
