@@ -12,6 +12,9 @@ const hostFor = (args: readonly string[]): CliHost => ({
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
   serveRegistry: async (options) => (await import('./main/serve-registry.ts')).serveRegistry(options),
   registryAccounts: async (folder) => (await import('./main/registry-accounts.ts')).registryAccounts(folder),
+  keepRegistry: async function* (...args) {
+    yield* (await import('./main/keep-registry.ts')).keepRegistry(...args)
+  },
   endFolder: async (folder, graceMs, signal) =>
     (await import('./main/end-folder.ts')).endFolder(folder, graceMs, signal),
   repository: repositoryHost(dataFolder(dataAsked(args), process.env)),

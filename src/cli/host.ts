@@ -1,3 +1,4 @@
+import type { KeepingReport, KeepingRequest } from '../model/registry-keeping.ts'
 import type { Readable } from 'node:stream'
 
 /** What main.ts hands to the command line: everything that is not talking to the API. The command line picks no adapter. */
@@ -13,6 +14,8 @@ export interface CliHost {
   openServer(options: ServerOptions): Promise<OpenServer>
   /** Serves the registry of a data folder alone. Resolves when it serves. Throws SERVER_IN_USE, PORT_TAKEN, USAGE_INVALID. */
   serveRegistry(options: RegistryOptions): Promise<OpenRegistry>
+  /** Collects or scrubs the registry of a data folder, also while it serves; the last report is what was done. Throws SERVER_IN_USE, SERVER_LOST, DISK_FULL. */
+  keepRegistry(folder: string, request: KeepingRequest, signal: AbortSignal): AsyncIterable<KeepingReport>
   /** Who may log in to the registry of a data folder; one that serves need not be ended for it. */
   registryAccounts(folder: string): Promise<RegistryAccounts>
   /** Ends replicas (killed after `graceMs`), router and keeper of a data folder. Throws SERVER_IN_USE while a server works on it. */

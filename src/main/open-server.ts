@@ -6,6 +6,7 @@ import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
 import { oneKeyGate } from '../registry/server/gate.ts'
+import { answerKeeping, KEEPING_PATH } from '../registry/server/keeping-routes.ts'
 import { isRegistryPath, registryRoutes } from '../registry/server/registry-routes.ts'
 import { carriesToken } from '../server/authorize.ts'
 import { buildServer } from '../server/build-server.ts'
@@ -13,6 +14,7 @@ import type { ServerContext } from '../server/server-context.ts'
 import { storeBaseImage } from './base-images.ts'
 import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
+import { keepingOf, keptByReleases } from './keep-registry.ts'
 import { keptToken } from './kept-token.ts'
 import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
 import { openPlace } from './open-place.ts'
@@ -68,6 +70,7 @@ async function serve(
     store: opened.images,
     gate: oneKeyGate((request) => token === null || isLocal(request.socket) || carriesToken(request, token)),
   })
+  const keeping = keepingOf(opened.images, () => keptByReleases(opened.place.memory))
   await server.ready()
   closing.push(async () => {
     ending.abort(new DeployError('INTERRUPTED', 'the server is ending', { hint: 'Start it again: naru server.' }))
@@ -77,6 +80,7 @@ async function serve(
   const listen = async (address: ListenOptions) => {
     const listening = createServer(TIMEOUTS, (request, response) => {
       if (isRegistryPath(request.url ?? '')) void registry(request, response)
+      else if (request.url === KEEPING_PATH && isLocal(request.socket)) void answerKeeping(keeping, request, response)
       else server.routing(request, response)
     })
     await listenOn(listening, address)

@@ -5,6 +5,7 @@ import type { Memory } from '../memory/memory.ts'
 import { COPIES } from '../registry/bases/copy-name.ts'
 import type { Garbage } from '../registry/disk/collect-garbage.ts'
 import type { DiskStore } from '../registry/disk/disk-store.ts'
+import { keptByReleases } from './keep-registry.ts'
 
 const HOUR_MS = 3600_000
 /** Copies of images of other registries that no build or deploy asked for in so long go; releases keep their own. */
@@ -26,8 +27,7 @@ export async function pruneImages(
   signal: AbortSignal,
 ): Promise<Garbage> {
   const scopes = await memory.scopes()
-  const releases = (await Promise.all(scopes.map((scope) => memory.releases(scope)))).flat()
-  const keep = new Set(releases.map(({ artifact }) => artifact.digest))
+  const keep = await keptByReleases(memory)
   const apps = new Set(scopes.map(({ app }) => app))
   const untagged = new Map<string, Set<string>>()
   // Tags of an app's own repository are commits: they go with their releases. Base images and pushed ones stay.

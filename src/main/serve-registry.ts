@@ -13,6 +13,7 @@ import { DiskStore } from '../registry/disk/disk-store.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
 import { dataPaths } from './data-folder.ts'
 import { endServer } from './end-server.ts'
+import { keepingOf, keptByFolder } from './keep-registry.ts'
 import { lockFolder } from './folder-lock.ts'
 import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
 import { readyFolder } from './ready-folder.ts'
@@ -20,6 +21,9 @@ import { readTls } from './tls-files.ts'
 
 /** Clients ask again on the connection that they have: docker within a minute. */
 const KEEP_ALIVE_MS = 75_000
+
+/** How long the releases of the folder may take to be read. */
+const MEMORY_MS = 30_000
 
 /**
  * The registry of a data folder and nothing else of Naru: the same store and the same routes as `naru server` has under /v2/.
@@ -44,8 +48,12 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   closing.push(() => lock.release())
   const store = await DiskStore.open(paths.registry, clock)
   closing.push(() => store.close())
-  const app = registryApp({ store, access: await openAccess(paths.access, options) })
   const ending = { graceMs: 0 }
+  const app = registryApp({
+    store,
+    access: await openAccess(paths.access, options),
+    keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
+  })
   const listen = async (at: ListenOptions) => {
     const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS }
     const isSecure = certificate !== null && at.path === undefined

@@ -49,7 +49,7 @@ export function formatRegistryRight({ repositories, actions }: RegistryRight): s
 
 /** Whether any of the rights allows an action on a repository. */
 export const isAllowed = (rights: readonly RegistryRight[], repository: string, action: RegistryAction): boolean =>
-  rights.some((right) => right.actions.includes(action) && matches(right.repositories, repository))
+  rights.some((right) => right.actions.includes(action) && matchesRepository(right.repositories, repository))
 
 /** Whether the rights allow an action on every repository that there can be. */
 export const isAllowedEverywhere = (rights: readonly RegistryRight[], action: RegistryAction): boolean =>
@@ -57,7 +57,8 @@ export const isAllowedEverywhere = (rights: readonly RegistryRight[], action: Re
 
 const isComponent = (text: string): boolean => text === '**' || (COMPONENT.test(text) && !text.includes('**'))
 
-function matches(pattern: string, repository: string): boolean {
+/** Whether a pattern of components matches a repository name. */
+export function matchesRepository(pattern: string, repository: string): boolean {
   const wanted = pattern.split('/')
   const parts = repository.split('/')
   const any = wanted.indexOf('**')

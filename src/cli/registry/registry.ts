@@ -1,9 +1,12 @@
 import type { Describe } from '../describe.ts'
 import { describeRobots, describeUsers } from './accounts.ts'
+import { describeCollect, describeScrub } from './keeping.ts'
 import { describeServe } from './serve.ts'
 
 export const describeRegistry: Describe = (command, start) => {
   describeServe(command.command('serve'), start)
   describeUsers(command.command('user'), start)
   describeRobots(command.command('robot'), start)
+  describeCollect(command.command('gc'), start)
+  describeScrub(command.command('scrub'), start)
 }

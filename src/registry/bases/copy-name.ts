@@ -22,3 +22,14 @@ function hostPart(registry: string): string {
 
 /** The tag under which a copy is kept: that of the name, or one made of the digest. */
 export const copyTag = (tag: string | null, digest: string): string => tag ?? digest.replace(':', '-')
+
+/** What `copyName` was made from; null: no name of a copy. */
+export function originOfCopy(repository: string): { readonly registry: string; readonly repository: string } | null {
+  const [, host = '', name = ''] = repository.startsWith(COPIES)
+    ? (/^([^/]+)\/(.+)$/.exec(repository.slice(COPIES.length)) ?? [])
+    : []
+  if (name === '') return null
+  const [, address, port = ''] = /^ip6_([0-9a-fx]+)(?:_(\d+))?$/.exec(host) ?? []
+  if (address === undefined) return { registry: host.replace(/_(\d+)$/, ':$1'), repository: name }
+  return { registry: `[${address.replaceAll('x', ':')}]${port === '' ? '' : `:${port}`}`, repository: name }
+}

@@ -172,7 +172,8 @@ async function expireTags(
   return expired
 }
 
-async function* storedBlobs(folder: StoreFolder): AsyncGenerator<string, void> {
+/** Digests of everything that is stored, whoever has it. */
+export async function* storedBlobs(folder: StoreFolder): AsyncGenerator<string, void> {
   for (const algorithm of ['sha256', 'sha512']) {
     for (const shard of (await readdir(join(folder.root, 'blobs', algorithm)).catch(ignoreMissing)) ?? []) {
       for (const hex of (await readdir(join(folder.root, 'blobs', algorithm, shard)).catch(ignoreMissing)) ?? []) {

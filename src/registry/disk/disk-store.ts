@@ -12,8 +12,9 @@ import { notThere, openCheckedBlob, readBlobFile, readSmallBlob } from './blob-f
 import { collectGarbage, type Garbage, type GarbageRequest } from './collect-garbage.ts'
 import { type HeldManifest, HeldManifests } from './held-manifests.ts'
 import { KeyedLock } from './keyed-lock.ts'
+import { scrub, type ScrubTools } from './scrub.ts'
 import { RepositoryFiles, repositoryNames } from './repository-files.ts'
-import { StoreFolder } from './store-folder.ts'
+import { ignoreMissing, StoreFolder } from './store-folder.ts'
 import { Upload } from './upload.ts'
 import { UploadTable } from './upload-table.ts'
 
@@ -257,7 +258,35 @@ export class DiskStore implements ContentStore {
     await this.uploads.expire()
     const times = { nowMs: this.#clock.now(), oldestUploadMs: this.uploads.oldestMs() }
     const forget = (repository: string, reference: string) => this.#held.drop(repository, reference)
-    return collectGarbage({ folder: this.#folder, locks: this.#locks, forget }, request, times, signal)
+    const ground = { folder: this.#folder, locks: this.#locks, forget }
+    return saving('collecting garbage', collectGarbage(ground, request, times, signal))
+  }
+
+  /** Every tag with the time at which it was set, or used by a deploy, last. */
+  async tagAges(repository: string): Promise<readonly { readonly tag: string; readonly setAtMs: number }[]> {
+    const ages: { tag: string; setAtMs: number }[] = []
+    for (const tag of await this.#files(repository).tags()) {
+      const found = await stat(this.#folder.tagPath(repository, tag)).catch(ignoreMissing)
+      if (found !== null) ages.push({ tag, setAtMs: found.mtimeMs })
+    }
+    return ages
+  }
+
+  /** Reads and checks everything that is stored; see `scrub`. */
+  scrub(tools: Omit<ScrubTools, 'clock' | 'restore'>, signal: AbortSignal): ReturnType<typeof scrub> {
+    const restore = (digest: string, bytes: Readable) => this.#restore(digest, bytes)
+    return saving('scrubbing', scrub(this.#folder, { ...tools, clock: this.#clock, restore }, signal))
+  }
+
+  /** Bytes that were lost come back: whoever had them has them again. */
+  async #restore(digest: string, bytes: Readable): Promise<void> {
+    const upload = await Upload.begin(this.#folder.temporaryPath(), algorithmOf(digest))
+    try {
+      await upload.append(bytes, MAX_RESTORED_BYTES)
+      await upload.finish(digest, (path) => this.#folder.place(path, this.#folder.blobPath(digest)))
+    } finally {
+      await upload.discard()
+    }
   }
 
   /** Ends all uploads. Nothing else is held open. */
@@ -306,6 +335,9 @@ export class DiskStore implements ContentStore {
     }
   }
 }
+
+/** The most that a blob can have which was taken once. */
+const MAX_RESTORED_BYTES = 2 ** 40
 
 /** A reference with a colon can only be a digest; whether it is one is checked where it becomes a path. */
 const isDigestReference = (reference: string): boolean => reference.includes(':')
