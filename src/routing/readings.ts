@@ -98,7 +98,11 @@ export class Readings {
   /** The kernel sees the userland router's connections to the target as well: those are counted once. */
   #withSockets(scope: Scope, record: TargetRecord, sockets: readonly OpenSocket[]): ObservedTarget {
     const own = this.#ownReading(scope, record)
-    const ours = new Set([...(this.#liveTarget(scope, record)?.open ?? [])].map(({ upstreamPort }) => upstreamPort))
+    const ours = new Set(
+      this.#liveTarget(scope, record)
+        ?.open.values()
+        .map(({ upstreamPort }) => upstreamPort),
+    )
     const rows = sockets.filter(({ localPort, remotePort }) => localPort === own.address.port && !ours.has(remotePort))
     return {
       ...own,

@@ -20,6 +20,8 @@ import {
   type TargetRecord,
 } from './router-state.ts'
 import { SilentTargets } from './silent-targets.ts'
+import { chooseSockets, type SocketsAsked } from './sockets/choose-sockets.ts'
+import type { Sockets } from './sockets/relay-socket.ts'
 import type { KeeperChannel, KeeperLink } from './userland/keeper-link.ts'
 import { Listeners } from './userland/listeners.ts'
 import type { TargetPool } from './userland/target-pool.ts'
@@ -31,6 +33,8 @@ export interface RouterCoreOptions {
   readonly statePath: string
   readonly instanceId: string
   readonly fastPath: 'nftables' | 'none'
+  /** Of the userland router. */
+  readonly sockets: SocketsAsked
   readonly keeper: KeeperLink
   /** Told the name of a scope in which something may have changed. */
   readonly changed: (scope: string) => void
@@ -50,18 +54,21 @@ export class RouterCore {
   #publishing: Promise<void> = Promise.resolve()
   readonly #ended = new AbortController()
 
-  private constructor(options: RouterCoreOptions, map: RouterMap) {
+  private constructor(options: RouterCoreOptions, map: RouterMap, sockets: Sockets) {
     this.#options = options
     this.#map = map
-    this.#listeners = new Listeners(options.keeper)
+    this.#listeners = new Listeners(options.keeper, sockets)
     this.view = new KernelView()
     this.#redirects = options.fastPath === 'nftables'
   }
 
   /** Goes on where the predecessor ended: its addresses at once, its targets after a connect that succeeds. */
   static async open(options: RouterCoreOptions): Promise<RouterCore> {
-    const map = await RouterMap.open(options.statePath, options.changed)
-    const core = new RouterCore(options, map)
+    const [map, sockets] = await Promise.all([
+      RouterMap.open(options.statePath, options.changed),
+      chooseSockets(options.sockets, options.note),
+    ])
+    const core = new RouterCore(options, map, sockets)
     await Promise.all(map.scopes.map((known) => core.#adopt(known)))
     if (options.fastPath === 'nftables') {
       const wanted = () => core.view.wanted(map.scopes)

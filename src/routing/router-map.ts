@@ -58,7 +58,7 @@ export class RouterMap {
   /** How many connections the userland router has open. */
   openConnections(): number {
     let open = 0
-    for (const pool of this.#pools.values()) for (const target of pool.targets) open += target.open.size
+    for (const pool of this.#pools.values()) for (const target of pool.targets) open += target.open.values().length
     return open
   }
 

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { KernelPath } from './kernel/kernel-path.ts'
 import { describeRouter } from './router.contract.ts'
+import type { SocketsAsked } from './sockets/choose-sockets.ts'
 import {
   ask,
   exchange,
@@ -16,8 +17,8 @@ import {
   until,
 } from './testing.ts'
 
-const make = (fastPath: 'nftables' | 'none') => async () => {
-  const keeper = await StubKeeper.open(fastPath)
+const make = (fastPath: 'nftables' | 'none', sockets?: SocketsAsked) => async () => {
+  const keeper = await StubKeeper.open(fastPath, sockets)
   return {
     router: keeper.client,
     exited: (scope: string, replica: string) => keeper.exited(scope, replica),
@@ -26,6 +27,7 @@ const make = (fastPath: 'nftables' | 'none') => async () => {
 }
 
 describeRouter('the userland router', null, make('none'))
+describeRouter('the userland router on node:net', null, make('none', 'net'))
 describeRouter('the kernel router', kernelPathMissing, make('nftables'))
 
 const scope = { app: 'shop', environment: 'prod' }

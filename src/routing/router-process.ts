@@ -9,6 +9,7 @@ import { DrainWatch } from './drain-watch.ts'
 import type { RouterPush, RouterRequest } from './protocol.ts'
 import { Readings } from './readings.ts'
 import { RouterCore } from './router-core.ts'
+import type { SocketsAsked } from './sockets/choose-sockets.ts'
 import { startKeeper } from './start-keeper.ts'
 import { KeeperLink } from './userland/keeper-link.ts'
 
@@ -22,6 +23,7 @@ export interface RouterProcessOptions {
   readonly instanceId: string
   /** `nftables`: in front of the userland router where root and nft are there; else a note says why not. */
   readonly fastPath: 'nftables' | 'none'
+  readonly sockets: SocketsAsked
   /** What a person should know; kept for clients as well. */
   readonly note?: (message: string) => void
 }
@@ -56,8 +58,16 @@ export async function runRouter(options: RouterProcessOptions): Promise<void> {
   })
   if (process.send !== undefined) keeper.attach(process)
   const paths = routerPaths(options.folder)
-  const { instanceId, fastPath } = options
-  const running = await RouterCore.open({ statePath: paths.state, instanceId, fastPath, keeper, changed, note })
+  const { instanceId, fastPath, sockets } = options
+  const running = await RouterCore.open({
+    statePath: paths.state,
+    instanceId,
+    fastPath,
+    sockets,
+    keeper,
+    changed,
+    note,
+  })
   opened.resolve(running)
   const readings = new Readings(running)
   const drains = new DrainWatch(readings, changed)

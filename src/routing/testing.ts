@@ -11,6 +11,7 @@ import { systemClock } from '../os/system-clock.ts'
 import type { Target } from './router.ts'
 import { connectRouter, type RouterClient } from './router-client.ts'
 import { routerPaths } from './router-process.ts'
+import type { SocketsAsked } from './sockets/choose-sockets.ts'
 
 /** Why the kernel path cannot be tested here; null: it can. */
 export const kernelPathMissing: string | null =
@@ -236,17 +237,19 @@ export class StubKeeper {
   child: ChildProcess
   #closing = false
   readonly #fastPath: 'nftables' | 'none'
+  readonly #sockets: SocketsAsked
   readonly #bound = new Map<string, { close(): void }>()
 
-  private constructor(folder: string, fastPath: 'nftables' | 'none') {
+  private constructor(folder: string, fastPath: 'nftables' | 'none', sockets: SocketsAsked) {
     this.folder = folder
     this.#fastPath = fastPath
+    this.#sockets = sockets
     this.client = connectRouter({ socket: routerPaths(folder).socket, clock: systemClock, patienceMs: 20_000 })
     this.child = this.start()
   }
 
-  static async open(fastPath: 'nftables' | 'none'): Promise<StubKeeper> {
-    const keeper = new StubKeeper(await mkdtemp(join(tmpdir(), 'naru-router-')), fastPath)
+  static async open(fastPath: 'nftables' | 'none', sockets: SocketsAsked = 'handles'): Promise<StubKeeper> {
+    const keeper = new StubKeeper(await mkdtemp(join(tmpdir(), 'naru-router-')), fastPath, sockets)
     try {
       await keeper.client.who(new AbortController().signal)
       return keeper
@@ -261,6 +264,7 @@ export class StubKeeper {
     const child = spawn(process.execPath, [entry, this.folder, this.instanceId, this.#fastPath], {
       stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
       serialization: 'json',
+      env: { ...process.env, NARU_ROUTER_SOCKETS: this.#sockets },
     })
     child.on('message', (message: FromRouter) => this.#answer(child, message))
     child.on('exit', () => {

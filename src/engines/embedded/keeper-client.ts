@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT_MS = 2000
 const START_TIMEOUT_MS = 30_000
 const ATTEMPTS = 3
 /** What the keeper, and so tools that it starts, see of our environment: no value in it is a secret. */
-const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'] as const
+const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'NARU_ROUTER_SOCKETS'] as const
 
 /** The way to the keeper of a data folder: starts it when none runs, and finds its successor when it is gone. */
 export class KeeperClient {

@@ -1,54 +1,53 @@
-import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
+import type { Link } from '../../lib/chain.ts'
+import type { RelaySocket, SocketOwner, Sockets, Taken } from '../sockets/relay-socket.ts'
 import { Deadlines } from './deadlines.ts'
-import { finish, forward } from './forward.ts'
 import type { GivenConnection, LiveTarget } from './live-target.ts'
 import type { TargetPool } from './target-pool.ts'
-import { giveBuffer, takeBuffer } from './read-buffers.ts'
 
 /** A connect that takes longer than this is given up: the target's queue is full or its host is gone. */
 const CONNECT_TIMEOUT_MS = 3000
 /** How long a client may be silent after its target has said its last word: as long as the kernel's own FIN_WAIT2. */
 const LINGER_MS = 60_000
 
-const connecting = new Deadlines<Socket>(CONNECT_TIMEOUT_MS, (upstream) => {
+const connecting = new Deadlines<RelaySocket>(CONNECT_TIMEOUT_MS, (upstream) => {
   // Whoever had to wait for the processor hears of the time first, and of a connect that succeeded after it.
   setImmediate(() => {
-    if (upstream.connecting) upstream.destroy(new Error('connect timed out'))
+    if (upstream.connecting) upstream.fail()
   })
 })
-const lingering = new Deadlines<Socket>(LINGER_MS, (client) => client.destroy())
-
-/** A handle as the listener accepted it. Node has no public way to accept with a read buffer of one's own. */
-export type AcceptedHandle = object
+const lingering = new Deadlines<RelaySocket>(LINGER_MS, (client) => client.close())
 
 /** What a route gives its connections. */
 export interface Routing {
+  readonly sockets: Sockets
   readonly pool: TargetPool
-  /** Told of the client's address and the target, once that is final. */
-  served(client: Socket, target: LiveTarget): void
+  /** Told of the client and the target, once that is final. */
+  served(client: RelaySocket, target: LiveTarget): void
 }
 
 /** A connection to one target, tried or used. */
 interface Upstream {
-  readonly socket: Socket
+  readonly socket: RelaySocket
   readonly target: LiveTarget
-  readonly buffer: Buffer
+  /** Among the connections of the target. */
+  readonly place: Link<GivenConnection>
+  /** Among those that connect. */
+  readonly deadline: Link<RelaySocket>
 }
 
 /**
  * One client's connection and its way to a target: bytes both ways, half-open allowed. Each direction has one read buffer that is reused
  * (reference/routing.md section 1); while a write from it is not done its reader is paused: back-pressure with bounded memory.
- * What is done once for each new connection is kept small, because that is most of what a router of short connections does: the readers are
- * started by `read(0)`, which does not set the streams flowing, and a socket sends without delay from its second write on (the first
- * has nothing before it to wait for).
+ * What is done once for each new connection is kept small, because that is most of what a router of short connections does: a socket
+ * sends without delay from its second write on (the first has nothing before it to wait for).
  */
-export class Connection implements GivenConnection {
+export class Connection implements GivenConnection, SocketOwner {
   readonly #routing: Routing
-  readonly #client: Socket
-  readonly #clientBuffer = takeBuffer()
+  readonly #client: RelaySocket
   #upstream: Upstream | null = null
   #tried: Set<LiveTarget> | null = null
   #connected = false
+  #linger: Link<RelaySocket> | null = null
   /** Bytes went to the target, came from it. */
   #sent = false
   #received = false
@@ -61,20 +60,14 @@ export class Connection implements GivenConnection {
   /** The client's socket is closed. */
   #over = false
 
-  constructor(handle: AcceptedHandle, routing: Routing) {
+  constructor(take: Taken, routing: Routing) {
     this.#routing = routing
-    const onread: OnReadOpts = { buffer: this.#clientBuffer, callback: (size, buffer) => this.#toTarget(size, buffer) }
-    // `handle` and `pauseOnCreate` are what node:net itself uses for accepted sockets; its types leave them out.
-    const options = { handle, allowHalfOpen: true, pauseOnCreate: true, onread }
-    this.#client = new Socket(options as SocketConstructorOpts)
-    this.#client.on('end', () => this.#clientEnded())
-    this.#client.on('error', ignore)
-    this.#client.on('close', (failed) => this.#clientClosed(failed))
+    this.#client = take(this)
     this.connect()
   }
 
   get inFlight(): boolean {
-    return this.#owed || this.#client.writableLength > 0 || (this.#upstream?.socket.writableLength ?? 0) > 0
+    return this.#owed || this.#client.unsent || (this.#upstream?.socket.unsent ?? false)
   }
 
   get isOpen(): boolean {
@@ -87,14 +80,14 @@ export class Connection implements GivenConnection {
 
   connect(): void {
     if (this.#over) return
-    const target = this.#routing.pool.claim(this, this.#tried)
+    const target = this.#routing.pool.choose(this.#tried)
     if (target !== null) this.#connectTo(target)
     else if (this.#tried === null) this.#routing.pool.hold(this)
     else this.#waitAgain()
   }
 
   refuse(): void {
-    this.#client.resetAndDestroy()
+    this.#client.reset()
   }
 
   moveUnused(): void {
@@ -103,54 +96,61 @@ export class Connection implements GivenConnection {
     this.connect()
   }
 
+  connected(socket: RelaySocket): void {
+    const upstream = this.#upstream
+    if (upstream === null || socket !== upstream.socket) return
+    this.#connected = true
+    upstream.deadline.remove()
+    upstream.target.connections++
+    this.#setWaits(upstream.target, false)
+    this.#routing.served(this.#client, upstream.target)
+    socket.start()
+    // Its last word may have been heard on the way to an earlier target.
+    if (this.#client.heard) socket.end()
+    else this.#client.start()
+  }
+
+  took(socket: RelaySocket, bytes: Uint8Array): void {
+    const upstream = this.#upstream
+    if (upstream === null) return
+    if (socket === this.#client) this.#toTarget(upstream, bytes)
+    else if (socket === upstream.socket) this.#toClient(upstream, bytes)
+  }
+
+  ended(socket: RelaySocket): void {
+    if (socket === this.#client) this.#upstream?.socket.end()
+    else if (socket === this.#upstream?.socket) this.#upstreamEnded(this.#upstream.target)
+  }
+
+  closed(socket: RelaySocket, failed: boolean): void {
+    if (socket === this.#client) this.#clientClosed(failed)
+    else this.#upstreamClosed(socket, failed)
+  }
+
   #waitAgain(): void {
     this.#tried = null
     this.#routing.pool.hold(this)
   }
 
   #connectTo(target: LiveTarget): void {
-    const buffer = takeBuffer()
-    const onread: OnReadOpts = { buffer, callback: (size, read) => this.#toClient(size, read) }
-    const socket = new Socket({ allowHalfOpen: true, onread })
-    const upstream = { socket, target, buffer }
-    this.#upstream = upstream
     this.#connected = false
     this.#setWaits(target, true)
-    connecting.add(socket)
-    socket.on('connect', () => this.#onConnect(upstream))
-    socket.on('end', () => this.#upstreamEnded(upstream))
-    socket.on('error', ignore)
-    socket.on('close', (failed) => this.#upstreamClosed(upstream, failed))
-    socket.connect({ host: target.record.address.host, port: target.record.address.port })
+    const socket = this.#routing.sockets.connect(target.record.address, this)
+    this.#upstream = { socket, target, place: target.open.add(this), deadline: connecting.add(socket) }
   }
 
-  #onConnect(upstream: Upstream): void {
-    const { socket, target } = upstream
-    connecting.delete(socket)
-    if (upstream !== this.#upstream) return
-    this.#connected = true
-    target.connections++
-    this.#setWaits(target, false)
-    this.#routing.served(this.#client, target)
-    this.#client.read(0)
-  }
-
-  #toTarget(size: number, buffer: Uint8Array): boolean {
-    const upstream = this.#upstream
-    if (upstream === null) return false
-    if (this.#sent) upstream.socket.setNoDelay(true)
+  #toTarget({ socket, target }: Upstream, bytes: Uint8Array): void {
+    if (this.#sent) socket.sendAtOnce()
     this.#sent = true
-    this.#setOwed(upstream.target, true)
-    return forward(this.#client, upstream.socket, size, buffer)
+    this.#setOwed(target, true)
+    socket.write(bytes, this.#client)
   }
 
-  #toClient(size: number, buffer: Uint8Array): boolean {
-    const upstream = this.#upstream
-    if (upstream === null) return false
-    if (this.#received) this.#client.setNoDelay(true)
+  #toClient({ socket, target }: Upstream, bytes: Uint8Array): void {
+    if (this.#received) this.#client.sendAtOnce()
     this.#received = true
-    this.#setOwed(upstream.target, false)
-    return forward(upstream.socket, this.#client, size, buffer)
+    this.#setOwed(target, false)
+    this.#client.write(bytes, socket)
   }
 
   #setOwed(target: LiveTarget, owed: boolean): void {
@@ -166,50 +166,40 @@ export class Connection implements GivenConnection {
     target.waiting += waits ? 1 : -1
   }
 
-  #clientEnded(): void {
-    const upstream = this.#upstream
-    if (upstream !== null) finish(upstream.socket, this.#ended)
-  }
-
-  #upstreamEnded(upstream: Upstream): void {
-    if (upstream !== this.#upstream) return
-    const { target } = upstream
+  #upstreamEnded(target: LiveTarget): void {
     if (this.#owed) target.cut++
     this.#setOwed(target, false)
     this.#ended = true
-    finish(this.#client, this.#client.readableEnded)
-    if (!this.#client.destroyed) lingering.add(this.#client)
+    this.#client.end()
+    if (!this.#client.closed) this.#linger = lingering.add(this.#client)
     if (target.record.state !== 'Active') this.#routing.pool.touched()
   }
 
   #clientClosed(failed: boolean): void {
     this.#over = true
-    if (this.#ended) lingering.delete(this.#client)
+    this.#linger?.remove()
     this.#routing.pool.forget(this)
     const socket = this.#upstream?.socket
-    if (socket === undefined || socket.destroyed) this.#release()
-    // Nothing was said to the target yet, and a reset would wait for the connect.
-    else if (socket.connecting) socket.destroy()
-    else if (failed || !socket.writableEnded) socket.resetAndDestroy()
+    if (socket === undefined || socket.closed) this.#unregister()
+    else if (failed || !socket.ending) socket.reset()
     // Otherwise both have said their last word, and the rest of the client's bytes is still on its way to the target.
   }
 
-  #upstreamClosed(upstream: Upstream, failed: boolean): void {
-    const { socket, target, buffer } = upstream
-    connecting.delete(socket)
-    if (upstream !== this.#upstream) {
-      giveBuffer(buffer)
-      return
+  #upstreamClosed(socket: RelaySocket, failed: boolean): void {
+    const upstream = this.#upstream
+    if (upstream === null || socket !== upstream.socket) return
+    if (this.#over) this.#unregister()
+    else {
+      if (!this.#connected) upstream.target.refused++
+      if (failed) this.#upstreamFailed(upstream.target)
     }
-    if (this.#over) {
-      this.#release()
-      return
-    }
-    if (!this.#connected) target.refused++
-    if (failed && !this.#sent && !this.#received) this.#tryAnother(target)
-    else if (failed) {
+  }
+
+  #upstreamFailed(target: LiveTarget): void {
+    if (!this.#sent && !this.#received) this.#tryAnother(target)
+    else {
       if (this.inFlight) target.cut++
-      this.#client.resetAndDestroy()
+      this.#client.reset()
     }
   }
 
@@ -222,33 +212,21 @@ export class Connection implements GivenConnection {
 
   /** Before any byte went either way: the client waits, and its target is another's business. */
   #leaveTarget(): void {
-    const upstream = this.#upstream
-    this.#client.pause()
+    const socket = this.#upstream?.socket
+    this.#client.stop()
     this.#unregister()
-    if (upstream === null) return
-    // Else its buffer is given back when it has closed.
-    if (upstream.socket.closed) giveBuffer(upstream.buffer)
-    else upstream.socket.destroy()
-  }
-
-  /** Both sides are closed: no write of either buffer is left. */
-  #release(): void {
-    giveBuffer(this.#clientBuffer)
-    if (this.#upstream !== null) giveBuffer(this.#upstream.buffer)
-    this.#unregister()
+    socket?.close()
   }
 
   #unregister(): void {
-    const target = this.#upstream?.target
+    const upstream = this.#upstream
     this.#upstream = null
     this.#owed = false
-    if (target === undefined) return
+    if (upstream === null) return
+    const { target, place, deadline } = upstream
     this.#setWaits(target, false)
-    target.open.delete(this)
+    place.remove()
+    deadline.remove()
     if (target.record.state !== 'Active') this.#routing.pool.touched()
   }
-}
-
-function ignore(): void {
-  // `close` says it.
 }

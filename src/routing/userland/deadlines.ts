@@ -1,12 +1,16 @@
+import { Chain, type Link } from '../../lib/chain.ts'
+
 /** How much later than its deadline something may end, as a part of the time. */
 const GRAIN = 8
 
-/** Things that have the same time for something: one timer for all of them, because one for each connection costs more than its bytes. */
+/** Things that have the same time for something. One timer for all of them and no look at the clock: for each connection that costs more than its bytes. */
 export class Deadlines<T> {
   readonly #ms: number
   readonly #expire: (one: T) => void
-  /** By when they were added: the oldest is the first. */
-  readonly #since = new Map<T, number>()
+  /** What came between two looks, the oldest first. */
+  readonly #rounds: Chain<T>[] = []
+  /** What came since the last look. */
+  #newest = new Chain<T>()
   #timer: NodeJS.Timeout | null = null
 
   constructor(ms: number, expire: (one: T) => void) {
@@ -14,26 +18,26 @@ export class Deadlines<T> {
     this.#expire = expire
   }
 
-  /** Its time begins. Does not keep the process alive. */
-  add(one: T): void {
-    this.#since.delete(one)
-    this.#since.set(one, performance.now())
-    this.#timer ??= setInterval(() => this.#sweep(), this.#ms / GRAIN).unref()
+  /** Its time begins, and is over when the link is removed. Does not keep the process alive. */
+  add(one: T): Link<T> {
+    this.#timer ??= setInterval(() => this.#look(), this.#ms / GRAIN).unref()
+    return this.#newest.add(one)
   }
 
-  delete(one: T): void {
-    this.#since.delete(one)
-  }
-
-  #sweep(): void {
-    const until = performance.now() - this.#ms
-    for (const [one, since] of this.#since) {
-      if (since > until) break
-      this.#since.delete(one)
-      this.#expire(one)
-    }
-    if (this.#since.size > 0 || this.#timer === null) return
+  #look(): void {
+    this.#rounds.push(this.#newest)
+    this.#newest = new Chain()
+    // Even the youngest of the oldest round has had its time.
+    if (this.#rounds.length > GRAIN) this.#end(this.#rounds.shift())
+    if (this.#timer === null || [this.#newest, ...this.#rounds].some(({ first }) => first !== null)) return
     clearInterval(this.#timer)
     this.#timer = null
+  }
+
+  #end(round: Chain<T> | undefined): void {
+    for (let link = round?.first ?? null; link !== null; link = round?.first ?? null) {
+      link.remove()
+      this.#expire(link.value)
+    }
   }
 }

@@ -1,10 +1,12 @@
-import type { Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import { DeployError } from '../../model/failure.ts'
 import type { PublishedRoute } from '../../model/step.ts'
 import { addressName } from '../router-state.ts'
+import { handleOf } from '../sockets/handle-sockets.ts'
+import type { RelaySocket, Sockets } from '../sockets/relay-socket.ts'
 import { Connection, type Routing } from './connection.ts'
 import type { KeeperChannel, KeeperLink } from './keeper-link.ts'
-import { handleOf, listen } from './listener.ts'
+import { listen } from './listener.ts'
 import type { LiveTarget } from './live-target.ts'
 import { portOwner } from './port-owner.ts'
 import { ServedPorts } from './served-ports.ts'
@@ -15,36 +17,43 @@ type Address = PublishedRoute['listen']
 /** One published address: where its connections go may change, its socket does not. */
 class Listener implements Routing {
   readonly address: Address
+  readonly sockets: Sockets
   readonly servedPorts = new ServedPorts()
+  /** None but the machine's own clients can reach it. */
+  readonly #isLocal: boolean
   pool: TargetPool
   server: Server | null = null
 
-  constructor(address: Address, pool: TargetPool) {
+  constructor(address: Address, sockets: Sockets, pool: TargetPool) {
     this.address = address
+    this.sockets = sockets
+    this.#isLocal = LOOPBACK.test(address.host)
     this.pool = pool
   }
 
-  served(client: Socket, target: LiveTarget): void {
-    const { remoteAddress, remotePort } = client
-    if (remotePort === undefined || remoteAddress === undefined) return
+  served(client: RelaySocket, target: LiveTarget): void {
+    const remote = client.remote()
+    if (remote === null) return
     // Only the machine's own clients can ask: another host's port of the same number must not hide theirs.
-    if (LOOPBACK.test(remoteAddress) || remoteAddress === this.address.host) {
-      this.servedPorts.note(remotePort, target.record.revision, performance.now())
-    } else client.setKeepAlive(true, KEEPALIVE_MS)
+    if (this.#isLocal || LOOPBACK.test(remote.address) || remote.address === this.address.host) {
+      this.servedPorts.note(remote.port, target.record.revision, performance.now())
+    } else client.keepAlive(KEEPALIVE_SECONDS)
   }
 }
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 /** After this much silence the kernel asks a client on another machine whether it is still there. */
-const KEEPALIVE_MS = 60_000
+const KEEPALIVE_SECONDS = 60
 
 /** The published addresses that this process listens on. */
 export class Listeners {
   readonly #keeper: KeeperLink
+  readonly #sockets: Sockets
   readonly #all = new Map<string, Listener>()
 
-  constructor(keeper: KeeperLink) {
+  constructor(keeper: KeeperLink, sockets: Sockets) {
     this.#keeper = keeper
+    this.#sockets = sockets
   }
 
   /** Gives all sockets to a keeper that was started here and waits for them. */
@@ -61,10 +70,11 @@ export class Listeners {
 
   /** Takes the address. Throws PORT_TAKEN, which names who has it, or ROUTER_FAILED; then nothing is taken. */
   async open(address: Address, pool: TargetPool): Promise<void> {
-    const listener = new Listener(address, pool)
+    const listener = new Listener(address, this.#sockets, pool)
     try {
       const bound = await this.#keeper.bind(address)
-      listener.server = await listen(address, bound, (handle) => void new Connection(handle, listener))
+      listener.server = await listen(address, bound)
+      this.#sockets.serve(listener.server, (take) => void new Connection(take, listener))
       this.#keeper.hold(address, handleOf(listener.server))
     } catch (failed) {
       this.#keeper.unbind(address)

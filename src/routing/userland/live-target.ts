@@ -1,3 +1,4 @@
+import { Chain } from '../../lib/chain.ts'
 import type { TargetRecord } from '../router-state.ts'
 
 /** A client's connection, as its target and pool see it. */
@@ -20,7 +21,7 @@ export interface GivenConnection {
 export class LiveTarget {
   record: TargetRecord
   /** Every connection that chose it, from before its connect until both sides have ended. */
-  readonly open = new Set<GivenConnection>()
+  readonly open = new Chain<GivenConnection>()
   /** How many of these wait for it: for their connect, or for an answer. */
   waiting = 0
   connections = 0
@@ -33,15 +34,11 @@ export class LiveTarget {
 
   /** Connections that the target has not ended. */
   openCount(): number {
-    let count = 0
-    for (const connection of this.open) if (connection.isOpen) count++
-    return count
+    return this.open.values().filter(({ isOpen }) => isOpen).length
   }
 
   /** Connections with bytes under way. */
   inFlight(): number {
-    let count = 0
-    for (const connection of this.open) if (connection.inFlight) count++
-    return count
+    return this.open.values().filter(({ inFlight }) => inFlight).length
   }
 }

@@ -6,7 +6,7 @@ const HOLD_MS = 1000
 /** From so many connections on that wait for it, a target is compared with the others: it may stand still. */
 const MANY_WAIT = 64
 
-/** The targets of one role of one scope. A connection is registered at the target in the same turn in which it chose it. */
+/** The targets of one role of one scope. */
 export class TargetPool {
   readonly #changed: () => void
   #targets: readonly LiveTarget[] = []
@@ -40,17 +40,15 @@ export class TargetPool {
   }
 
   /**
-   * The next target in turn that this connection has not tried, or one for which far fewer wait: what stands still must not collect
+   * The next target in turn that a connection has not tried, or one for which far fewer wait: what stands still must not collect
    * connections. Without an Active one: one that is Down, as a last resort (it may have been restarted while nobody could tell us), and
-   * never one that drains.
+   * never one that drains. The connection registers at it (`open`) in the same turn.
    */
-  claim(connection: GivenConnection, tried: ReadonlySet<LiveTarget> | null): LiveTarget | null {
+  choose(tried: ReadonlySet<LiveTarget> | null): LiveTarget | null {
     const from = this.#active.length > 0 ? this.#active : this.#targets.filter(({ record }) => record.state === 'Down')
     const next = this.#inTurn(from, tried)
     if (next === null) return null
-    const target = next.waiting < MANY_WAIT ? next : leastAwaited(from, tried, next)
-    target.open.add(connection)
-    return target
+    return next.waiting < MANY_WAIT ? next : leastAwaited(from, tried, next)
   }
 
   /** Holds the connection until the targets change; false: it has waited long enough. */
@@ -84,7 +82,7 @@ export class TargetPool {
     if (this.#active.length === 0) return
     for (const target of this.#targets) {
       if (target.record.state === 'Active') continue
-      for (const connection of target.open) connection.moveUnused()
+      for (const connection of target.open.values()) connection.moveUnused()
     }
   }
 }
