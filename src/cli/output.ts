@@ -34,6 +34,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Off a terminal nothing is broken into lines: other programs read it. */
 const UNLIMITED = 10_000
+/** Of a terminal that says 0, such as that of a container before its first resize. */
+const USUAL = 80
 
 export function openOutput(options: OutputOptions, stdout: Stream, stderr: Stream, env: Environment): Output {
   const { json, quiet } = options
@@ -44,7 +46,7 @@ export function openOutput(options: OutputOptions, stdout: Stream, stderr: Strea
     paintTold: paintFor(isColourful(stderr, env)),
     isLive: !json && !quiet && stderr.isTTY === true && env.TERM !== 'dumb' && !isSet('CI'),
     get width() {
-      return stdout.columns ?? UNLIMITED
+      return stdout.columns === undefined ? UNLIMITED : stdout.columns || USUAL
     },
     data: (line) => void stdout.write(`${line}\n`),
     tell: (line) => {

@@ -27,9 +27,9 @@ async function rollback(session: Session, asked: number | null): Promise<number>
   const path = scopePath(await scopeInFront(session))
   return withServer(session, 'changes', async (connection) => {
     const now = await connection.client.get<StatusBody>(path, session.signal)
-    // null: there is nowhere to go, and the server says why.
+    // null, or what runs already: there is nowhere to go, and the server says why.
     const revision = asked ?? now.back
-    if (revision !== null) await tellRestored(session, connection.client, now, revision)
+    if (revision !== null && revision !== now.revision) await tellRestored(session, connection.client, now, revision)
     return (await changeIn(session, connection, path, 'rollback', { revision })).exit
   })
 }
@@ -39,6 +39,7 @@ async function tellRestored(session: Session, client: ApiClient, now: StatusBody
   const { output } = session
   if (output.json || output.quiet) return
   const changes = (await differences(session, client, revision)) ?? (await wholeRelease(session, client, now, revision))
+  if (changes === null) return
   const from = now.revision === null ? 'nothing' : `r${now.revision}`
   for (const line of printable([`going back from ${from} to r${revision}`, ...changes])) output.tell(line)
 }
@@ -54,16 +55,17 @@ async function differences(session: Session, client: ApiClient, revision: number
   }
 }
 
+/** null: there is no such revision. */
 async function wholeRelease(
   { signal }: Session,
   client: ApiClient,
   now: StatusBody,
   revision: number,
-): Promise<string[]> {
+): Promise<string[] | null> {
   const path = scopePath(now)
   const { rollouts } = await client.get<HistoryBody>(`${path}/rollouts?limit=1000`, signal)
   const then = rollouts.find(({ to }) => to === revision)
-  if (then === undefined) return []
+  if (then === undefined) return null
   return [
     `  image     ${then.digest === null ? '–' : shortDigest(then.digest)}`,
     `  source    ${commitText(then.commit, then.subject) ?? '–'}`,

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty'
+import { rowsTaken } from '../show/columns.ts'
 
 const HIDE_CURSOR = '\x1b[?25l'
 const SHOW_CURSOR = '\x1b[?25h'
@@ -7,7 +8,6 @@ const CLEAR_BELOW = '\x1b[J'
 /** Lines at the foot of a terminal that are drawn again and again, below lines that stay. */
 export class Screen {
   readonly #stream: WriteStream
-  #drawn = 0
   #foot: readonly string[] = []
   #hidden = false
 
@@ -25,10 +25,11 @@ export class Screen {
     this.#write(`${this.#up()}${CLEAR_BELOW}${line}\n${this.#footText()}`)
   }
 
-  /** The lines at the foot, in place of those before. */
+  /** The lines at the foot, in place of those before; the last of them are left out where the terminal is too low. */
   draw(lines: readonly string[]): void {
-    this.#foot = lines
-    this.#write(`${this.#up()}${CLEAR_BELOW}${this.#footText()}`)
+    const up = this.#up()
+    this.#foot = this.#fitting(lines)
+    this.#write(`${up}${CLEAR_BELOW}${this.#footText()}`)
   }
 
   /** Takes the foot away and leaves the terminal as it was. */
@@ -44,11 +45,24 @@ export class Screen {
   }
 
   #footText(): string {
-    this.#drawn = this.#foot.length
     return this.#foot.map((line) => `${line}\n`).join('')
   }
 
+  /** Back to where the foot begins. Its lines are wrapped anew when the terminal changes its width. */
   #up(): string {
-    return this.#drawn === 0 ? '\r' : `\r\x1b[${this.#drawn}A`
+    const { width } = this.size
+    const rows = this.#foot.reduce((sum, line) => sum + rowsTaken(line, width), 0)
+    return rows === 0 ? '\r' : `\r\x1b[${rows}A`
+  }
+
+  /** What has scrolled out of a terminal cannot be drawn again: only what fits, below it the row of the cursor. */
+  #fitting(lines: readonly string[]): readonly string[] {
+    const { width, height } = this.size
+    let rows = 1
+    const more = lines.findIndex((line) => {
+      rows += rowsTaken(line, width)
+      return rows > height
+    })
+    return more === -1 ? lines : lines.slice(0, more)
   }
 }

@@ -4,7 +4,7 @@ import { buildLine, logLine } from './build-line.ts'
 import { bytesText, durationText } from '../show/quantities.ts'
 
 /** Steps that the lines beside them tell already. */
-const TOLD_BY_OTHERS: readonly Step['kind'][] = ['wait', 'prepare', 'remove']
+const TOLD_BY_OTHERS: readonly Step['kind'][] = ['wait', 'prepare', 'migrate', 'remove']
 
 /** An event as a line for people, or null when it says nothing new to them. `verbose`: every step of a rollout. */
 export function eventLine(event: Event, verbose = false): string | null {

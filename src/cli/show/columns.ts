@@ -15,6 +15,9 @@ export function columns(head: readonly string[], rows: readonly (readonly string
 /** Pads to a width as a terminal counts it. */
 export const padEnd = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - stringWidth(text)))
 
+/** Rows of a terminal that a line takes: one that is longer than a row is wrapped. */
+export const rowsTaken = (line: string, width: number): number => Math.max(1, Math.ceil(stringWidth(line) / width))
+
 /** Fields three spaces apart; those that do not fit go to further lines, indented. */
 export function joinFields(fields: readonly (string | null)[], width: number): string[] {
   const lines: string[] = []

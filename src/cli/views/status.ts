@@ -72,7 +72,7 @@ function openView(session: Session): StatusView {
   return {
     show(status) {
       last = lines(session, status)
-      screen.draw(last.slice(0, screen.size.height - 1))
+      screen.draw(last)
     },
     close() {
       screen.close()
