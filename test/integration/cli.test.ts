@@ -194,6 +194,10 @@ describe('the command line with a server', () => {
       expect(back.stderr).toMatch(/^ {2}source +[0-9a-f]{7} "v2 good" → [0-9a-f]{7} "v1 good"$/m)
       expect(back.stderr).toContain('COLOUR')
       expect(back.stdout).toMatch(/^shop {2}r2 → r1 .* rolled back by /)
+      // Nothing is told that is not done.
+      for (const nowhere of ['1', '99']) {
+        expect(await naru('rollback', nowhere)).toMatchObject({ code: 5, stderr: expect.stringMatching(/^error /) })
+      }
     },
     SLOW,
   )
