@@ -35,8 +35,8 @@ export async function pruneImages(
     if (!apps.has(repository)) continue
     const gone = new Set<string>()
     for (const tag of await images.tags(repository, signal)) {
-      const found = await images.readManifest(repository, tag, signal)
-      if (found === null || keep.has(found.descriptor.digest)) continue
+      const digest = await images.tagDigest(repository, tag)
+      if (digest === null || keep.has(digest)) continue
       gone.add(tag)
       if (!dryRun) await images.deleteManifest(repository, tag, signal)
     }

@@ -222,6 +222,11 @@ export class DiskStore implements ContentStore {
     return this.#files(repository).tags()
   }
 
+  /** Digest under a tag, or null. Looking is no use of it: a collection may delete what it names. */
+  tagDigest(repository: string, tag: string): Promise<string | null> {
+    return this.#files(repository).tag(tag)
+  }
+
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
     const files = this.#files(repository)
