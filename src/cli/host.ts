@@ -70,6 +70,10 @@ export interface RegistryOptions {
   readonly folder: string
   /** `127.0.0.1:5000`. */
   readonly listen: string
+  /** Repositories that are copies of those of other registries, by what their names begin with. */
+  readonly cache: readonly { readonly prefix: string; readonly registry: string }[]
+  /** A tag of a copy is asked for again after so long. */
+  readonly cacheFreshMs: number
   /** Rights of whoever has no login, as `pull` or `team/**:pull`. */
   readonly anonymous: readonly string[]
   /** Paths of PEM files; null: plain HTTP. */

@@ -9,6 +9,8 @@ import type { Access } from '../registry/access/access-gate.ts'
 import { Accounts } from '../registry/access/accounts.ts'
 import { SignIn } from '../registry/access/sign-in.ts'
 import { openTokenIssuer } from '../registry/access/token-issuer.ts'
+import { PullThrough } from '../registry/cache/pull-through.ts'
+import { openRegistry } from '../registry/client/open-registry.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
 import { dataPaths } from './data-folder.ts'
@@ -49,9 +51,12 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const store = await DiskStore.open(paths.registry, clock)
   closing.push(() => store.close())
   const ending = { graceMs: 0 }
+  const cache = cacheOf(store, options)
+  if (cache !== null) closing.push(() => cache.close())
   const app = registryApp({
     store,
     access: await openAccess(paths.access, options),
+    ...(cache === null ? {} : { cache }),
     keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
   })
   const listen = async (at: ListenOptions) => {
@@ -75,6 +80,12 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
       await closeAll(closing)
     },
   }
+}
+
+function cacheOf(store: DiskStore, { cache, cacheFreshMs }: RegistryOptions): PullThrough | null {
+  if (cache.length === 0) return null
+  const open = (registry: string) => openRegistry(registry, { clock, env: process.env })
+  return new PullThrough({ store, of: cache, open, clock, freshMs: cacheFreshMs })
 }
 
 /** Connections over the unix socket, which only this user can open. */

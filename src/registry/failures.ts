@@ -6,3 +6,7 @@ export const mismatch = (digest: string, got: string): DeployError =>
     hint: 'Nothing was stored. The sender or the network changed the bytes: run the same command again; if it fails again, build or push the image anew.',
     detail: { digest },
   })
+
+/** A registry that answers nobody, or no more for now. One that refuses or lacks an image is believed. */
+export const isAway = (failed: unknown): failed is DeployError =>
+  failed instanceof DeployError && (failed.code === 'REGISTRY_UNREACHABLE' || failed.code === 'REGISTRY_RATE_LIMITED')

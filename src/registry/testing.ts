@@ -42,16 +42,17 @@ interface Serving {
   /** What the registry wants as Basic password of the user `naru`. */
   readonly token?: string
   readonly limits?: NonNullable<RegistryRoutesOptions['limits']>
+  readonly cache?: NonNullable<RegistryRoutesOptions['cache']>
 }
 
 /** Our registry on a free port, over a store. */
 export async function serving(
   store: DiskStore,
-  { token, limits }: Serving = {},
+  { token, ...options }: Serving = {},
 ): Promise<{ readonly host: string } & AsyncDisposable> {
   const wanted = token === undefined ? null : `Basic ${btoa(`naru:${token}`)}`
   const gate = oneKeyGate((request) => wanted === null || request.headers.authorization === wanted)
-  const routes = registryRoutes({ store, gate, ...(limits === undefined ? {} : { limits }) })
+  const routes = registryRoutes({ store, gate, ...options })
   const server = createServer((request, response) => void routes(request, response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return {

@@ -7,6 +7,7 @@ import { memoryBytes } from '../numbers.ts'
 import type { Session } from '../session.ts'
 import { share } from '../shared-options.ts'
 import { bytesText, countText, shortDigest } from '../show/quantities.ts'
+import { timeOf } from './time-of.ts'
 
 interface CollectOptions {
   readonly dryRun?: true
@@ -132,14 +133,6 @@ function ruleOf({ repository, tag, protect, keepLast, olderThan }: CollectOption
 }
 
 const HOUR_MS = 3_600_000
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: HOUR_MS, d: 24 * HOUR_MS }
-
-function timeOf(text: string): number {
-  const [, amount = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  const ms = Number(amount) * (UNITS[unit] ?? Number.NaN)
-  if (amount !== '' && ms >= 0) return ms
-  throw new InvalidArgumentError('Write a time, such as 30m, 12h or 14d.')
-}
 
 function numberOf(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text)

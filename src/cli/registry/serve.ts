@@ -6,6 +6,7 @@ import { examples } from '../help.ts'
 import type { RegistryOptions } from '../host.ts'
 import type { Session } from '../session.ts'
 import { share } from '../shared-options.ts'
+import { timeOf } from './time-of.ts'
 
 interface Options {
   readonly listen: string
@@ -13,6 +14,8 @@ interface Options {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly grace: number
+  readonly cache?: readonly string[]
+  readonly cacheFresh: number
 }
 
 export const describeServe: Describe = (command, start) => {
@@ -26,12 +29,16 @@ export const describeServe: Describe = (command, start) => {
     .option('--tls-cert <path>', 'serve TLS with this certificate and those that vouch for it (PEM)')
     .option('--tls-key <path>', 'its key (PEM)')
     .option('--grace <seconds>', 'how long requests in progress may go on when it is ended', secondsOf, 30)
+  command
+    .option('--cache <registries...>', 'be a pull-through cache of docker.io, or below a prefix only: hub/=docker.io')
+    .option('--cache-fresh <time>', 'a tag of a cached registry is asked for again after this time', timeOf, 60_000)
   share(command, ['data', 'output', 'quiet'])
   command.action((options: Options) => start(command, (session) => serve(session, options)))
   examples(command, [
     ['naru registry serve --anonymous all', 'for this machine: docker push 127.0.0.1:5000/shop:1'],
     ['naru registry serve --listen 0.0.0.0:443 --tls-cert FILE --tls-key FILE', 'for other machines'],
     ['naru registry serve --anonymous', 'anybody may pull, who logs in may push'],
+    ['naru registry serve --anonymous --cache hub/=docker.io', 'docker pull 127.0.0.1:5000/hub/library/node:24'],
   ])
 }
 
@@ -41,7 +48,14 @@ async function serve(session: Session, options: Options): Promise<void> {
   const folder = host.dataFolder(session.options.data)
   const anonymous = options.anonymous === true ? ['pull'] : (options.anonymous ?? [])
   const ended = new Promise<void>((resolve) => interrupts.answerBy(() => resolve()))
-  const opened = await host.serveRegistry({ folder, listen: options.listen, anonymous, tls: tlsOf(options) })
+  const opened = await host.serveRegistry({
+    folder,
+    listen: options.listen,
+    cache: (options.cache ?? []).map(cachedOf),
+    cacheFreshMs: options.cacheFresh,
+    anonymous,
+    tls: tlsOf(options),
+  })
   const { url, socket } = opened
   if (output.json) output.object({ kind: 'serving', folder, url, socket, anonymous })
   else {
@@ -69,6 +83,15 @@ async function accessLines(
   const anybody = anonymous.length === 0 ? [] : [`anybody may: ${anonymous.join(' ')}`]
   if (users + robots > 0) return [...anybody, `${users} users and ${robots} robots may log in`]
   return [...anybody, 'nobody can log in yet: naru registry user add NAME --allow all']
+}
+
+/** `docker.io`, or `hub/=docker.io`. */
+function cachedOf(text: string): RegistryOptions['cache'][number] {
+  const [, prefix = '', registry = ''] = /^(?:([a-z0-9][a-z0-9._/-]*\/)=)?([A-Za-z0-9.:[\]-]+)$/.exec(text) ?? []
+  if (registry !== '') return { prefix, registry }
+  throw new DeployError('USAGE_INVALID', `--cache ${JSON.stringify(text)} names no registry`, {
+    hint: 'Write a registry, docker.io, or in front of it what the names of its copies begin with, with a slash at its end: hub/=docker.io.',
+  })
 }
 
 function tlsOf({ tlsCert: cert, tlsKey: key }: Options): RegistryOptions['tls'] {

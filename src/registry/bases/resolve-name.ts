@@ -3,6 +3,7 @@ import { DeployError } from '../../model/failure.ts'
 import { formatReference, fullReference, parseReference, type Reference } from '../../model/reference.ts'
 import type { ContentStore } from '../content-store.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
+import { isAway } from '../failures.ts'
 import { copyName } from './copy-name.ts'
 
 /** What a name led to; which platform is another question. */
@@ -66,7 +67,3 @@ async function inEmbedded(asked: Reference, images: DiskStore, signal: AbortSign
   const name = formatReference({ registry: null, repository, tag, digest: null })
   return { name, registry: null, repository, tag, digest: found.descriptor.digest, source: 'embedded' }
 }
-
-/** It answers nobody, or no more for now. A registry that refuses or lacks the image is believed. */
-const isAway = (failed: unknown): failed is DeployError =>
-  failed instanceof DeployError && (failed.code === 'REGISTRY_UNREACHABLE' || failed.code === 'REGISTRY_RATE_LIMITED')

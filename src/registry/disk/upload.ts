@@ -8,6 +8,14 @@ import { mismatch } from '../failures.ts'
 import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
 import { takeBytes } from './take-bytes.ts'
 
+/** How bytes are appended. */
+interface Appending {
+  /** Nobody else has the chunks of the source: their memory is given back at once. Default false. */
+  readonly owned?: boolean
+  /** Called when so many more bytes can be read from the file. */
+  readonly written?: (bytes: number) => void
+}
+
 /**
  * A blob on its way into the store: bytes are hashed while they are appended, and moved to their place only when the
  * digest is right and they are on the disk. Memory does not grow with the blob.
@@ -52,9 +60,13 @@ export class Upload {
 
   /**
    * Appends all of `source`, at most up to `maxBytes` in all. When the source fails, what came before stays and the upload
-   * can go on; when writing fails, the upload is over and its bytes are gone. `owned`: nobody else has the chunks of the source.
+   * can go on; when writing fails, the upload is over and its bytes are gone.
    */
-  async append(source: Readable, maxBytes: number, owned = false): Promise<void> {
+  async append(
+    source: Readable,
+    maxBytes: number,
+    { owned = false, written = () => {} }: Appending = {},
+  ): Promise<void> {
     if (this.#state !== 'open') throw new Error('this upload is busy or over')
     this.#state = 'appending'
     try {
@@ -64,7 +76,10 @@ export class Upload {
           this.#hash.update(chunk)
           this.#offset += chunk.length
         },
-        write: (piece) => this.#write(piece),
+        write: async (piece) => {
+          await this.#write(piece)
+          written(piece.length)
+        },
         owned,
       })
     } finally {

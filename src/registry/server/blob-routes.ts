@@ -3,6 +3,8 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { RegistryError } from './registry-error.ts'
 import { type Exchange, undisturbed } from './exchange.ts'
+import type { PullThrough } from '../cache/pull-through.ts'
+import type { Reply } from './reply.ts'
 import { sendFile } from './send-file.ts'
 
 type BlobTarget = { readonly repository: string; readonly digest: string }
@@ -10,10 +12,12 @@ type BlobTarget = { readonly repository: string; readonly digest: string }
 /** HEAD and GET of a blob, whole or in part (RFC 9110, "Range Requests"). */
 export async function readBlob(exchange: Exchange, { repository, digest }: BlobTarget) {
   const { request, reply, store, signal } = exchange
-  const size = await store.statBlob(repository, digest, signal)
-  if (size === null) throw blobUnknown(repository, digest)
-  reply.header('Docker-Content-Digest', digest).header('Content-Type', 'application/octet-stream')
-  reply.header('Accept-Ranges', 'bytes').header('ETag', `"${digest}"`)
+  const here = await store.statBlob(repository, digest, signal)
+  if (here === null && exchange.cache !== null && exchange.cache.originOf(repository) !== null)
+    return readCopy(exchange, exchange.cache, { repository, digest })
+  if (here === null) throw blobUnknown(repository, digest)
+  const size = here
+  describe(reply, digest)
   if (request.method === 'HEAD') return reply.header('Content-Length', size).send()
   const range = parseRange(request.headers.range, size)
   if (range === 'outside') {
@@ -40,6 +44,31 @@ async function openBlob(exchange: Exchange, digest: string, part: boolean): Prom
   await undisturbed(exchange, () => store.checkBlob(digest, signal))
   return openBlob(exchange, digest, part)
 }
+
+/** A blob of another registry that is not here yet: the whole is sent while it comes, a part when it has come. */
+async function readCopy(exchange: Exchange, cache: PullThrough, target: BlobTarget): Promise<void> {
+  const { request, reply } = exchange
+  const { repository, digest } = target
+  if (request.method === 'HEAD') {
+    const size = await cache.statBlob(repository, digest)
+    if (size === null) throw blobUnknown(repository, digest)
+    return describe(reply, digest).header('Content-Length', size).send()
+  }
+  const growing = await undisturbed(exchange, () => cache.blob(repository, digest))
+  if (growing !== null && request.headers.range === undefined) {
+    const begin = () => describe(reply, digest).header('Content-Length', growing.size).head()
+    if (await growing.sendTo(begin)) return
+  }
+  await undisturbed(exchange, async () => growing?.stored)
+  return readBlob(exchange, target)
+}
+
+const describe = (reply: Reply, digest: string): Reply =>
+  reply
+    .header('Docker-Content-Digest', digest)
+    .header('Content-Type', 'application/octet-stream')
+    .header('Accept-Ranges', 'bytes')
+    .header('ETag', `"${digest}"`)
 
 /** DELETE of a blob. */
 export async function deleteBlob({ reply, store, signal }: Exchange, { repository, digest }: BlobTarget) {

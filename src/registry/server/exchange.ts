@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { Visitor } from './gate.ts'
 import type { Reply } from './reply.ts'
@@ -22,16 +23,19 @@ export class Exchange {
   readonly reply: Reply
   readonly store: DiskStore
   readonly limits: RegistryLimits
+  /** What fetches from other registries; null: this one is no cache. */
+  readonly cache: PullThrough | null
   readonly query: URLSearchParams
   /** Who was let in: for what else than its target a request reaches. */
   readonly visitor: Visitor
   #signal: AbortSignal | null = null
 
-  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'query' | 'visitor'>) {
+  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'cache' | 'query' | 'visitor'>) {
     this.request = of.request
     this.reply = of.reply
     this.store = of.store
     this.limits = of.limits
+    this.cache = of.cache
     this.query = of.query
     this.visitor = of.visitor
   }

@@ -12,11 +12,21 @@ type ManifestTarget = { readonly repository: string; readonly reference: string 
 /** HEAD and GET of a manifest. */
 export async function readManifest(exchange: Exchange, { repository, reference }: ManifestTarget) {
   const { request, reply, store } = exchange
-  const found = store.heldManifest(repository, reference) ?? (await lookUp(exchange, repository, reference))
+  const isCopy = exchange.cache !== null && exchange.cache.originOf(repository) !== null
+  const held = isCopy ? null : store.heldManifest(repository, reference)
+  const found = held ?? (await (isCopy ? copied : lookUp)(exchange, repository, reference))
   const { digest } = found.descriptor
   const known = request.headers['if-none-match'] === `"${digest}"`
   if (known) return reply.header('Docker-Content-Digest', digest).header('ETag', `"${digest}"`).status(304).send()
   reply.prepared(headOf(found), request.method === 'HEAD' ? null : found.bytes)
+}
+
+/** A manifest of another registry, as it is there now, or with a warning where that cannot be told. */
+async function copied({ cache, reply }: Exchange, repository: string, reference: string): Promise<HeldManifest> {
+  const found = (await cache?.manifest(repository, reference)) ?? null
+  if (found === null) throw manifestUnknown(repository, reference)
+  if (found.warning !== null) reply.raw.setHeader('Warning', found.warning)
+  return found.manifest
 }
 
 async function lookUp({ store, signal }: Exchange, repository: string, reference: string): Promise<HeldManifest> {

@@ -52,6 +52,11 @@ const CODES: Partial<Record<FailureCode, readonly [code: RegistryErrorCode, stat
   // It has been set aside: what was damaged is not there any more, and a client that pushes sends it again.
   STORE_CORRUPT: ['BLOB_UNKNOWN'],
   DISK_FULL: ['DENIED', 507],
+  // Of the registry that this one is a cache of.
+  REGISTRY_UNREACHABLE: ['UNKNOWN', 502],
+  REGISTRY_REFUSED: ['UNKNOWN', 502],
+  REGISTRY_AUTH_FAILED: ['DENIED'],
+  REGISTRY_RATE_LIMITED: ['TOOMANYREQUESTS'],
 }
 
 /** The registry's answer to a failure of the store; null: no failure of a known kind, a bug. */

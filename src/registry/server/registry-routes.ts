@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isRepository } from '../../model/reference.ts'
 import type { RegistryAction } from '../../model/registry-right.ts'
+import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
 import { DEFAULT_LIMITS, Exchange, type RegistryLimits } from './exchange.ts'
@@ -18,6 +19,8 @@ export interface RegistryRoutesOptions {
   /** Lets each request in or refuses it, before anything else is looked at. */
   readonly gate: Gate
   readonly limits?: Partial<RegistryLimits>
+  /** Repositories that are copies of other registries'. Default: none is. */
+  readonly cache?: PullThrough
 }
 
 /** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
@@ -51,6 +54,7 @@ export const isRegistryPath = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(u
 /** The registry under `/v2/` (OCI distribution specification 1.1). On Node's own HTTP: a framework would cost more than the answers. */
 export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const cache = options.cache ?? null
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
     request.socket.setTimeout(limits.stallMs)
@@ -61,7 +65,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
-    await answer(new Exchange({ request, reply, store: options.store, limits, query, visitor }), target)
+    await answer(new Exchange({ request, reply, store: options.store, limits, cache, query, visitor }), target)
   }
   return async (request, response) => {
     const reply = replyTo(response)
@@ -99,9 +103,18 @@ function answer(exchange: Exchange, target: Target): Answer {
   const methods = ROUTES[target.kind] as Readonly<Record<string, (exchange: Exchange, target: Target) => Answer>>
   const method = exchange.request.method ?? ''
   const work = Object.hasOwn(methods, method) ? methods[method] : method === 'HEAD' ? methods.GET : undefined
+  if (work !== undefined && CHANGING.has(method)) refuseCopies(exchange, target)
   if (work !== undefined) return work(exchange, target)
   const headers = { Allow: Object.keys(methods).join(', ') }
   throw new RegistryError('UNSUPPORTED', `${method} is not possible here`, { headers })
+}
+
+const CHANGING: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+
+/** Copies are what their registry has: nobody pushes to them. They may be deleted. */
+function refuseCopies({ cache }: Exchange, target: Target): void {
+  const origin = 'repository' in target ? (cache?.originOf(target.repository) ?? null) : null
+  if (origin !== null) throw new RegistryError('UNSUPPORTED', `this is a cache of ${origin}: push there`)
 }
 
 function fail(request: IncomingMessage, reply: Reply, failed: unknown): void {

@@ -24,8 +24,8 @@ export async function sendFile(handle: FileHandle, start: number, end: number, r
   response.end()
 }
 
-/** Resolves when the kernel has all of it. */
-function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
+/** Resolves when the kernel has all of it, rejects when the client has gone. */
+export function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const gone = () => reject(new Error('the client has gone'))
   response.once('close', gone)

@@ -100,7 +100,7 @@ async function receive({ request, limits }: Exchange, target: UploadTarget, uplo
   if (upload.offset + (expected || 0) > limits.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
-  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, limits.maxBlobBytes, true))
+  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, limits.maxBlobBytes, { owned: true }))
 }
 
 /** `START-END` of a chunk (distribution specification, "Pushing a blob in chunks"): chunks come in order. */

@@ -1,0 +1,216 @@
+import type { Clock } from '../../lib/clock.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { ContentStore } from '../content-store.ts'
+import { algorithmOf } from '../digest.ts'
+import type { DiskStore } from '../disk/disk-store.ts'
+import type { HeldManifest } from '../disk/held-manifests.ts'
+import { isAway } from '../failures.ts'
+import { parseManifest } from '../parse-manifest.ts'
+import { RegistryError } from '../server/registry-error.ts'
+import { GrowingBlob } from './growing-blob.ts'
+
+type Registry = ContentStore & { close(): void }
+
+/** Repositories that are copies of those of another registry. */
+export interface CachedRegistry {
+  /** What their names begin with here and not there; empty: all repositories are copies. */
+  readonly prefix: string
+  /** `docker.io`. */
+  readonly registry: string
+}
+
+export interface PullThroughOptions {
+  readonly store: DiskStore
+  readonly of: readonly CachedRegistry[]
+  /** Opens another registry, with the login that this machine has for it. */
+  readonly open: (registry: string) => Promise<Registry>
+  readonly clock: Clock
+  /** A tag is asked for again after so long. */
+  readonly freshMs: number
+}
+
+/** A manifest, and why it may not be what its registry has now; null: it is. */
+export interface CachedManifest {
+  readonly manifest: HeldManifest
+  readonly warning: string | null
+}
+
+/** A registry that was away is not asked for the same tag again for so long. */
+const AWAY_MS = 10_000
+const MOST_TAGS = 20_000
+
+/** A cache of other registries: what is asked for and not here is fetched, stored and answered at once; each thing once, however many ask. */
+export class PullThrough {
+  readonly #options: PullThroughOptions
+  readonly #opened = new Map<string, Promise<Registry>>()
+  /** Until when the answer about a tag holds, and with which warning. */
+  readonly #fresh = new Map<string, { readonly untilMs: number; readonly warning: string | null }>()
+  readonly #manifests = new Map<string, Promise<CachedManifest | null>>()
+  readonly #blobs = new Map<string, Promise<GrowingBlob | null>>()
+  readonly #ending = new AbortController()
+
+  constructor(options: PullThroughOptions) {
+    this.#options = options
+  }
+
+  /** The registry that a repository is a copy of; null: it is none. */
+  originOf(repository: string): string | null {
+    return this.#origin(repository)?.registry ?? null
+  }
+
+  /** A manifest by tag or digest; null: its registry does not have it. Throws REGISTRY_* where there is no earlier copy. */
+  manifest(repository: string, reference: string): Promise<CachedManifest | null> {
+    return shared(this.#manifests, `${repository}:${reference}`, () =>
+      reference.includes(':') ? this.#byDigest(repository, reference) : this.#byTag(repository, reference),
+    )
+  }
+
+  /** A blob that is not here: on its way. null: it came meanwhile. Throws IMAGE_NOT_FOUND, REGISTRY_*. */
+  blob(repository: string, digest: string): Promise<GrowingBlob | null> {
+    const key = `${repository}:${digest}`
+    return shared(this.#blobs, key, async (keep) => {
+      const growing = await this.#fetch(repository, digest)
+      // Whoever asks while it grows reads along.
+      if (growing !== null) keep(growing.stored)
+      return growing
+    })
+  }
+
+  /** The size of a blob that is not here; null: its registry does not have it either. */
+  async statBlob(repository: string, digest: string): Promise<number | null> {
+    const { registry, name } = this.#there(repository)
+    return (await this.#open(registry)).statBlob(name, digest, this.#ending.signal)
+  }
+
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    this.#ending.abort(new DeployError('INTERRUPTED', 'the registry is ending', { hint: 'Pull again.' }))
+    await Promise.allSettled([...this.#blobs.values()].map(async (blob) => (await blob)?.stored))
+    for (const opened of this.#opened.values()) (await opened.catch(() => null))?.close()
+  }
+
+  async #byTag(repository: string, tag: string): Promise<CachedManifest | null> {
+    const { store, clock, freshMs } = this.#options
+    const { signal } = this.#ending
+    const key = `${repository}:${tag}`
+    const here = await store.readManifest(repository, tag, signal)
+    const fresh = this.#fresh.get(key)
+    if (here !== null && fresh !== undefined && clock.monotonic() < fresh.untilMs) {
+      return { manifest: here, warning: fresh.warning }
+    }
+    try {
+      const manifest = await this.#renewed(repository, tag, here)
+      if (manifest !== null) this.#remember(key, freshMs, null)
+      return manifest === null ? null : { manifest, warning: null }
+    } catch (failed) {
+      if (here === null || !isAway(failed)) throw failed
+      const warning = `299 - "${failed.message.replaceAll('"', "'")}: this is the copy that was taken before"`
+      this.#remember(key, Math.min(AWAY_MS, freshMs), warning)
+      return { manifest: here, warning }
+    }
+  }
+
+  /** What the tag names at its registry now; here it names the same then. */
+  async #renewed(repository: string, tag: string, here: HeldManifest | null): Promise<HeldManifest | null> {
+    const { store } = this.#options
+    const { signal } = this.#ending
+    const { registry, name } = this.#there(repository)
+    const digest = await (await this.#open(registry)).resolveTag(name, tag, signal)
+    if (digest === null) {
+      // It is believed; what only this tag led to goes with the next collection.
+      if (here !== null) await store.deleteManifest(repository, tag, signal)
+      return null
+    }
+    const manifest = digest === here?.descriptor.digest ? here : (await this.#byDigest(repository, digest))?.manifest
+    if (manifest !== undefined) await store.useTag(repository, tag, digest)
+    return manifest ?? null
+  }
+
+  async #byDigest(repository: string, digest: string): Promise<CachedManifest | null> {
+    const { store } = this.#options
+    const { signal } = this.#ending
+    const here = await store.readManifest(repository, digest, signal)
+    if (here !== null) return { manifest: here, warning: null }
+    const { registry, name } = this.#there(repository)
+    const found = await (await this.#open(registry)).readManifest(name, digest, signal)
+    if (found === null) return null
+    const { mediaType } = found.descriptor
+    const parsed = parseManifest(mediaType, found.bytes)
+    // Layers come when they are asked for. Without its configuration no image is stored.
+    if (parsed.kind === 'image') await this.#whole(repository, parsed.config.digest)
+    await store.putManifest(repository, { mediaType, bytes: found.bytes, digest, sparse: true }, [], signal)
+    return { manifest: found, warning: null }
+  }
+
+  async #whole(repository: string, digest: string): Promise<void> {
+    if ((await this.#options.store.statBlob(repository, digest, this.#ending.signal)) !== null) return
+    await (await this.blob(repository, digest))?.stored
+  }
+
+  async #fetch(repository: string, digest: string): Promise<GrowingBlob | null> {
+    const { store } = this.#options
+    const { signal } = this.#ending
+    if ((await store.statBlob(repository, digest, signal)) !== null) return null
+    const { registry, name } = this.#there(repository)
+    const upstream = await this.#open(registry)
+    const size = await upstream.statBlob(name, digest, signal)
+    if (size === null) throw new RegistryError('BLOB_UNKNOWN', `${registry}/${name} has no blob ${digest}`)
+    // Another repository has the bytes, and this one may have them: its registry just said so.
+    if (await store.mountAnyBlob(repository, digest, signal)) return null
+    const id = await store.uploads.begin(repository, algorithmOf(digest))
+    const upload = id === null ? null : store.uploads.get(repository, id)
+    if (id === null || upload === null)
+      throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are open', { headers: { 'Retry-After': '5' } })
+    return new GrowingBlob(upload.path, size, async (written) => {
+      try {
+        await upload.append(await upstream.readBlob(name, digest, signal), size, { written })
+        await store.finishUpload(repository, upload, digest)
+      } finally {
+        await store.uploads.end(id)
+      }
+    })
+  }
+
+  #remember(key: string, forMs: number, warning: string | null): void {
+    this.#fresh.delete(key)
+    this.#fresh.set(key, { untilMs: this.#options.clock.monotonic() + forMs, warning })
+    const [oldest] = this.#fresh.keys()
+    if (this.#fresh.size > MOST_TAGS && oldest !== undefined) this.#fresh.delete(oldest)
+  }
+
+  #origin(repository: string): CachedRegistry | null {
+    return this.#options.of.find(({ prefix }) => repository.startsWith(prefix) && repository !== prefix) ?? null
+  }
+
+  #there(repository: string): { readonly registry: string; readonly name: string } {
+    const origin = this.#origin(repository)
+    if (origin === null) throw new RegistryError('NAME_UNKNOWN', `${repository} is no copy of another registry's`)
+    return { registry: origin.registry, name: repository.slice(origin.prefix.length) }
+  }
+
+  #open(registry: string): Promise<Registry> {
+    const opened = this.#opened.get(registry) ?? this.#options.open(registry)
+    this.#opened.set(registry, opened)
+    // Settings that were wrong may be right the next time.
+    opened.catch(() => this.#opened.delete(registry))
+    return opened
+  }
+}
+
+/** One piece of work for all who ask for the same while it goes on; `keep` makes it go on until something else has ended. */
+function shared<T>(
+  all: Map<string, Promise<T>>,
+  key: string,
+  work: (keep: (until: Promise<unknown>) => void) => Promise<T>,
+): Promise<T> {
+  const running = all.get(key)
+  if (running !== undefined) return running
+  let kept: Promise<unknown> = Promise.resolve()
+  const begun = work((until) => {
+    kept = until
+  })
+  all.set(key, begun)
+  const forget = () => void all.delete(key)
+  begun.then(() => kept.then(forget, forget), forget)
+  return begun
+}
