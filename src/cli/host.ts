@@ -72,6 +72,8 @@ export interface RegistryOptions {
   readonly listen: string
   /** Repositories that are copies of those of other registries, by what their names begin with. */
   readonly cache: readonly { readonly prefix: string; readonly registry: string }[]
+  /** The most bytes that one repository, and all of the registry, may have; null: as many as the disk takes. */
+  readonly quota: { readonly repository: number | null; readonly whole: number | null }
   /** A tag of a copy is asked for again after so long. */
   readonly cacheFreshMs: number
   /** Rights of whoever has no login, as `pull` or `team/**:pull`. */

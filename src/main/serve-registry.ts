@@ -57,6 +57,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
     store,
     access: await openAccess(paths.access, options),
     ...(cache === null ? {} : { cache }),
+    ...(options.quota.repository === null && options.quota.whole === null ? {} : { quota: options.quota }),
     keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
   })
   const listen = async (at: ListenOptions) => {

@@ -29,6 +29,10 @@ export type KeepingRequest =
       /** `registry.example.com`: another registry that has the same repositories. */
       readonly from: string | null
     }
+  | { readonly kind: 'usage' }
+  | { readonly kind: 'tags'; readonly repository: string }
+  /** A tag, or by digest a manifest with all its tags. */
+  | { readonly kind: 'remove'; readonly repository: string; readonly reference: string }
 
 /** A tag that goes, and why. */
 export interface ExpiredTag {
@@ -44,6 +48,15 @@ export interface DamagedContent {
   readonly repositories: readonly string[]
   /** Where it was fetched from again; null: it is gone. */
   readonly fetchedFrom: string | null
+}
+
+/** One tag of a list. */
+export interface ListedTag {
+  readonly tag: string
+  /** null: it is damaged. */
+  readonly digest: string | null
+  /** When it was set, or used by a deploy, last. */
+  readonly setAtMs: number
 }
 
 /** What keeping tells: how far it is, and at the end what it did. */
@@ -69,4 +82,15 @@ export type KeepingReport =
       readonly bytes: number
       readonly damaged: readonly DamagedContent[]
     }
+  | {
+      readonly kind: 'usage'
+      /** Largest first. What several have counts in each. */
+      readonly repositories: readonly { readonly repository: string; readonly tags: number; readonly bytes: number }[]
+      /** What lies on the disk, each content once. */
+      readonly bytes: number
+      /** What a collection would free, of what was not used within an hour. */
+      readonly garbageBytes: number
+    }
+  | { readonly kind: 'tags'; readonly repository: string; readonly tags: readonly ListedTag[] }
+  | { readonly kind: 'removed'; readonly repository: string; readonly reference: string; readonly wasThere: boolean }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly hint: string }

@@ -43,6 +43,7 @@ interface Serving {
   readonly token?: string
   readonly limits?: NonNullable<RegistryRoutesOptions['limits']>
   readonly cache?: NonNullable<RegistryRoutesOptions['cache']>
+  readonly quota?: NonNullable<RegistryRoutesOptions['quota']>
 }
 
 /** Our registry on a free port, over a store. */

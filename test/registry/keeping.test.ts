@@ -116,3 +116,21 @@ it('scrub finds damage while the registry serves, fetches it from another one, a
     await rm(second, { recursive: true, force: true })
   }
 }, 120_000)
+
+it('usage, tags and rm tell what is there, and take tags and manifests away', async () => {
+  await using registry = await serveNaru(folder)
+  const [image] = await push(registry.host, ['v1', 'v2'])
+  expect((await naru('usage')).out).toMatch(
+    /^repository {2}tags {2}size\s*\nshop {8}2 {5}4\.\d KiB\s*\n4\.\d KiB on the disk, 0 B of it could be freed\n$/,
+  )
+  const listed = await naru('tags', 'shop')
+  expect(listed.out).toContain(image?.top.digest)
+  expect(await naru('rm', 'shop:v2')).toMatchObject({ code: 0, out: 'shop:v2 removed\n' })
+  expect(await naru('rm', 'shop:v2')).toMatchObject({
+    code: 5,
+    err: expect.stringContaining('naru registry tags shop'),
+  })
+  expect(await tagsOf(registry.host)).toEqual(['v1'])
+  expect(await naru('rm', `shop@${image?.top.digest}`)).toMatchObject({ code: 0 })
+  expect(await tagsOf(registry.host)).toEqual([])
+}, 120_000)

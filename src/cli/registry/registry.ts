@@ -1,6 +1,6 @@
 import type { Describe } from '../describe.ts'
 import { describeRobots, describeUsers } from './accounts.ts'
-import { describeCollect, describeScrub } from './keeping.ts'
+import { describeCollect, describeRemove, describeScrub, describeTags, describeUsage } from './keeping.ts'
 import { describeServe } from './serve.ts'
 
 export const describeRegistry: Describe = (command, start) => {
@@ -9,4 +9,7 @@ export const describeRegistry: Describe = (command, start) => {
   describeRobots(command.command('robot'), start)
   describeCollect(command.command('gc'), start)
   describeScrub(command.command('scrub'), start)
+  describeUsage(command.command('usage'), start)
+  describeTags(command.command('tags'), start)
+  describeRemove(command.command('rm'), start)
 }

@@ -5,6 +5,7 @@ import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
 import type { RegistryOptions } from '../host.ts'
 import type { Session } from '../session.ts'
+import { memoryBytes } from '../numbers.ts'
 import { share } from '../shared-options.ts'
 import { timeOf } from './time-of.ts'
 
@@ -16,6 +17,8 @@ interface Options {
   readonly grace: number
   readonly cache?: readonly string[]
   readonly cacheFresh: number
+  readonly quota?: number
+  readonly repositoryQuota?: number
 }
 
 export const describeServe: Describe = (command, start) => {
@@ -30,6 +33,8 @@ export const describeServe: Describe = (command, start) => {
     .option('--tls-key <path>', 'its key (PEM)')
     .option('--grace <seconds>', 'how long requests in progress may go on when it is ended', secondsOf, 30)
   command
+    .option('--quota <bytes>', 'the most that the registry may have on the disk: 500Gi', memoryBytes)
+    .option('--repository-quota <bytes>', 'the most that each repository may have: 20Gi', memoryBytes)
     .option('--cache <registries...>', 'be a pull-through cache of docker.io, or below a prefix only: hub/=docker.io')
     .option('--cache-fresh <time>', 'a tag of a cached registry is asked for again after this time', timeOf, 60_000)
   share(command, ['data', 'output', 'quiet'])
@@ -53,6 +58,7 @@ async function serve(session: Session, options: Options): Promise<void> {
     listen: options.listen,
     cache: (options.cache ?? []).map(cachedOf),
     cacheFreshMs: options.cacheFresh,
+    quota: { repository: options.repositoryQuota ?? null, whole: options.quota ?? null },
     anonymous,
     tls: tlsOf(options),
   })

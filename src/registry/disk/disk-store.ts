@@ -17,6 +17,7 @@ import { RepositoryFiles, repositoryNames } from './repository-files.ts'
 import { ignoreMissing, StoreFolder } from './store-folder.ts'
 import { Upload } from './upload.ts'
 import { UploadTable } from './upload-table.ts'
+import { Usage } from './usage.ts'
 
 /**
  * The content-addressed store on disk: what the embedded registry serves, and where the builder of the same machine puts
@@ -25,6 +26,7 @@ import { UploadTable } from './upload-table.ts'
  */
 export class DiskStore implements ContentStore {
   readonly uploads: UploadTable
+  readonly usage: Usage
   readonly #folder: StoreFolder
   readonly #clock: Clock
   readonly #locks = new KeyedLock()
@@ -34,6 +36,7 @@ export class DiskStore implements ContentStore {
     this.#folder = folder
     this.#clock = clock
     this.uploads = new UploadTable(folder, clock)
+    this.usage = new Usage(folder)
   }
 
   /** Opens the store in `root`, makes it if it is not there, and removes what a killed process left half-written. Throws DISK_FULL. */
@@ -91,6 +94,7 @@ export class DiskStore implements ContentStore {
   /** Makes a complete upload a blob of the repository. Throws DIGEST_MISMATCH, DISK_FULL; no bytes are left then. */
   async finishUpload(repository: string, upload: Upload, digest: string): Promise<void> {
     const place = this.#folder.blobPath(digest)
+    const before = await stat(place).catch(ignoreMissing)
     await upload.finish(digest, async (path) => {
       await this.#files(repository).addBlob(digest)
       // Its last byte may be older than the grace of a collection.
@@ -98,26 +102,29 @@ export class DiskStore implements ContentStore {
       await this.#folder.place(path, place)
       this.#folder.checked.remember(place, await stat(place), this.#clock.now())
     })
+    this.usage.added(repository, digest, upload.offset, before === null)
   }
 
   async mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean> {
-    if ((await this.statBlob(from, digest, signal)) === null) return false
-    await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
-    return true
+    const size = await this.statBlob(from, digest, signal)
+    if (size !== null) await this.#mount(repository, digest, size)
+    return size !== null
   }
 
   /** As `mountBlob`, from whichever repository has it. */
   async mountAnyBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
-    if ((await this.#folder.touch(this.#folder.blobPath(digest), this.#clock.now())) === null) return false
-    await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
-    return true
+    const size = await this.#folder.touch(this.#folder.blobPath(digest), this.#clock.now())
+    if (size !== null) await this.#mount(repository, digest, size)
+    return size !== null
   }
 
   /** Removes a blob from a repository. False: was not there. Its bytes go with the next collection of garbage. */
   async deleteBlob(repository: string, digest: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
-    return this.#files(repository).removeBlob(digest)
+    return this.#files(repository)
+      .removeBlob(digest)
+      .finally(() => this.usage.removed(repository))
   }
 
   /** A manifest that is in memory, by tag or digest; null: `readManifest` knows. */
@@ -193,8 +200,10 @@ export class DiskStore implements ContentStore {
       const missing = await this.#missingChildren(files, parsed)
       const refused = missing.find((child) => !sparse || (parsed.kind === 'image' && child === parsed.config.digest))
       if (refused !== undefined) throw notThere(refused)
+      const before = await stat(this.#folder.blobPath(digest)).catch(ignoreMissing)
       await this.#folder.put(this.#folder.blobPath(digest), bytes)
       await files.addManifest(digest, mediaType, parsed.subject?.digest ?? null)
+      this.usage.added(repository, digest, bytes.length, before === null)
       for (const [at, path] of paths.entries()) {
         await this.#folder.put(path, digest)
         this.#held.drop(repository, tags[at] ?? '')
@@ -236,7 +245,10 @@ export class DiskStore implements ContentStore {
       for (const tag of await files.tags())
         if ((await files.tag(tag)) === reference) await this.#removeTag(repository, tag)
       if (subject !== null) await files.removeReferrer(subject, reference)
-      return files.removeManifest(reference).finally(() => this.#held.drop(repository, reference))
+      return files.removeManifest(reference).finally(() => {
+        this.#held.drop(repository, reference)
+        this.usage.removed(repository)
+      })
     })
   }
 
@@ -264,7 +276,9 @@ export class DiskStore implements ContentStore {
     const times = { nowMs: this.#clock.now(), oldestUploadMs: this.uploads.oldestMs() }
     const forget = (repository: string, reference: string) => this.#held.drop(repository, reference)
     const ground = { folder: this.#folder, locks: this.#locks, forget }
-    return saving('collecting garbage', collectGarbage(ground, request, times, signal))
+    return saving('collecting garbage', collectGarbage(ground, request, times, signal)).finally(() =>
+      this.usage.removed(null),
+    )
   }
 
   /** Every tag with the time at which it was set, or used by a deploy, last. */
@@ -298,6 +312,11 @@ export class DiskStore implements ContentStore {
   async close(): Promise<void> {
     await this.uploads.close()
     await this.#folder.close()
+  }
+
+  async #mount(repository: string, digest: string, size: number): Promise<void> {
+    await saving(`mounting ${digest}`, this.#files(repository).addBlob(digest))
+    this.usage.added(repository, digest, size, false)
   }
 
   #removeTag(repository: string, tag: string): Promise<boolean> {

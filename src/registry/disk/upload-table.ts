@@ -45,6 +45,15 @@ export class UploadTable {
     return () => void this.#others.delete(other)
   }
 
+  /** Bytes that have arrived of uploads in progress, to one repository or (null) to any. */
+  openBytes(repository: string | null): number {
+    let bytes = 0
+    for (const session of this.#sessions.values()) {
+      if (repository === null || session.repository === repository) bytes += session.upload.offset
+    }
+    return bytes
+  }
+
   /** When the oldest upload in progress began, by the wall clock; null: none is. */
   oldestMs(): number | null {
     const began = [...this.#sessions.values(), ...this.#others].map(({ beganAtMs }) => beganAtMs)

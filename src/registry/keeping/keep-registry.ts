@@ -1,4 +1,4 @@
-import type { KeepingReport, KeepingRequest } from '../../model/registry-keeping.ts'
+import type { KeepingReport, KeepingRequest, ListedTag } from '../../model/registry-keeping.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { ScrubTools } from '../disk/scrub.ts'
 import { planRetention } from './plan-retention.ts'
@@ -20,7 +20,31 @@ export async function keepRegistry(
   tell: (report: KeepingReport) => void,
   signal: AbortSignal,
 ): Promise<KeepingReport> {
-  if (request.kind === 'collect') return collect(keeping, request, signal)
+  switch (request.kind) {
+    case 'collect':
+      return collect(keeping, request, signal)
+    case 'scrub':
+      return scrub(keeping, request, tell, signal)
+    case 'usage':
+      return usage(keeping, signal)
+    case 'tags':
+      return listTags(keeping, request.repository, signal)
+    case 'remove': {
+      const { repository, reference } = request
+      const wasThere = await keeping.store.deleteManifest(repository, reference, signal)
+      return { kind: 'removed', repository, reference, wasThere }
+    }
+    default:
+      throw new Error(`${JSON.stringify(request satisfies never)} is nothing that is done here`)
+  }
+}
+
+async function scrub(
+  keeping: Keeping,
+  request: Extract<KeepingRequest, { kind: 'scrub' }>,
+  tell: (report: KeepingReport) => void,
+  signal: AbortSignal,
+): Promise<KeepingReport> {
   const { bytesPerSecond, from } = request
   const progress: ScrubTools['progress'] = (so) => tell({ kind: 'progress', ...so })
   const elsewhere = keeping.elsewhere(from)
@@ -41,6 +65,27 @@ async function collect(
   }
   const request = { keep: await kept(), graceMs, ...(dryRun ? { untagged, dryRun } : {}) }
   return { kind: 'collected', dryRun, tags, ...(await store.collectGarbage(request, signal)) }
+}
+
+/** What each repository has, and what of all is garbage. */
+async function usage({ store, kept }: Keeping, signal: AbortSignal): Promise<KeepingReport> {
+  const repositories: { repository: string; tags: number; bytes: number }[] = []
+  for (const repository of await store.repositories()) {
+    signal.throwIfAborted()
+    const tags = await store.tags(repository, signal)
+    repositories.push({ repository, tags: tags.length, bytes: await store.usage.of(repository) })
+  }
+  const garbage = await store.collectGarbage({ keep: await kept(), dryRun: true }, signal)
+  const bytes = await store.usage.whole()
+  repositories.sort((a, b) => b.bytes - a.bytes)
+  return { kind: 'usage', repositories, bytes, garbageBytes: garbage.bytes }
+}
+
+async function listTags({ store }: Keeping, repository: string, signal: AbortSignal): Promise<KeepingReport> {
+  const tags: ListedTag[] = []
+  for (const { tag, setAtMs } of await store.tagAges(repository))
+    tags.push({ tag, digest: await store.resolveTag(repository, tag, signal), setAtMs })
+  return { kind: 'tags', repository, tags }
 }
 
 async function allTags(store: DiskStore) {

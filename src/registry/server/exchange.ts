@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { Visitor } from './gate.ts'
+import type { Quota } from './quota.ts'
 import type { Reply } from './reply.ts'
 
 /** Limits against clients that take more than their share (A14). */
@@ -25,17 +26,20 @@ export class Exchange {
   readonly limits: RegistryLimits
   /** What fetches from other registries; null: this one is no cache. */
   readonly cache: PullThrough | null
+  /** null: as much as the disk takes. */
+  readonly quota: Quota | null
   readonly query: URLSearchParams
   /** Who was let in: for what else than its target a request reaches. */
   readonly visitor: Visitor
   #signal: AbortSignal | null = null
 
-  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'cache' | 'query' | 'visitor'>) {
+  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'cache' | 'quota' | 'query' | 'visitor'>) {
     this.request = of.request
     this.reply = of.reply
     this.store = of.store
     this.limits = of.limits
     this.cache = of.cache
+    this.quota = of.quota
     this.query = of.query
     this.visitor = of.visitor
   }

@@ -62,7 +62,9 @@ export async function writeManifest(exchange: Exchange, { repository, reference 
   const digest = byDigest ? reference : digestOf(bytes)
   const manifest = { mediaType, bytes, digest, sparse: true }
   const allTags = byDigest ? tags : [reference, ...tags]
-  const putting = store.putManifest(repository, manifest, allTags, signal)
+  const put = () => store.putManifest(repository, manifest, allTags, signal)
+  const { quota } = exchange
+  const putting = quota === null ? put() : quota.admit(repository, digest, bytes.length, put)
   const { missing } = await answering('IMAGE_NOT_FOUND', 'MANIFEST_BLOB_UNKNOWN', putting)
   reply.status(201).header('Location', `/v2/${repository}/manifests/${digest}`).header('Docker-Content-Digest', digest)
   const { subject } = parseManifest(mediaType, bytes)

@@ -9,6 +9,7 @@ import type { Gate, Need } from './gate.ts'
 import { listReferrers, listRepositories, listTags } from './list-routes.ts'
 import { deleteManifest, readManifest, writeManifest } from './manifest-routes.ts'
 import { parseTarget, type Target } from './parse-target.ts'
+import { Quota, type QuotaLimits } from './quota.ts'
 import { RegistryError, registryError } from './registry-error.ts'
 import { type Reply, replyTo } from './reply.ts'
 import { appendToUpload, beginUpload, cancelUpload, finishUpload, readUpload } from './upload-routes.ts'
@@ -21,6 +22,8 @@ export interface RegistryRoutesOptions {
   readonly limits?: Partial<RegistryLimits>
   /** Repositories that are copies of other registries'. Default: none is. */
   readonly cache?: PullThrough
+  /** The most that may be pushed. Default: what the disk takes. */
+  readonly quota?: QuotaLimits
 }
 
 /** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
@@ -55,6 +58,7 @@ export const isRegistryPath = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(u
 export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const cache = options.cache ?? null
+  const quota = options.quota === undefined ? null : new Quota(options.store, options.quota)
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
     request.socket.setTimeout(limits.stallMs)
@@ -65,7 +69,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
-    await answer(new Exchange({ request, reply, store: options.store, limits, cache, query, visitor }), target)
+    await answer(new Exchange({ request, reply, store: options.store, limits, cache, quota, query, visitor }), target)
   }
   return async (request, response) => {
     const reply = replyTo(response)

@@ -13,7 +13,9 @@ export async function beginUpload(exchange: Exchange, { repository }: { readonly
   const mount = query.get('mount')
   if (mount !== null) {
     const digest = checkDigest(mount)
+    const had = await exchange.quota?.has(repository, digest)
     const mounted = await mountFrom(exchange, repository, digest, query.get('from'))
+    if (mounted && had === false) await holdToQuota(exchange, repository, digest)
     if (mounted) return created(exchange, repository, digest)
   }
   const whole = query.get('digest')
@@ -45,10 +47,17 @@ async function mountFrom(exchange: Exchange, repository: string, digest: string,
   return false
 }
 
+/** A mount brings no bytes, but its repository has them: it is taken back where there is no room. Only who may mount it is told. */
+async function holdToQuota({ quota, store, signal }: Exchange, repository: string, digest: string): Promise<void> {
+  if (quota === null || (await quota.room(repository)) >= 0) return
+  await store.deleteBlob(repository, digest, signal)
+  throw await quota.refusal(repository, (await store.statBlob(repository, digest, signal)) ?? 0)
+}
+
 /** PATCH: the next bytes. */
 export async function appendToUpload(exchange: Exchange, target: UploadTarget) {
   const upload = openUpload(exchange, target)
-  await receive(exchange, target, upload)
+  await receive(exchange, target, upload, null)
   return progress(exchange.reply.status(202), target, upload)
 }
 
@@ -80,17 +89,22 @@ async function takeWhole(exchange: Exchange, target: UploadTarget, upload: Uploa
 }
 
 async function finish(exchange: Exchange, target: UploadTarget, upload: Upload, digest: string) {
-  await receive(exchange, target, upload)
+  await receive(exchange, target, upload, digest)
   try {
-    await undisturbed(exchange, () => exchange.store.finishUpload(target.repository, upload, digest))
+    const { store, quota } = exchange
+    const { repository } = target
+    const placing = () => undisturbed(exchange, () => store.finishUpload(repository, upload, digest))
+    await (quota === null ? placing() : quota.admit(repository, digest, upload.offset, placing))
   } finally {
     await exchange.store.uploads.end(target.id)
   }
   return created(exchange, target.repository, digest)
 }
 
-/** Takes the body of the request. A broken connection leaves what had come, so that the client can go on from there. */
-async function receive({ request, limits }: Exchange, target: UploadTarget, upload: Upload): Promise<void> {
+/** Takes the body of the request; `digest`: of all, where it is known already. A broken connection leaves what had come, so that the client can go on from there. */
+async function receive(exchange: Exchange, target: UploadTarget, upload: Upload, digest: string | null): Promise<void> {
+  const { request, limits } = exchange
+  const most = Math.min(limits.maxBlobBytes, await roomFor(exchange, target, upload, digest))
   if (upload.appending) {
     throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is sending to this upload', { status: 409 })
   }
@@ -100,7 +114,24 @@ async function receive({ request, limits }: Exchange, target: UploadTarget, uplo
   if (upload.offset + (expected || 0) > limits.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
-  await answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, limits.maxBlobBytes, { owned: true }))
+  if (upload.offset + (expected || 0) > most) throw await exchange.quota?.refusal(target.repository, expected || 0)
+  const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, most, { owned: true }))
+  await taking.catch(async (failed: unknown) => {
+    const isQuota = failed instanceof RegistryError && failed.code === 'SIZE_INVALID' && most < limits.maxBlobBytes
+    throw isQuota ? await exchange.quota?.refusal(target.repository, most + 1) : failed
+  })
+}
+
+/** The most that an upload may have by the quota. What other uploads have brought so far counts. */
+async function roomFor(
+  { quota }: Exchange,
+  { repository }: UploadTarget,
+  upload: Upload,
+  digest: string | null,
+): Promise<number> {
+  if (quota === null) return Number.POSITIVE_INFINITY
+  if (digest !== null && (await quota.has(repository, digest))) return Number.POSITIVE_INFINITY
+  return quota.roomFor(repository, upload)
 }
 
 /** `START-END` of a chunk (distribution specification, "Pushing a blob in chunks"): chunks come in order. */
