@@ -32,7 +32,7 @@ export function describeCollect(command: Command, start: Start): void {
     .option(
       '--grace <time>',
       'what was pushed, pulled or asked for within this time stays: 30m, 2h, 7d',
-      timeOf,
+      graceOf,
       HOUR_MS,
     )
     .option('--keep-last <number>', 'tags go but for so many of each repository: those that were set last', numberOf)
@@ -203,6 +203,14 @@ function ruleOf({ repository, tag, protect, keepLast, olderThan }: CollectOption
 }
 
 const HOUR_MS = 3_600_000
+const SHORTEST_GRACE_MS = 60_000
+
+/** Less would take what a push has just brought away from under it. */
+function graceOf(text: string): number {
+  const ms = timeOf(text)
+  if (ms >= SHORTEST_GRACE_MS) return ms
+  throw new InvalidArgumentError('Write 1m or more: pushes in progress need it.')
+}
 
 function numberOf(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text)

@@ -13,12 +13,19 @@ type Registry = ContentStore & { close(): void }
 const FRESH_MS = 60_000
 
 /** A registry that is a cache of another one below `hub/`, and whose time can be put forward. */
-async function aCache(open: () => Registry) {
+async function aCache(open: () => Registry, patienceMs = 30_000) {
   const disk = await aDiskStore()
   let ahead = 0
   const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead }
   const of = [{ prefix: 'hub/', registry: 'hub.example.com' }]
-  const cache = new PullThrough({ store: disk.store, of, open: async () => open(), clock, freshMs: FRESH_MS })
+  const cache = new PullThrough({
+    store: disk.store,
+    of,
+    open: async () => open(),
+    clock,
+    freshMs: FRESH_MS,
+    patienceMs,
+  })
   const server = await serving(disk.store, { cache })
   return {
     store: disk.store,
@@ -106,6 +113,27 @@ it('answers with the earlier copy and a warning while the other registry is away
   host = hub.host
   cached.later()
   expect((await cached.get('hub/shop/manifests/v1')).headers.get('warning')).toBeNull()
+})
+
+it('lets nobody wait for a registry that says nothing, where an earlier copy is here', async () => {
+  await using hub = await aRegistry()
+  const { descriptor } = await anImage(hub.store, 'shop', { tags: ['v1'] })
+  const client = clientOf(hub.host)
+  let isSilent = false
+  const there = new Proxy(client, {
+    get: (_, name) => {
+      if (name === 'resolveTag' && isSilent) return () => new Promise(() => {})
+      const found: unknown = Reflect.get(client, name)
+      return typeof found === 'function' ? found.bind(client) : found
+    },
+  })
+  await using cached = await aCache(() => there, 50)
+  await cached.get('hub/shop/manifests/v1')
+  isSilent = true
+  cached.later()
+  const stale = await cached.get('hub/shop/manifests/v1')
+  expect(digestIn(stale)).toBe(descriptor.digest)
+  expect(stale.headers.get('warning')).toContain('did not answer within 50 ms')
 })
 
 /** A store whose blobs come as `readBlob` says. */

@@ -27,6 +27,8 @@ export interface PullThroughOptions {
   readonly clock: Clock
   /** A tag is asked for again after so long. */
   readonly freshMs: number
+  /** How long a registry may say nothing about what is here. Default 10 s. */
+  readonly patienceMs?: number
 }
 
 /** A manifest, and why it may not be what its registry has now; null: it is. */
@@ -38,6 +40,8 @@ export interface CachedManifest {
 /** A registry that was away is not asked for the same tag again for so long. */
 const AWAY_MS = 10_000
 const MOST_TAGS = 20_000
+/** Whoever asks for what is here is not let wait longer for a registry that says nothing. */
+const PATIENCE_MS = 10_000
 
 /** A cache of other registries: what is asked for and not here is fetched, stored and answered at once; each thing once, however many ask. */
 export class PullThrough {
@@ -99,7 +103,8 @@ export class PullThrough {
       return { manifest: here, warning: fresh.warning }
     }
     try {
-      const manifest = await this.#renewed(repository, tag, here)
+      const renewing = this.#renewed(repository, tag, here)
+      const manifest = await (here === null ? renewing : this.#inTime(renewing, repository))
       if (manifest !== null) this.#remember(key, freshMs, null)
       return manifest === null ? null : { manifest, warning: null }
     } catch (failed) {
@@ -124,6 +129,22 @@ export class PullThrough {
     const manifest = digest === here?.descriptor.digest ? here : (await this.#byDigest(repository, digest))?.manifest
     if (manifest !== undefined) await store.useTag(repository, tag, digest)
     return manifest ?? null
+  }
+
+  /** What a registry says within a while. Its answer counts also when it comes later. */
+  async #inTime<T>(work: Promise<T>, repository: string): Promise<T> {
+    const { clock, patienceMs = PATIENCE_MS } = this.#options
+    const over = new AbortController()
+    const late = clock.sleep(patienceMs, AbortSignal.any([over.signal, this.#ending.signal])).then(() => {
+      const message = `the registry ${this.originOf(repository)} did not answer within ${patienceMs} ms`
+      throw new DeployError('REGISTRY_UNREACHABLE', message, { hint: 'Pull again.' })
+    })
+    for (const each of [work, late]) each.catch(() => {})
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      over.abort()
+    }
   }
 
   async #byDigest(repository: string, digest: string): Promise<CachedManifest | null> {

@@ -30,14 +30,16 @@ export class Usage {
 
   /** What lies on the disk, each content once, garbage too. */
   whole(): Promise<number> {
-    this.#whole ??= wholeOf(this.#folder)
-    return this.#whole
+    if (this.#whole !== null) return this.#whole
+    const counting = wholeOf(this.#folder)
+    this.#count(counting)
+    return counting
   }
 
   /** A repository has it from now on; `isNew`: nobody had it. */
   added(repository: string, digest: string, size: number, isNew: boolean): void {
-    void this.#repositories.get(repository)?.then((sizes) => sizes.set(digest, size))
-    if (isNew) this.#whole = this.#whole?.then((bytes) => bytes + size) ?? null
+    this.#repositories.get(repository)?.then((sizes) => sizes.set(digest, size), uncounted)
+    if (isNew && this.#whole !== null) this.#count(this.#whole.then((bytes) => bytes + size))
   }
 
   /** Something is gone: from a repository, or (null) from anywhere. */
@@ -48,11 +50,24 @@ export class Usage {
   }
 
   #load(repository: string): Promise<Map<string, number>> {
-    const loaded = this.#repositories.get(repository) ?? sizesOf(this.#folder, repository)
-    this.#repositories.set(repository, loaded)
-    return loaded
+    const loaded = this.#repositories.get(repository)
+    if (loaded !== undefined) return loaded
+    const loading = sizesOf(this.#folder, repository)
+    this.#repositories.set(repository, loading)
+    loading.catch(() => this.#repositories.delete(repository))
+    return loading
+  }
+
+  #count(whole: Promise<number>): void {
+    this.#whole = whole
+    whole.catch(() => {
+      this.#whole = null
+    })
   }
 }
+
+/** Whoever asked for the count is told why it failed. */
+const uncounted = () => {}
 
 async function sizesOf(folder: StoreFolder, repository: string): Promise<Map<string, number>> {
   const files = new RepositoryFiles(folder, repository)
