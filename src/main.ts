@@ -11,6 +11,7 @@ const hostFor = (args: readonly string[]): CliHost => ({
   startServer: async (folder, signal) => (await import('./main/running-server.ts')).startServer(folder, signal),
   openServer: async (options) => (await import('./main/open-server.ts')).openServer(options),
   serveRegistry: async (options) => (await import('./main/serve-registry.ts')).serveRegistry(options),
+  registryElsewhere: async (registry) => (await import('./main/registry-elsewhere.ts')).registryElsewhere(registry),
   registryAccounts: async (folder) => (await import('./main/registry-accounts.ts')).registryAccounts(folder),
   keepRegistry: async function* (...args) {
     yield* (await import('./main/keep-registry.ts')).keepRegistry(...args)

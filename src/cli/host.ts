@@ -1,4 +1,4 @@
-import type { KeepingReport, KeepingRequest } from '../model/registry-keeping.ts'
+import type { KeepingReport, KeepingRequest, ListedTag } from '../model/registry-keeping.ts'
 import type { Readable } from 'node:stream'
 
 /** What main.ts hands to the command line: everything that is not talking to the API. The command line picks no adapter. */
@@ -16,6 +16,8 @@ export interface CliHost {
   serveRegistry(options: RegistryOptions): Promise<OpenRegistry>
   /** Collects or scrubs the registry of a data folder, also while it serves; the last report is what was done. Throws SERVER_IN_USE, SERVER_LOST, DISK_FULL. */
   keepRegistry(folder: string, request: KeepingRequest, signal: AbortSignal): AsyncIterable<KeepingReport>
+  /** What a registry elsewhere has, by the login that is stored for it. Throws REGISTRY_*. */
+  registryElsewhere(registry: string): Promise<ContentsHost>
   /** Who may log in to the registry of a data folder; one that serves need not be ended for it. */
   registryAccounts(folder: string): Promise<RegistryAccounts>
   /** Ends replicas (killed after `graceMs`), router and keeper of a data folder. Throws SERVER_IN_USE while a server works on it. */
@@ -93,6 +95,27 @@ export interface RegistryAccounts {
   setRights(kind: 'user' | 'robot', name: string, rights: readonly string[]): Promise<readonly string[]>
   remove(kind: 'user' | 'robot', name: string): Promise<void>
   list(kind: 'user' | 'robot'): Promise<readonly RegistryAccount[]>
+}
+
+/** What is in a registry. `close` it. */
+export interface ContentsHost {
+  /** All that the login may see. */
+  repositories(signal: AbortSignal): Promise<readonly { readonly repository: string; readonly tags: number }[]>
+  tags(repository: string, signal: AbortSignal): Promise<readonly ListedTag[]>
+  /** Deletes a tag, or a manifest with all its tags. False: it was not there. */
+  remove(repository: string, reference: string, signal: AbortSignal): Promise<boolean>
+  /** What tags lead to. */
+  usage(signal: AbortSignal): Promise<RegistryUsage>
+  close(): void
+}
+
+export interface RegistryUsage {
+  /** Largest first. What several have counts in each. */
+  readonly repositories: readonly { readonly repository: string; readonly tags: number; readonly bytes: number }[]
+  /** Each content once. */
+  readonly bytes: number
+  /** What a collection would free; null: nobody tells that from outside. */
+  readonly garbageBytes: number | null
 }
 
 export interface RegistryAccount {

@@ -55,8 +55,10 @@ export interface ListedTag {
   readonly tag: string
   /** null: it is damaged. */
   readonly digest: string | null
-  /** When it was set, or used by a deploy, last. */
-  readonly setAtMs: number
+  /** Of all that it leads to, each blob once, of every platform; null: something of it is damaged. */
+  readonly bytes: number | null
+  /** When it was set, or used by a deploy, last; null: a registry elsewhere does not tell. */
+  readonly setAtMs: number | null
 }
 
 /** What keeping tells: how far it is, and at the end what it did. */

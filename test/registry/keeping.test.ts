@@ -125,7 +125,7 @@ it('usage, tags and rm tell what is there, and take tags and manifests away', as
   )
   const listed = await naru('tags', 'shop')
   expect(listed.out).toContain(image?.top.digest)
-  expect(await naru('rm', 'shop:v2')).toMatchObject({ code: 0, out: 'shop:v2 removed\n' })
+  expect(await naru('rm', 'shop:v2')).toMatchObject({ code: 0, out: 'deleted shop:v2\n' })
   expect(await naru('rm', 'shop:v2')).toMatchObject({
     code: 5,
     err: expect.stringContaining('naru registry tags shop'),

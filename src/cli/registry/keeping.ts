@@ -1,14 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import type { KeepingReport, KeepingRequest, RetentionRule } from '../../model/registry-keeping.ts'
-import { parseReference } from '../../model/reference.ts'
 import type { Start } from '../describe.ts'
 import { examples } from '../help.ts'
 import { memoryBytes } from '../numbers.ts'
 import type { Session } from '../session.ts'
 import { share } from '../shared-options.ts'
-import { columns } from '../show/columns.ts'
-import { bytesText, countText, shortDigest, timeText } from '../show/quantities.ts'
+import { bytesText, countText, shortDigest } from '../show/quantities.ts'
 import { timeOf } from './time-of.ts'
 
 interface CollectOptions {
@@ -66,74 +64,6 @@ export function describeScrub(command: Command, start: Start): void {
     ['naru registry scrub --rate 50Mi', 'beside other work of the disk'],
     ['naru registry scrub --from registry2.example.com', 'damage is fetched from there'],
   ])
-}
-
-/** `naru registry usage`. */
-export function describeUsage(command: Command, start: Start): void {
-  command
-    .summary('what each repository takes, and what could be freed')
-    .description(
-      'What each repository takes, largest first, what lies on the disk, and what naru registry gc would free.',
-    )
-  share(command, ['data', 'output', 'quiet', 'timeout'])
-  command.action(() => start(command, usage))
-}
-
-/** `naru registry tags`. */
-export function describeTags(command: Command, start: Start): void {
-  command
-    .summary('tags of a repository')
-    .description('Tags of a repository with their digests, and when each was set, or used by a deploy, last.')
-    .argument('<repository>')
-  share(command, ['data', 'output', 'quiet', 'timeout'])
-  command.action((repository: string) => start(command, (session) => tags(session, repository)))
-}
-
-/** `naru registry rm`. */
-export function describeRemove(command: Command, start: Start): void {
-  command
-    .summary('remove a tag or a manifest')
-    .description('Remove a tag, or by digest a manifest with all its tags. Its bytes go with naru registry gc.')
-    .argument('<image>', 'team/shop:v1, or team/shop@sha256:…')
-  share(command, ['data', 'output', 'quiet', 'timeout'])
-  command.action((image: string) => start(command, (session) => remove(session, image)))
-}
-
-async function usage(session: Session): Promise<void> {
-  const { output } = session
-  const report = await keep(session, { kind: 'usage' })
-  if (report.kind !== 'usage' || output.json) return
-  const rows = report.repositories.map((each) => [each.repository, countText(each.tags), bytesText(each.bytes)])
-  if (rows.length > 0) for (const line of columns(['repository', 'tags', 'size'], rows)) output.data(line)
-  output.data(`${bytesText(report.bytes)} on the disk, ${bytesText(report.garbageBytes)} of it could be freed`)
-}
-
-async function tags(session: Session, repository: string): Promise<void> {
-  const { output } = session
-  const report = await keep(session, { kind: 'tags', repository })
-  if (report.kind !== 'tags' || output.json) return
-  const rows = report.tags.map(({ tag, digest, setAtMs }) => [tag, digest ?? 'damaged', timeText(setAtMs)])
-  if (rows.length === 0) return output.tell(`${repository} has no tags`)
-  for (const line of columns(['tag', 'digest', 'set'], rows)) output.data(line)
-}
-
-async function remove(session: Session, image: string): Promise<void> {
-  const { output } = session
-  const { registry, repository, tag, digest } = parseReference(image)
-  const reference = digest ?? tag
-  if (registry !== null || reference === null) {
-    throw new DeployError('USAGE_INVALID', `${image} names no tag or digest of this registry`, {
-      hint: 'Write REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry in front.',
-    })
-  }
-  const report = await keep(session, { kind: 'remove', repository, reference })
-  if (report.kind !== 'removed') return
-  if (!report.wasThere) {
-    throw new DeployError('IMAGE_NOT_FOUND', `${repository} has no ${reference}`, {
-      hint: `See what it has: naru registry tags ${repository}.`,
-    })
-  }
-  if (!output.json) output.data(`${image} removed`)
 }
 
 async function collect(session: Session, options: CollectOptions): Promise<void> {

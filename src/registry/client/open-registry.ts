@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { ContentStore } from '../content-store.ts'
+import type { RegistryContents } from '../contents/registry-contents.ts'
 import type { AgentSettings } from './calls/agents.ts'
 import { userCredentials } from './logins/find-login.ts'
 import { mirroredStore } from './mirrored-store.ts'
@@ -36,6 +37,11 @@ export async function openRegistry(
     return { ...mirror, store: registryClient({ ...options, ...MIRROR }) }
   })
   return mirroredStore(registry, await Promise.all(mirrors), host)
+}
+
+/** What a registry has and may be deleted there: asked of itself, never of a mirror. Throws REGISTRY_SETTINGS_INVALID. */
+export async function openContents(host: string, surroundings: Surroundings): Promise<RegistryContents> {
+  return registryClient(await optionsFor(host, await readHostSettings(host, surroundings.env), surroundings))
 }
 
 /** Tries a login at a registry, reached as `openRegistry` does. Answers whether it asked for one. Throws REGISTRY_*. */

@@ -4,6 +4,7 @@ import { type Descriptor, isDigest } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
 import type { ContentStore } from '../content-store.ts'
+import type { RegistryContents } from '../contents/registry-contents.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
 import {
@@ -17,7 +18,7 @@ import {
 } from '../parse-manifest.ts'
 import type { Connection } from './calls/connection.ts'
 import { checked, isReference } from './checked.ts'
-import { listTags } from './list-tags.ts'
+import { listRepositories, listTags } from './list-names.ts'
 import { openCalls, type RegistryClientOptions } from './calls/open-calls.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
@@ -25,12 +26,12 @@ import type { RegistryCalls } from './calls/registry-calls.ts'
 import { BlobUpload, pushScopes } from './upload-blob.ts'
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
-export function registryClient(options: RegistryClientOptions): ContentStore & { close(): void } {
+export function registryClient(options: RegistryClientOptions): ContentStore & RegistryContents & { close(): void } {
   const { connection, calls } = openCalls(options)
   return new RegistryClient(connection, calls)
 }
 
-class RegistryClient implements ContentStore {
+class RegistryClient implements ContentStore, RegistryContents {
   readonly #connection: Connection
   readonly #calls: RegistryCalls
 
@@ -155,6 +156,10 @@ class RegistryClient implements ContentStore {
 
   tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
     return listTags(this.#calls, this.#name(repository), signal)
+  }
+
+  repositories(signal: AbortSignal): Promise<readonly string[]> {
+    return listRepositories(this.#calls, signal)
   }
 
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {

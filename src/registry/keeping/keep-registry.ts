@@ -1,6 +1,7 @@
 import type { KeepingReport, KeepingRequest, ListedTag } from '../../model/registry-keeping.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { ScrubTools } from '../disk/scrub.ts'
+import { RepositoryReading } from '../contents/registry-contents.ts'
 import { planRetention } from './plan-retention.ts'
 
 /** What keeping a registry needs. */
@@ -83,8 +84,12 @@ async function usage({ store, kept }: Keeping, signal: AbortSignal): Promise<Kee
 
 async function listTags({ store }: Keeping, repository: string, signal: AbortSignal): Promise<KeepingReport> {
   const tags: ListedTag[] = []
-  for (const { tag, setAtMs } of await store.tagAges(repository))
-    tags.push({ tag, digest: await store.resolveTag(repository, tag, signal), setAtMs })
+  const reading = new RepositoryReading(store, repository, signal)
+  for (const { tag, setAtMs } of await store.tagAges(repository)) {
+    // Damage must not hide the other tags.
+    const image = await reading.tag(tag).catch(() => null)
+    tags.push({ tag, digest: await store.resolveTag(repository, tag, signal), bytes: image?.bytes ?? null, setAtMs })
+  }
   return { kind: 'tags', repository, tags }
 }
 
