@@ -84,6 +84,13 @@ export const buildRequest = z
       })
       .optional()
       .describe('What one RUN may take; null: as build.runLimits says.'),
+    ca: z
+      .string()
+      .max(2 ** 20)
+      .nullish()
+      .describe(
+        'Certificates (PEM) that RUN trusts, or system: those of the server’s machine. null: as build.ca says.',
+      ),
     output: z.string().nullable().describe('oci:FOLDER (on the server’s machine) in addition to the registry.'),
   })
   .describe('Build without deploying.')

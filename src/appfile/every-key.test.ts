@@ -54,6 +54,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'build.runLimits.memory': build(/memoryBytes/),
   'build.runLimits.cpu': build(/cpuMilli/),
   'build.runLimits.timeoutSeconds': build(/runLimits\?\.timeoutMs/),
+  'build.ca': build(/ca:/),
   'build.split': build(/'java'/),
   'build.platforms': deploy(/build\.platforms/),
   'build.with': build(/with: asked/),

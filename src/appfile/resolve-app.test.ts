@@ -30,6 +30,7 @@ describe('defaults', () => {
         compression: 'gzip',
         unpack: {},
         runLimits: { memoryBytes: null, cpuMilli: null, timeoutMs: null },
+        ca: null,
         split: null,
         platforms: [],
         with: 'naru',

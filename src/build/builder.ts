@@ -34,6 +34,9 @@ export interface RunLimits {
   readonly timeoutMs: number | null
 }
 
+/** Certificates (PEM) that RUN trusts besides those of its image: of this machine, a file from the root of the tree, or a text. */
+export type TrustedCa = 'system' | { readonly file: string } | { readonly text: string }
+
 /** What is built, from where and to where. */
 export interface BuildRequest {
   /**
@@ -54,6 +57,8 @@ export interface BuildRequest {
   readonly contexts?: Readonly<Record<string, string>>
   /** Default: none. */
   readonly runLimits?: RunLimits
+  /** They reach no layer and no key of a cache. Default: none. */
+  readonly ca?: TrustedCa | null
   /** Seconds since the epoch for `created` and file times (SOURCE_DATE_EPOCH): the commit's time, so that same commit is same digest. */
   readonly epochSeconds: number
   readonly bases: NamedImages

@@ -25,6 +25,7 @@ import { publishIndex, refuseOtherPlatform, tellingPlatform } from './publish-in
 import { hostPlatform } from './platform.ts'
 import type { Pruned } from './run/kept/prune-sandboxes.ts'
 import { RunSandboxes, type SandboxOptions } from './run/run-sandboxes.ts'
+import { readTrustedCa } from './run/trusted-ca.ts'
 import { type StageBuild, StageBuilder } from './stage-builder.ts'
 import { sweepTemporary, temporaryFolder } from './temporary-folder.ts'
 import { BuildArgs, expander, globalVariables } from './variables.ts'
@@ -126,7 +127,7 @@ async function buildImage(build: Build, platform: Platform, signal: AbortSignal)
   for (const { instructions } of stages) for (const instruction of instructions) refuseUnsupported(instruction)
   const progress = new BuildProgress(dockerfile.stages.length > 1, build.numbers, report)
   const shared = { origins, context: context.files, args, globals, platform, bases, cacheFolder, contents, progress }
-  const runs = build.sandboxes.steps(request, contents)
+  const runs = build.sandboxes.steps(request, contents, await readTrustedCa(request, context))
   const evaluated = await evaluateAll(stages, target, { ...shared, runs, adds: build.adds }, signal)
   const { readText } = evaluated
   refuseOtherPlatform(evaluated.image.platform, platform, request)

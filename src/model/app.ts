@@ -109,6 +109,8 @@ export interface BuildSettings {
     readonly cpuMilli: number | null
     readonly timeoutMs: number | null
   }
+  /** Certificates that RUN trusts: `system` or a file from the repository's root; null: those of the image alone. */
+  readonly ca: string | null
   /** Whether COPY's layers are split by how often their files change. */
   readonly split: 'java' | null
   /** What the image is for, such as `linux/arm64`; several make an index. Empty: the server's machine. */

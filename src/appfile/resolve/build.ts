@@ -29,6 +29,7 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
   const build = file.build ?? {}
   const path = (key: 'context' | 'dockerfile', fallback: string) =>
     joinPath(folder, settings.take(['build', key], build[key], fallback)) || '.'
+  const ca = settings.take(['build', 'ca'], build.ca, null)
   return {
     context: path('context', '.'),
     dockerfile: path('dockerfile', 'Dockerfile'),
@@ -52,6 +53,7 @@ export function resolveBuild(from: Resolving, folder: string): BuildSettings | n
       ]),
     ),
     runLimits: resolveRunLimits(from),
+    ca: ca === 'system' || ca === null ? ca : joinPath(folder, ca),
     split: settings.take(['build', 'split'], build.split, null),
     platforms: settings.take(['build', 'platforms'], build.platforms, []),
     with: settings.take(['build', 'with'], build.with, 'naru'),
@@ -82,7 +84,13 @@ function resolveRunLimits({ file, settings }: Resolving): BuildSettings['runLimi
 export function buildProblems({ file, root }: Resolving, folder: string): readonly Problem[] {
   const unpacked = Object.entries(file.build?.unpack ?? {}).flat()
   const contexts = Object.values(file.build?.contexts ?? {}).filter(isFolder)
-  const written = { context: [file.build?.context], dockerfile: [file.build?.dockerfile], unpack: unpacked, contexts }
+  const written = {
+    context: [file.build?.context],
+    dockerfile: [file.build?.dockerfile],
+    unpack: unpacked,
+    contexts,
+    ca: [file.build?.ca],
+  }
   return Object.entries(written).flatMap(([key, paths]) => {
     if (paths.every((path) => path === undefined || isWithin(folder, path))) return []
     return [

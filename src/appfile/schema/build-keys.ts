@@ -62,6 +62,12 @@ export const buildSchema = z
       })
       .optional()
       .describe('What one RUN of the Dockerfile may take'),
+    ca: z
+      .union([z.literal('system'), relativePath], { error: 'system, or a file of the repository' })
+      .optional()
+      .describe(
+        'Certificates (PEM) that RUN trusts besides its image: a file, or system: those of the server’s machine',
+      ),
     split: z
       .enum(['java'], { error: 'java' })
       .optional()

@@ -19,6 +19,8 @@ export interface BuildContext {
   readonly dockerfile: string
   /** Another folder of the same tree, less what its own .dockerignore leaves out. Throws BUILD_PATH_ESCAPES, BUILD_COPY_SOURCE_MISSING. */
   folder(path: string): Promise<Files>
+  /** A small file from the root of the tree, whatever .dockerignore says; null: it is not there. Throws BUILD_PATH_ESCAPES, BUILD_SOURCE_INVALID. */
+  text(path: string, setting: string): Promise<string | null>
   close(): void
 }
 
@@ -59,6 +61,7 @@ async function contextOf(all: Files, context: string, dockerfile: string, close:
       const real = realFolder(all, path, '--build-context')
       return new FolderFiles(all, real, readIgnore(await readText(all, joinPath(real, '.dockerignore'))))
     },
+    text: (path, setting) => readText(all, realPath(all, path, setting)),
     close,
   }
 }

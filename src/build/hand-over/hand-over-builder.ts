@@ -91,9 +91,13 @@ class HandOver {
 
   /** What only our own builder does is told, never left out in silence. */
   #checkAsked(tool: Tool): void {
-    const { runLimits = {}, split = null } = this.#request
+    const { runLimits = {}, split = null, ca = null } = this.#request
     const limited = Object.values(runLimits).some((limit) => limit !== null)
-    for (const key of [...(limited ? ['runLimits'] : []), ...(split === null ? [] : ['split'])])
+    for (const key of [
+      ...(limited ? ['runLimits'] : []),
+      ...(split === null ? [] : ['split']),
+      ...(ca === null ? [] : ['ca']),
+    ])
       this.#report({ kind: 'note', message: `build.${key} does not hold where ${tool} builds` })
   }
 

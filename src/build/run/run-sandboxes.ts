@@ -68,12 +68,13 @@ export class RunSandboxes {
     return new AddSources(options, { keep: (name) => join(this.#folder, name), work: join(this.#folder, 'work'), own })
   }
 
-  steps(request: BuildRequest, contents: SpooledContents): RunSteps {
+  /** `certificates`: what RUN trusts besides its image; null: nothing. */
+  steps(request: BuildRequest, contents: SpooledContents, certificates: string | null): RunSteps {
     const privileges = this.#privileges
     const work = join(this.#folder, 'work')
     const lowers = new LowerFolders(join(this.#folder, 'lowers'), work, privileges, contents)
     return new RunSteps({
-      ...{ work, lowers, privileges },
+      ...{ work, lowers, privileges, certificates },
       results: new RunResults(join(this.#folder, 'runs')),
       caches: new CacheFolders(join(this.#folder, 'caches'), work, lowers, privileges),
       runtime: (signal) => this.#findRuntime(signal),

@@ -20,6 +20,7 @@ import { bindKeys, type MountSources, prepareMounts } from './run-mounts.ts'
 import type { RunResult, RunResults } from './kept/run-results.ts'
 import type { RunStep } from './run-step.ts'
 import { runUser } from './run-user.ts'
+import { forgetTrust, type Trust, trustIn } from './trust.ts'
 import { type Ended, machineFiles, placeScript, runSandboxed, type Sandboxed } from '../sandbox/sandbox.ts'
 import { sweepCgroups } from '../sandbox/sweep-cgroups.ts'
 import { WorkFolder } from '../sandbox/work-folder.ts'
@@ -65,6 +66,8 @@ export interface RunStepsOptions {
   readonly ssh: MountSources['ssh']
   readonly timeoutMs: number
   readonly limits: RunLimits
+  /** Trusted besides what the image has; null: nothing. */
+  readonly certificates: string | null
 }
 
 const FORM = 'naru-run-1'
@@ -136,7 +139,7 @@ export class RunSteps {
     signal: AbortSignal,
   ): Promise<RunResult> {
     const { work } = standing
-    const { timeoutMs, results, privileges, secrets } = this.#options
+    const { timeoutMs, results, privileges, secrets, certificates } = this.#options
     checkFolder(step, standing.tree)
     const user = runUser(
       step.user,
@@ -153,8 +156,10 @@ export class RunSteps {
     }
     // A second for clocks that are not read at the same instant.
     const startedAt = Math.floor(Date.now() / 1000) - 1
-    const ended = await this.#sandboxed({ step, user, work, onLine }, standing, signal)
+    const trust = await trustIn(certificates, standing, work)
+    const ended = await this.#sandboxed({ step, user, work, onLine }, standing, trust, signal)
     if (ended.code !== 0) throw stepFailed(step, ended, timeoutMs, last)
+    await forgetTrust(certificates, trust, work, privileges, signal)
     const upper = work.at('upper')
     const listing = await listUpper(upper, startedAt, privileges, signal)
     await settleTimes(upper, listing.touched, RUN_TIME + standing.layers.length, privileges, signal)
@@ -164,6 +169,7 @@ export class RunSteps {
   async #sandboxed(
     what: Pick<Sandboxed, 'step' | 'user' | 'work' | 'onLine'>,
     standing: Standing,
+    trust: Trust,
     signal: AbortSignal,
   ): Promise<Ended> {
     const { timeoutMs, limits, privileges, runtime, secrets, ssh, lowers, caches } = this.#options
@@ -171,11 +177,11 @@ export class RunSteps {
     const { tree, filesOf } = standing
     const mounts = await prepareMounts(step, { filesOf, secrets, ssh }, { work, lowers, caches, tree }, signal)
     try {
-      const texts = await machineFiles(work, tree)
+      const texts = [...(await machineFiles(work, tree)), ...trust.texts]
       await placeScript(step, work)
       const points = [...texts.map(({ target }) => [target, 'file'] as const), ...mounts.stubs]
-      await lowers.unpack(mountPoints(points, tree), work.at('stubs'), signal)
-      const below = { lowers: await this.#lowers(standing, signal), mounts, texts }
+      await lowers.unpack(new Map([...mountPoints(points, tree), ...trust.over]), work.at('stubs'), signal)
+      const below = { lowers: await this.#lowers(standing, signal), mounts, texts, trustEnv: trust.env }
       return await runSandboxed(
         { ...what, ...below, timeoutMs, limits, runtime: await runtime(signal) },
         privileges,

@@ -49,6 +49,7 @@ async function works(runtime: string, parent: string, privileges: Privileges, si
       lowers: [],
       mounts,
       texts: [],
+      trustEnv: {},
       work,
       runtime,
       timeoutMs: PROBE_MS,

@@ -38,6 +38,7 @@ describe.skipIf(!able)('RUN of an ordinary user (needs root to become one, and b
         'd/own': 'f 600 1000:1001 own\n',
         'd/set': 'f 4755 0:0 ',
         d: 'd 700 1000:2000',
+        'etc/ssl/certs/ca-certificates.crt': 'f 644 0:0 own\n',
         id: 'f 644 0:0 0\n1000\n',
         old: 'd 755 0:0',
         copied: 'f 600 1000:1001 own\n',

@@ -27,6 +27,8 @@ export interface Sandboxed {
   readonly lowers: readonly string[]
   readonly mounts: PreparedMounts
   readonly texts: readonly Bound[]
+  /** Where programs find certificates that are no part of the image; variables of the step go before. */
+  readonly trustEnv: Readonly<Record<string, string>>
   readonly work: WorkFolder
   /** An OCI runtime of this machine; null: namespaces alone. */
   readonly runtime: string | null
@@ -95,7 +97,7 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
     cwd: step.cwd,
     privateFolder: work.at('private'),
     own: TOOL_ENV,
-    env: { HOME: user.home, ...step.proxies, ...step.env, ...mounts.env },
+    env: { HOME: user.home, ...of.trustEnv, ...step.proxies, ...step.env, ...mounts.env },
   }
   const { args, cwd, network } = step
   if (runtime === null) {

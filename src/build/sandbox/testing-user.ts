@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { DeployError } from '../../model/failure.ts'
 
 const [folder = '', table = ''] = process.argv.slice(2)
@@ -22,11 +23,15 @@ await using build = await aBusyboxBuild({
     'RUN chown 1000:1001 /d/own && chown 1000:2000 /d && chmod 700 /d && id -u > /id && stat -c %u /d/own >> /id',
     'FROM one',
     'COPY --from=one /d/own /copied',
+    // Certificates for this RUN only: what it adds to the bundle stays, they do not.
+    'RUN test -s $SSL_CERT_FILE && echo own >> /etc/ssl/certs/ca-certificates.crt',
   ].join('\n'),
 })
 try {
-  const { files } = await build.image()
-  const mine = Object.entries(files).filter(([path]) => !/^(bin|etc|tmp|root|old\/b)/.test(path) && path !== 'old/a')
+  const { files } = await build.image({ ca: { text: rootCertificates[0] ?? '' } })
+  const mine = Object.entries(files).filter(
+    ([path]) => !/^(bin|etc\/(?!ssl\/certs\/)|etc$|tmp|root|old\/b)/.test(path) && path !== 'old/a',
+  )
   const left = readdirSync(join(build.cacheFolder, 'sandbox', 'work'))
   process.stdout.write(JSON.stringify({ files: Object.fromEntries(mine), left }))
 } catch (failed) {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { BuildRequestBody } from '../../api/requests.ts'
@@ -24,6 +25,7 @@ interface BuildOptions {
   readonly memory?: number
   readonly cpus?: number
   readonly runTimeout?: number
+  readonly ca?: string
 }
 
 export const describeBuild: Describe = (command, start) => {
@@ -41,6 +43,10 @@ export const describeBuild: Describe = (command, start) => {
     .option('--memory <amount>', 'what one RUN may take, such as 2Gi (default: build.runLimits.memory)', memoryBytes)
     .option('--cpus <cores>', 'cores for one RUN, such as 1.5 or 500m (default: build.runLimits.cpu)', cpuMilli)
     .option('--run-timeout <seconds>', 'for one RUN (default: build.runLimits.timeoutSeconds, else 3600)', runSeconds)
+    .option(
+      '--ca <file>',
+      'certificates (PEM) that RUN trusts besides its image; system: those of the server’s machine',
+    )
     .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
     .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', place)
   share(
@@ -85,6 +91,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
       cpuMilli: options.cpus ?? null,
       timeoutMs: options.runTimeout === undefined ? null : options.runTimeout * 1000,
     },
+    ca: await certificates(session, options.ca),
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }
@@ -135,6 +142,18 @@ function agent(text: string, { env, folder }: Session): [string, string] {
   throw new DeployError('USAGE_INVALID', `--ssh ${text}: there is no agent, SSH_AUTH_SOCK is not set`, {
     hint: 'Start one: eval "$(ssh-agent)" && ssh-add. Or name its socket: --ssh default=/path/of/socket.',
   })
+}
+
+/** The text of the file: a server elsewhere does not have it. */
+async function certificates({ folder }: Session, path: string | undefined): Promise<string | null> {
+  if (path === undefined || path === 'system') return path ?? null
+  try {
+    return await readFile(resolve(folder, path), 'utf8')
+  } catch (failed) {
+    throw new DeployError('USAGE_INVALID', `--ca ${path} cannot be read: ${(failed as Error).message}`, {
+      hint: 'Give a file of certificates in PEM form, or system.',
+    })
+  }
 }
 
 function namedContext(text: string): [string, string] {

@@ -1,4 +1,4 @@
-import type { BuildRequest, BuildResult } from '../../build/builder.ts'
+import type { BuildRequest, BuildResult, TrustedCa } from '../../build/builder.ts'
 import type { App, BuildSettings } from '../../model/app.ts'
 import { platformOf } from '../../model/descriptor.ts'
 import type { Report, Station } from '../../model/event.ts'
@@ -15,6 +15,8 @@ export interface BuildExtras {
   readonly contexts?: Readonly<Record<string, string>>
   /** Each that is not null goes before that of `build.runLimits`. Default: none. */
   readonly runLimits?: BuildSettings['runLimits'] | null
+  /** Certificates (PEM) that RUN trusts, or `system`; goes before `build.ca`. Default: none. */
+  readonly ca?: string | null
   /** The caller's variables, for `build.run` and `build.secrets`. */
   readonly variables: Readonly<Record<string, string>>
 }
@@ -125,6 +127,7 @@ async function buildImage(
         ssh: extras.ssh ?? {},
         contexts: { ...build.contexts, ...extras.contexts },
         runLimits: limitsOf(build, extras),
+        ca: trustedCa(build, extras),
         epochSeconds: Math.floor(source.committedAtMs / 1000),
         bases,
         destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },
@@ -135,6 +138,11 @@ async function buildImage(
   } finally {
     await bases.close()
   }
+}
+
+function trustedCa(build: BuildSettings, { ca = null }: BuildExtras): TrustedCa | null {
+  if (ca !== null) return ca === 'system' ? ca : { text: ca }
+  return build.ca === null || build.ca === 'system' ? build.ca : { file: build.ca }
 }
 
 function limitsOf({ runLimits }: BuildSettings, { runLimits: asked }: BuildExtras): BuildSettings['runLimits'] {

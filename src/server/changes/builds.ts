@@ -30,7 +30,12 @@ export const buildRoutes =
           target,
           extras: {
             ...{ args, tags, variables: body.variables },
-            ...{ ssh: body.ssh ?? {}, contexts: body.contexts ?? {}, runLimits: body.runLimits ?? null },
+            ...{
+              ssh: body.ssh ?? {},
+              contexts: body.contexts ?? {},
+              runLimits: body.runLimits ?? null,
+              ca: body.ca ?? null,
+            },
           },
           push,
           layout,

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestApp } from '../e2e/harness/test-app.ts'
@@ -18,7 +19,7 @@ const hasColours = (text: string) => text.split('\u001b[').some((part, index) =>
 
 const able = process.getuid?.() === 0 && existsSync('/usr/bin/script')
 
-describe.skipIf(!able)('the progress of a build (needs root and script of util-linux)', () => {
+describe.skipIf(!able)('a build as people see it (needs root and script of util-linux)', () => {
   let stage: CliStage
   let app: TestApp
 
@@ -90,8 +91,27 @@ describe.skipIf(!able)('the progress of a build (needs root and script of util-l
   )
 
   it(
+    'shows that a RUN has the certificates that were asked for, and refuses what is none',
+    async () => {
+      await commit(
+        "console.log(require('fs').readFileSync(process.env.SSL_CERT_FILE, 'utf8').split('BEGIN CERT').length > 1)",
+      )
+      await app.write('../ca.pem', rootCertificates[0] ?? '')
+      expect((await naru('build', '--ca', '../ca.pem')).stderr).toMatch(/^ {2}#4 \d+\.\d{3} true$/m)
+      expect(await naru('build', '--ca', '../none.pem')).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/ENOENT/),
+      })
+      const wrong = await naru('build', '--ca', 'Dockerfile')
+      expect(wrong.stderr).toContain('BUILD_SOURCE_INVALID: --ca has no certificate in PEM form')
+    },
+    SLOW,
+  )
+
+  it(
     'has no colours where NO_COLOR asks for none',
     async () => {
+      await commit(FAILS)
       const { stdout } = await onTerminal(40, { CI: '', NO_COLOR: '1' }, 'build')
       expect(hasColours(stdout)).toBe(false)
       expect(stdout).toContain(' => ERROR ')
