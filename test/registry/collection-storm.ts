@@ -180,12 +180,17 @@ class Worker {
   /** An index of two images that have no tags of their own. */
   async #pushIndex(): Promise<Pushed> {
     const repository = one(REPOSITORIES)
-    const children: Pushed[] = []
-    for (const architecture of ['amd64', 'arm64']) {
-      const config = Buffer.from(JSON.stringify({ architecture, os: 'linux', by: `${this.#name} ${this.#count}` }))
-      children.push(await this.client.pushImage(repository, config, [one(this.#pool)], null))
+    const parts = ['amd64', 'arm64'].map((architecture) => {
+      const config = { architecture, os: 'linux', by: `${this.#name} ${this.#count}` }
+      return { config: Buffer.from(JSON.stringify(config)), layer: one(this.#pool) }
+    })
+    const push = async () => {
+      const children: Pushed[] = []
+      for (const { config, layer } of parts)
+        children.push(await this.client.pushImage(repository, config, [layer], null))
+      return children
     }
-    return this.client.pushIndex(children, `${this.#name}-${this.#count++}`)
+    return this.client.pushIndex(push, `${this.#name}-${this.#count++}`)
   }
 
   /** The tag of one image moves to a new one: the old one has no name any more. */

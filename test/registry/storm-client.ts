@@ -21,7 +21,8 @@ interface Ask {
   readonly body?: Uint8Array
 }
 
-const TRIES = 5
+/** On a busy machine a push may take longer than the grace, several times. */
+const TRIES = 30
 
 /** A client that pushes as docker does: HEAD, then mount, then upload; and does it again when the registry has less than it said. */
 export class StormClient {
@@ -71,11 +72,13 @@ export class StormClient {
     return together([image, signature], image.top, image.tags)
   }
 
-  async pushIndex(children: readonly Pushed[], tag: string): Promise<Pushed> {
+  /** `push` pushes the images of the index: again where a collection was quicker than we are. */
+  async pushIndex(push: () => Promise<readonly Pushed[]>, tag: string): Promise<Pushed> {
+    const children = await push()
     const [{ repository } = { repository: '' }] = children
     const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests: children.map(({ top }) => top) }
     const bytes = Buffer.from(JSON.stringify(index))
-    const top = await this.#put(repository, bytes, MEDIA_TYPES.imageIndex, tag, async () => {})
+    const top = await this.#put(repository, bytes, MEDIA_TYPES.imageIndex, tag, async () => void (await push()))
     return together([...children, { ...(children[0] as Pushed), manifests: [top.digest], blobs: [] }], top, [tag])
   }
 

@@ -60,7 +60,7 @@ it('fetches what is asked for once, and has it then', async () => {
     expect(head.headers.get('content-length')).toBe(String(size))
     const blob = await cached.get(`hub/team/shop/blobs/${digest}`)
     expect((await blob.arrayBuffer()).byteLength).toBe(size)
-    await expect.poll(() => cached.store.statBlob('hub/team/shop', digest, never)).toBe(size)
+    await expect.poll(() => cached.store.statBlob('hub/team/shop', digest, never), { timeout: 20_000 }).toBe(size)
   }
   expect((await cached.get('hub/team/shop/manifests/v2')).status).toBe(404)
   expect((await cached.get(`hub/team/shop/blobs/${aBlob().digest}`)).status).toBe(404)

@@ -137,7 +137,7 @@ it('never takes a blob in the moment in which it is mounted: it is there, or it 
     expect((await store.statBlob('other', digest, never)) !== null).toBe(mounted)
     await store.deleteBlob('other', digest, never)
   }
-})
+}, 120_000)
 
 it('removes repositories in which nothing is left, while others push into them', async () => {
   await using time = await aStoreInTime()
@@ -158,4 +158,4 @@ it('removes repositories in which nothing is left, while others push into them',
   time.later(2 * HOUR_MS)
   await store.collectGarbage({ keep: new Set() }, never)
   expect(await store.repositories()).toEqual([])
-})
+}, 120_000)
