@@ -15,12 +15,15 @@ import { compressedType } from './compress.ts'
 import type { LayerCache } from './layer-cache.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import { layerKey, type MadeLayer, makeLayer, settleLayer } from './make-layer.ts'
+import { Slots } from '../slots.ts'
 import { mapLimited } from './map-limited.ts'
 import type { LayerSource } from '../base/read-layer.ts'
 import { together } from './together.ts'
 
 /** zlib compresses in threads of its own: two layers keep two cores busy, more would only cost memory. */
 const AT_ONCE = 2
+/** Layers of which a store is asked at a time whether it has them. */
+const MOST_ASKED = 16
 
 /** An image that is decided in every part and not yet packed. */
 export interface PlannedImage {
@@ -55,8 +58,18 @@ interface Placed extends NamedLayer {
   readonly sentBytes: number
 }
 
-/** Brings one layer into the store. `name` is told its digests as soon as they are known, before anything is sent. */
-type PlaceLayer = (name: (layer: NamedLayer) => void, signal: AbortSignal) => Promise<Placed>
+/** What brings one layer into the store. */
+interface Placing {
+  /** Told the layer's digests as soon as they are known, before anything is sent. */
+  readonly name: (layer: NamedLayer) => void
+  /** For packing and sending; what is there already waits for nobody. */
+  readonly slots: Slots
+  readonly signal: AbortSignal
+}
+
+type PlaceLayer = (placing: Placing) => Promise<Placed>
+
+type Manifests = readonly Awaited<ReturnType<ContentStore['readManifest']>>[]
 
 /**
  * Brings an image into a store. The configuration goes beside the layers, once all digests are known; the manifest and its
@@ -68,22 +81,17 @@ export async function publishImage(
   signal: AbortSignal,
 ): Promise<Omit<BuildResult, 'images'>> {
   const jobs: readonly PlaceLayer[] = [
-    ...image.base.map(
-      (source): PlaceLayer =>
-        (name, abort) =>
-          placeBase(source, publishing, name, abort),
-    ),
-    ...image.layers.map(
-      (added, index): PlaceLayer =>
-        (name, abort) =>
-          placeLayer(added, index, publishing, name, abort),
-    ),
+    ...image.base.map((source) => (placing: Placing) => placeBase(source, publishing, placing)),
+    ...image.layers.map((added, index) => (placing: Placing) => placeLayer(added, index, publishing, placing)),
   ]
   const layers = jobs.map((place) => ({ place, name: Promise.withResolvers<NamedLayer>() }))
+  const slots = new Slots(AT_ONCE)
   const [placed, described] = await together(
     signal,
     (abort) =>
-      mapLimited(layers, AT_ONCE, abort, ({ place, name }, inner) => place(name.resolve, inner)).catch((failed) => {
+      mapLimited(layers, MOST_ASKED, abort, ({ place, name }, inner) =>
+        place({ name: name.resolve, slots, signal: inner }),
+      ).catch((failed) => {
         for (const { name } of layers) name.reject(failed)
         throw failed
       }),
@@ -116,8 +124,7 @@ async function isThere(
 async function placeBase(
   source: LayerSource,
   { destination, report }: Publishing,
-  name: (layer: NamedLayer) => void,
-  signal: AbortSignal,
+  { name, slots, signal }: Placing,
 ): Promise<Placed> {
   const { layer, diffId } = source
   const { mediaType, digest, size } = layer
@@ -129,7 +136,8 @@ async function placeBase(
     return { ...placed, sentBytes: 0 }
   }
   const open = () => Readable.from(readLazily(source, signal))
-  const sentBytes = await destination.store.writeBlob(destination.repository, { digest, size }, open, signal)
+  const write = () => destination.store.writeBlob(destination.repository, { digest, size }, open, signal)
+  const sentBytes = await slots.during(write)
   report({ kind: 'push', digest, size, sentBytes })
   return { ...placed, sentBytes }
 }
@@ -150,8 +158,7 @@ async function placeLayer(
   added: Added,
   index: number,
   publishing: Publishing,
-  name: (layer: NamedLayer) => void,
-  signal: AbortSignal,
+  { name, slots, signal }: Placing,
 ): Promise<Placed> {
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
@@ -167,17 +174,20 @@ async function placeLayer(
     report({ kind: 'push', digest: known.digest, size: known.size, sentBytes: 0 })
     return { ...named(known), cached: true, sentBytes: 0 }
   }
-  await publishing.contents.prepare(contentsOf(added), signal)
-  const files = await settleLayer(added, signal)
-  const form = { compression, temporary: publishing.temporary }
-  const made = await makeLayer(files, form, signal, async (layer, open) => {
-    layerDone(index, false, performance.now() - beganMs)
-    name(named(layer))
-    return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }
-  })
+  const pack = async () => {
+    await publishing.contents.prepare(contentsOf(added), signal)
+    const files = await settleLayer(added, signal)
+    const form = { compression, temporary: publishing.temporary }
+    return makeLayer(files, form, signal, async (layer, open) => {
+      layerDone(index, false, performance.now() - beganMs)
+      name(named(layer))
+      return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }
+    })
+  }
+  const { sentBytes, ...made } = await slots.during(pack)
   await cache.remember(key, made, repository)
-  report({ kind: 'push', digest: made.digest, size: made.size, sentBytes: made.sentBytes })
-  return { ...named(made), cached: false, sentBytes: made.sentBytes }
+  report({ kind: 'push', digest: made.digest, size: made.size, sentBytes })
+  return { ...named(made), cached: false, sentBytes }
 }
 
 const contentsOf = (added: Added): readonly Content[] =>
@@ -193,13 +203,22 @@ interface Described {
   readonly tagged: boolean
 }
 
+function manifestsOf(
+  { destination: { store, repository } }: Publishing,
+  references: readonly string[],
+  signal: AbortSignal,
+): Promise<Manifests> {
+  return Promise.all(references.map((reference) => store.readManifest(repository, reference, signal)))
+}
+
 /** Brings the configuration into the store, and looks for the manifest meanwhile. */
 async function placeConfig(
   { config, annotations }: PlannedImage,
   layers: readonly NamedLayer[],
-  { destination: { store, repository, tags } }: Publishing,
+  publishing: Publishing,
   signal: AbortSignal,
 ): Promise<Described> {
+  const { store, repository, tags } = publishing.destination
   const diffIds = layers.map(({ diffId }) => diffId)
   const bytes = Buffer.from(JSON.stringify({ ...config, rootfs: { type: 'layers', diff_ids: diffIds } }))
   const blob = { digest: digestOf(bytes), size: bytes.length }
@@ -212,14 +231,18 @@ async function placeConfig(
   }
   const text = Buffer.from(JSON.stringify(manifest))
   const artifact = { mediaType: MEDIA_TYPES.imageManifest, digest: digestOf(text), size: text.length }
-  const [configSentBytes, [stored = null, ...tagged]] = await together(
+  const isIt = (found: Manifests[number]) => found?.descriptor.digest === artifact.digest
+  const look = async (abort: AbortSignal) => {
+    const named = (await manifestsOf(publishing, tags, abort)).filter(isIt).length
+    const [stored = null] = named > 0 ? [] : await manifestsOf(publishing, [artifact.digest], abort)
+    return { stored: named > 0 || isIt(stored), tagged: named === tags.length }
+  }
+  const [configSentBytes, found] = await together(
     signal,
     (abort) => store.writeBlob(repository, blob, () => Readable.from([bytes]), abort),
-    (abort) =>
-      Promise.all([artifact.digest, ...tags].map((reference) => store.readManifest(repository, reference, abort))),
+    look,
   )
-  const isIt = (found: typeof stored) => found?.descriptor.digest === artifact.digest
-  return { artifact, manifest: text, configSentBytes, stored: isIt(stored), tagged: tagged.every(isIt) }
+  return { artifact, manifest: text, configSentBytes, ...found }
 }
 
 /** Writes the manifest unless every tag already names it. Answers the bytes that were new to the store. */
