@@ -14,9 +14,14 @@ export interface LocalRepository {
 
 /**
  * Reads a bare repository or one with a work tree. The two commands that are asked inside it start no programs, so it may
- * belong to another user (a server and a folder of git's user).
+ * belong to another user (a server and a folder of git's user). `isId`: what is asked for is a full id, and the refs stay empty.
  */
-export async function readLocal(git: GitProgram, path: string, signal: AbortSignal): Promise<LocalRepository> {
+export async function readLocal(
+  git: GitProgram,
+  path: string,
+  { isId }: { readonly isId: boolean },
+  signal: AbortSignal,
+): Promise<LocalRepository> {
   const folder = await realpath(path).catch(() => null)
   if (folder === null || !(await stat(folder)).isDirectory()) throw notThere(path)
   const call: GitCall = {
@@ -29,15 +34,29 @@ export async function readLocal(git: GitProgram, path: string, signal: AbortSign
     maxOutputBytes: 256 * 2 ** 20,
   }
   const ask = (...args: string[]) => git.call(['-c', 'safe.directory=*', ...args], call, signal)
-  const answer = await ask('rev-parse', '--path-format=absolute', '--git-path', 'objects', '--show-object-format')
+  const where = ask('rev-parse', '--path-format=absolute', '--git-path', 'objects', '--show-object-format')
+  // Nobody looks for names who has the whole id.
+  const [answer, refs] = await Promise.all([where, isId ? [] : allRefs(git, call, ask, signal)])
   const [objects = '', format] = answer.trimEnd().split('\n')
-  const refs = await ask('for-each-ref', '--format=%(refname) %(objectname) %(*objectname)')
-  const head = await git.try(['-c', 'safe.directory=*', 'rev-parse', '--verify', '--quiet', 'HEAD'], call, signal)
   return {
     objects,
     format: format === 'sha256' ? 'sha256' : 'sha1',
-    refs: [...(head.code === 0 ? [{ name: 'HEAD', commit: head.stdout.trim() }] : []), ...parseRefs(refs)],
+    refs,
   }
+}
+
+/** HEAD, where it has a commit, and all branches and tags. */
+async function allRefs(
+  git: GitProgram,
+  call: GitCall,
+  ask: (...args: string[]) => Promise<string>,
+  signal: AbortSignal,
+): Promise<readonly GitRef[]> {
+  const [refs, head] = await Promise.all([
+    ask('for-each-ref', '--format=%(refname) %(objectname) %(*objectname)'),
+    git.try(['-c', 'safe.directory=*', 'rev-parse', '--verify', '--quiet', 'HEAD'], call, signal),
+  ])
+  return [...(head.code === 0 ? [{ name: 'HEAD', commit: head.stdout.trim() }] : []), ...parseRefs(refs)]
 }
 
 function parseRefs(text: string): readonly GitRef[] {

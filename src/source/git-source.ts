@@ -117,7 +117,8 @@ class GitSource implements Source {
   }
 
   async #findLocal(path: string, ref: string | null, signal: AbortSignal): Promise<{ mirror: Mirror; commit: string }> {
-    const local = await readLocal(this.#git, path, signal)
+    const isId = ref !== null && isCommitId(ref.toLowerCase())
+    const local = await readLocal(this.#git, path, { isId }, signal)
     const mirror = mirrorOf(this.#options.cacheFolder, path, local.format)
     await makeMirror(mirror, [local.objects])
     const meaning = meaningOf(ref, local.refs)
@@ -125,8 +126,9 @@ class GitSource implements Source {
     if (meaning.kind === 'commit' && ref === null) return { mirror, commit: meaning.commit }
     const start = meaning.kind === 'commit' ? meaning.commit : meaning.prefix
     const commit = await commitByPrefix(this.#git, mirror.gitDir, start, path, signal)
-    if (commit === null) throw refNotFound(ref, path, local.refs)
-    return { mirror, commit }
+    if (commit !== null) return { mirror, commit }
+    const { refs } = isId ? await readLocal(this.#git, path, { isId: false }, signal) : local
+    throw refNotFound(ref, path, refs)
   }
 
   async #findRemote(
