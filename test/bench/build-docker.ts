@@ -1,22 +1,25 @@
 // Source to pushed digest, Naru beside a real BuildKit (`docker buildx build --push`) and `tar` + `crane append`, to the same
-// registry on the same machine, in turns. Usage: node test/bench/build-docker.ts [rounds]   (CRANE=/path/to/crane for the third)
+// registry on the same machine, in turns. Naru begins with the newest
+// commit, the others with the folder. Usage: node test/bench/build-docker.ts [rounds] [changed|cold|runs]   (CRANE=/path/to/crane)
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BuildRequest } from '../../src/build/builder.ts'
-import { dockerfileBuilder } from '../../src/build/dockerfile-builder.ts'
 import { aBusyboxBuild } from '../../src/build/run/testing.ts'
 import { basesOf } from '../../src/build/testing.ts'
 import { systemClock } from '../../src/os/system-clock.ts'
 import { registryClient } from '../../src/registry/client/registry-client.ts'
 import { copyImage } from '../../src/registry/copy-image.ts'
+import { commit, makeRepository } from '../../src/source/testing.ts'
 import { type Buildkit, startBuildkit } from '../peers/buildkit.ts'
 import { call, has } from '../peers/call.ts'
 import { startDockerRegistry } from '../peers/docker-registry.ts'
 import { type Figure, median, printFigures } from './harness/figures.ts'
+import { LayeredApp, SMALL_DEPENDENCIES } from './harness/layered-app.ts'
+import { NaruBuild } from './harness/naru-build.ts'
 
 const never = new AbortController().signal
 const ROUNDS = Math.max(Number(process.argv[2]) || 9, 3)
+const PART = process.argv[3]
 const COLD_ROUNDS = 3
 const CRANE = process.env.CRANE ?? 'crane'
 
@@ -26,37 +29,15 @@ const registry = await startDockerRegistry(folder)
 console.log(`beside ${buildkit.versions}`)
 const naruBase = await aBusyboxBuild({})
 try {
-  const figures = [...(await changedFile()), ...(await cold()), ...(await runSteps())]
+  const parts = { changed: changedFile, cold, runs: runSteps }
+  const figures: Figure[] = []
+  for (const [part, measure] of Object.entries(parts))
+    if (PART === undefined || PART === part) figures.push(...(await measure()))
   printFigures('bench-build-docker', figures)
 } finally {
   await naruBase[Symbol.asyncDispose]()
   await registry[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
-}
-
-/** Text that compresses about as code does (1 : 4), the same in every run. */
-function code(seed: number, bytes: number): string {
-  let state = seed + 1
-  const words: string[] = []
-  for (let size = 0; size < bytes; ) {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    const word = `${(state % 4096).toString(36)} `
-    words.push(word, word)
-    size += 2 * word.length
-  }
-  return words.join('').slice(0, bytes)
-}
-
-async function writeApp(root: string, files: number, bytes: number): Promise<void> {
-  const dockerfile = 'FROM scratch\nWORKDIR /app\nCOPY deps node_modules/\nCOPY src src/\nCMD ["node", "src/s0.js"]\n'
-  await mkdir(join(root, 'src'), { recursive: true })
-  await writeFile(join(root, 'Dockerfile'), dockerfile)
-  for (let at = 0; at < files; at++) {
-    const into = join(root, 'deps', `package-${at % 80}`, `lib-${at % 7}`)
-    await mkdir(into, { recursive: true })
-    await writeFile(join(into, `file-${at}.js`), code(at, Math.floor(bytes / files)))
-  }
-  for (let at = 0; at < 20; at++) await writeFile(join(root, 'src', `s${at}.js`), code(at, 2000))
 }
 
 interface Way {
@@ -65,25 +46,15 @@ interface Way {
   run(): Promise<number | null>
 }
 
-/** In a running process, as the server builds. */
+/** In a running process, as the server builds, from the newest commit. */
 function naruWay(root: string, cacheFolder: string, host: string): Way {
-  const builder = dockerfileBuilder({ cacheFolder })
+  const build = new NaruBuild(root, cacheFolder, basesOf(naruBase.store))
   return {
     name: 'naru',
     run: async () => {
       const store = registryClient({ host, clock: systemClock })
-      const request: BuildRequest = {
-        root,
-        context: '.',
-        dockerfile: 'Dockerfile',
-        target: null,
-        args: {},
-        epochSeconds: 1_700_000_000,
-        bases: basesOf(naruBase.store),
-        destination: { store, repository: 'naru', tags: ['v1'] },
-      }
       try {
-        return (await builder.build(request, () => {}, never)).sentBytes
+        return await build.into(store, 'naru')
       } finally {
         store.close()
       }
@@ -140,8 +111,8 @@ function ratio(name: string, most: number, [ours, theirs]: readonly [number, num
 }
 
 async function changedFile(): Promise<Figure[]> {
-  const root = join(folder, 'app')
-  await writeApp(root, 1520, 15 * 2 ** 20)
+  const app = await LayeredApp.write(join(folder, 'app'), SMALL_DEPENDENCIES)
+  const { root } = app
   const crane = await craneWay(root, registry.host)
   const ways = [
     naruWay(root, join(folder, 'cache-changed'), registry.host),
@@ -150,7 +121,7 @@ async function changedFile(): Promise<Figure[]> {
   ]
   for (const way of ways) await way.run()
   console.log('one file changed')
-  const changed = await inTurns(ways, ROUNDS, (round) => writeFile(join(root, 'src/s3.js'), code(1000 + round, 2000)))
+  const changed = await inTurns(ways, ROUNDS, (round) => app.change(round))
   console.log('nothing changed')
   const same = await inTurns(ways, ROUNDS, async () => {})
   const [ours, unchanged] = [changed.ms('naru'), same.ms('naru')]
@@ -171,8 +142,7 @@ async function changedFile(): Promise<Figure[]> {
 
 /** Everything anew in each round: caches, and the registry. */
 async function cold(): Promise<Figure[]> {
-  const root = join(folder, 'large')
-  await writeApp(root, 12_000, 200 * 2 ** 20)
+  const { root } = await LayeredApp.write(join(folder, 'large'), { files: 12_000, bytes: 200 * 2 ** 20 })
   console.log('200 MB, cold')
   const { ms } = await inTurns([anew('naru', root), anew('docker', root)], COLD_ROUNDS, async () => {})
   return [ratio('cold build and push of 200 MB, of docker', 0.5, [ms('naru'), ms('docker')], COLD_ROUNDS)]
@@ -216,6 +186,8 @@ async function runSteps(): Promise<Figure[]> {
     'CMD ["sh"]',
   ]
   await writeFile(join(root, 'Dockerfile'), `${lines.join('\n')}\n`)
+  makeRepository(root)
+  commit(root, {})
   console.log('RUN steps, cold')
   const first = await inTurns([anew('naru', root), anew('docker', root)], COLD_ROUNDS, async () => {})
   console.log('RUN steps, warm')

@@ -1,88 +1,44 @@
-// One changed file in an app with a 15 MB dependency layer: source to pushed digest, Naru beside `buildah bud --layers` and
+// One changed file in an app with a 15 MB dependency layer: source to pushed digest, Naru from the commit beside `buildah bud --layers` and
 // `buildah push`, to the same registry on the same machine, in turns. Usage: node test/bench/build.ts [rounds]
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { dockerfileBuilder } from '../../src/build/dockerfile-builder.ts'
-import type { BuildRequest } from '../../src/build/builder.ts'
-import { backoff } from '../../src/lib/backoff.ts'
 import { systemClock } from '../../src/os/system-clock.ts'
-import type { ContentStore } from '../../src/registry/content-store.ts'
 import { registryClient } from '../../src/registry/client/registry-client.ts'
+import type { ContentStore } from '../../src/registry/content-store.ts'
 import { DiskStore } from '../../src/registry/disk/disk-store.ts'
-import { type Figure, printFigures } from './harness/figures.ts'
+import { startDockerRegistry } from '../peers/docker-registry.ts'
+import { type Figure, median, printFigures, quantile } from './harness/figures.ts'
+import { LayeredApp, SMALL_DEPENDENCIES } from './harness/layered-app.ts'
+import { NaruBuild } from './harness/naru-build.ts'
 
 const exec = promisify(execFile)
-const never = new AbortController().signal
-const DOCKERFILE = 'FROM scratch\nWORKDIR /app\nCOPY deps node_modules/\nCOPY src src/\nCMD ["node", "src/s0.js"]\n'
-const DEPENDENCIES = 1520
-const BYTES = 15 * 2 ** 20
 
 const [, , first = '', ...rest] = process.argv
 if (first === '--once') await once(rest)
 else await compare(Math.max(Number(first) || 15, 3))
 
-/** Text that compresses about as code does (1 : 4), the same in every run. */
-function code(seed: number, bytes: number): string {
-  let state = seed + 1
-  const words: string[] = []
-  for (let size = 0; size < bytes; ) {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    const word = `${(state % 4096).toString(36)} `
-    words.push(word, word)
-    size += 2 * word.length
-  }
-  return words.join('').slice(0, bytes)
-}
-
-async function writeApp(root: string): Promise<void> {
-  await mkdir(join(root, 'src'), { recursive: true })
-  await writeFile(join(root, 'Dockerfile'), DOCKERFILE)
-  for (let at = 0; at < DEPENDENCIES; at++) {
-    const folder = join(root, 'deps', `package-${at % 80}`, `lib-${at % 7}`)
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, `file-${at}.js`), code(at, Math.floor(BYTES / DEPENDENCIES)))
-  }
-  for (let at = 0; at < 20; at++) await writeFile(join(root, 'src', `s${at}.js`), code(at, 2000))
-}
-
-function request(root: string, store: ContentStore, repository: string): BuildRequest {
-  const destination = { store, repository, tags: ['v1'] }
-  return {
-    root,
-    context: '.',
-    dockerfile: 'Dockerfile',
-    target: null,
-    args: {},
-    epochSeconds: 1_700_000_000,
-    bases: { find: () => Promise.reject(new Error('FROM scratch needs no image')) },
-    destination,
-  }
-}
-
 /** One build in a process of its own, as `naru build` from a shell. */
 async function once([root = '', cacheFolder = '', host = '']: readonly string[]): Promise<void> {
   const store = registryClient({ host, clock: systemClock })
-  await dockerfileBuilder({ cacheFolder }).build(request(root, store, 'naru'), () => {}, never)
+  await new NaruBuild(root, cacheFolder).into(store, 'naru')
   store.close()
 }
 
 async function compare(rounds: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'naru-bench-'))
-  const registry = await startRegistry(folder)
+  const registry = await startDockerRegistry(folder)
   try {
-    const ways = await makeWays(folder, registry.host)
+    const app = await LayeredApp.write(join(folder, 'app'), SMALL_DEPENDENCIES)
+    const ways = await makeWays(folder, app.root, registry.host)
     for (const way of ways) await way.run()
-    const changed = await table('one file changed', ways, rounds, (round) =>
-      writeFile(join(folder, 'app/src/s3.js'), code(1000 + round, 2000)),
-    )
+    const changed = await table('one file changed', ways, rounds, (round) => app.change(round))
     const unchanged = await table('nothing changed', ways, rounds, async () => {})
     printFigures('bench-build', figuresOf(changed, unchanged, rounds))
   } finally {
-    registry.child.kill('SIGKILL')
+    await registry[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   }
 }
@@ -125,14 +81,12 @@ interface Way {
   run(): Promise<number | null>
 }
 
-async function makeWays(folder: string, host: string): Promise<readonly Way[]> {
-  const root = join(folder, 'app')
-  await writeApp(root)
+async function makeWays(folder: string, root: string, host: string): Promise<readonly Way[]> {
   const remote = registryClient({ host, clock: systemClock })
   const disk = await DiskStore.open(join(folder, 'store'), systemClock)
   const inProcess = (name: string, store: ContentStore, repository: string): Way => {
-    const builder = dockerfileBuilder({ cacheFolder: join(folder, `cache-${repository}`) })
-    return { name, run: async () => (await builder.build(request(root, store, repository), () => {}, never)).sentBytes }
+    const build = new NaruBuild(root, join(folder, `cache-${repository}`))
+    return { name, run: () => build.into(store, repository) }
   }
   const ways: Way[] = [
     inProcess('naru, in process, embedded store', disk, 'embedded'),
@@ -208,45 +162,8 @@ async function table(
     const bytes = sent.get(way)
     const note = typeof bytes === 'number' ? `  (sent ${bytes} bytes)` : ''
     console.log(
-      `${median(all).toFixed(0).padStart(8)}${at(all, 0.95).toFixed(0).padStart(8)}${ratio.padStart(9)}  ${way.name}${note}`,
+      `${median(all).toFixed(0).padStart(8)}${quantile(all, 0.95).toFixed(0).padStart(8)}${ratio.padStart(9)}  ${way.name}${note}`,
     )
   }
   return [...times].map(([way, all]) => ({ name: way.name, medianMs: median(all), sentBytes: sent.get(way) ?? null }))
-}
-
-function at(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.min(Math.floor(values.length * share), values.length - 1)] ?? Number.NaN
-}
-
-function median(values: readonly number[]): number {
-  return at(values, 0.5)
-}
-
-async function startRegistry(folder: string): Promise<{ host: string; child: ChildProcess }> {
-  const host = `127.0.0.1:${await freePort()}`
-  const config = join(folder, 'registry.yml')
-  await writeFile(
-    config,
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${join(folder, 'registry')}}, cache: {blobdescriptor: inmemory}, delete: {enabled: true}}\nhttp: {addr: "${host}"}\n`,
-  )
-  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
-  const ended = new Promise<never>((_, reject) => {
-    child.once('error', reject)
-    child.once('exit', () => reject(new Error('docker-registry ended')))
-  })
-  ended.catch(() => {})
-  for (const delay of backoff()) {
-    const up = await Promise.race([fetch(`http://${host}/v2/`).catch(() => null), ended])
-    if (up?.ok === true) return { host, child }
-    await systemClock.sleep(delay, never)
-  }
-  throw new Error('backoff never ends')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
