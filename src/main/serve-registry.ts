@@ -24,6 +24,9 @@ import { readTls } from './tls-files.ts'
 /** Clients ask again on the connection that they have: docker within a minute. */
 const KEEP_ALIVE_MS = 75_000
 
+/** Whoever opens more is not let in: each costs memory and a file of the kernel. */
+const MOST_CONNECTIONS = 4096
+
 /** How long the releases of the folder may take to be read. */
 const MEMORY_MS = 30_000
 
@@ -64,6 +67,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
     const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS }
     const isSecure = certificate !== null && at.path === undefined
     const server = isSecure ? createTlsServer({ ...times, ...certificate }) : createServer(times)
+    server.maxConnections = MOST_CONNECTIONS
     server.on('request', app)
     await listenOn(server, at)
     closing.push(() => endServer(server, ending.graceMs))

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
+import type { ByteRoom } from './byte-room.ts'
 import type { Visitor } from './gate.ts'
 import type { Quota } from './quota.ts'
 import type { Reply } from './reply.ts'
@@ -13,10 +14,17 @@ export interface RegistryLimits {
   readonly maxBlobBytes: number
   /** All of a manifest must have arrived within this time. */
   readonly manifestMs: number
+  /** All manifests that arrive at a time may take so much memory. */
+  readonly manifestsBytes: number
 }
 
 /** What the embedded registry takes of one request unless told otherwise. */
-export const DEFAULT_LIMITS: RegistryLimits = { stallMs: 60_000, maxBlobBytes: 2 ** 36, manifestMs: 30_000 }
+export const DEFAULT_LIMITS: RegistryLimits = {
+  stallMs: 60_000,
+  maxBlobBytes: 2 ** 36,
+  manifestMs: 30_000,
+  manifestsBytes: 64 * 2 ** 20,
+}
 
 /** One request and what is needed to answer it. */
 export class Exchange {
@@ -24,6 +32,8 @@ export class Exchange {
   readonly reply: Reply
   readonly store: DiskStore
   readonly limits: RegistryLimits
+  /** Where manifests arrive. */
+  readonly room: ByteRoom
   /** What fetches from other registries; null: this one is no cache. */
   readonly cache: PullThrough | null
   /** null: as much as the disk takes. */
@@ -33,11 +43,12 @@ export class Exchange {
   readonly visitor: Visitor
   #signal: AbortSignal | null = null
 
-  constructor(of: Pick<Exchange, 'request' | 'reply' | 'store' | 'limits' | 'cache' | 'quota' | 'query' | 'visitor'>) {
+  constructor(of: Omit<Exchange, 'signal'>) {
     this.request = of.request
     this.reply = of.reply
     this.store = of.store
     this.limits = of.limits
+    this.room = of.room
     this.cache = of.cache
     this.quota = of.quota
     this.query = of.query

@@ -3,6 +3,7 @@ import { mediaTypeOf, MAX_MANIFEST_BYTES, parseManifest } from '../parse-manifes
 import { digestOf } from '../digest.ts'
 import { isTag } from '../../model/reference.ts'
 import type { HeldManifest } from '../disk/held-manifests.ts'
+import type { ByteShare } from './byte-room.ts'
 import { bodyOf, type Exchange } from './exchange.ts'
 import { API_VERSION } from './reply.ts'
 import { answering, RegistryError } from './registry-error.ts'
@@ -56,7 +57,8 @@ export async function writeManifest(exchange: Exchange, { repository, reference 
   const { request, reply, store, query, signal } = exchange
   const tags = query.getAll('tag')
   for (const tag of tags) if (!isTag(tag)) throw new RegistryError('MANIFEST_INVALID', 'tag= names no tag')
-  const bytes = await readBody(exchange)
+  using share = exchange.room.share()
+  const bytes = await readBody(exchange, share)
   const mediaType = request.headers['content-type']?.split(';')[0]?.trim() ?? mediaTypeOf(bytes)
   const byDigest = reference.includes(':')
   const digest = byDigest ? reference : digestOf(bytes)
@@ -82,7 +84,7 @@ export async function deleteManifest({ reply, store, signal }: Exchange, { repos
 }
 
 /** The body as a whole, at most MAX_MANIFEST_BYTES and within the time that a manifest may take. */
-async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
+async function readBody({ request, limits }: Exchange, share: ByteShare): Promise<Uint8Array> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_MANIFEST_BYTES) throw tooLarge()
   const timer = after(() => request.destroy(), limits.manifestMs)
   const pieces: Uint8Array[] = []
@@ -91,6 +93,7 @@ async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
     for await (const piece of bodyOf(request)) {
       size += piece.length
       if (size > MAX_MANIFEST_BYTES) throw tooLarge()
+      if (!share.take(piece.length)) throw tooMany()
       pieces.push(piece)
     }
   } finally {
@@ -98,6 +101,9 @@ async function readBody({ request, limits }: Exchange): Promise<Uint8Array> {
   }
   return Buffer.concat(pieces)
 }
+
+const tooMany = () =>
+  new RegistryError('TOOMANYREQUESTS', 'too many manifests arrive at once', { headers: { 'Retry-After': '1' } })
 
 const tooLarge = () =>
   new RegistryError('MANIFEST_INVALID', `a manifest may have ${MAX_MANIFEST_BYTES} bytes`, { status: 413 })

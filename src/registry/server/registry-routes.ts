@@ -4,6 +4,7 @@ import type { RegistryAction } from '../../model/registry-right.ts'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
+import { ByteRoom } from './byte-room.ts'
 import { DEFAULT_LIMITS, Exchange, type RegistryLimits } from './exchange.ts'
 import type { Gate, Need } from './gate.ts'
 import { listReferrers, listRepositories, listTags } from './list-routes.ts'
@@ -57,6 +58,7 @@ export const isRegistryPath = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(u
 /** The registry under `/v2/` (OCI distribution specification 1.1). On Node's own HTTP: a framework would cost more than the answers. */
 export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const room = new ByteRoom(limits.manifestsBytes)
   const cache = options.cache ?? null
   const quota = options.quota === undefined ? null : new Quota(options.store, options.quota)
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
@@ -69,7 +71,10 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
-    await answer(new Exchange({ request, reply, store: options.store, limits, cache, quota, query, visitor }), target)
+    await answer(
+      new Exchange({ request, reply, store: options.store, limits, room, cache, quota, query, visitor }),
+      target,
+    )
   }
   return async (request, response) => {
     const reply = replyTo(response)
