@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chown, link, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
+import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { makeFolder, syncFolder, writeFileAtomic } from '../../os/atomic-file.ts'
 import { type Account, formatAccount, isAccountName, parseAccount } from './account.ts'
@@ -90,7 +91,11 @@ export class Accounts {
   }
 
   async #write(path: string, account: Account): Promise<void> {
-    await writeFileAtomic(path, formatAccount(account), 0o600)
+    try {
+      await writeFileAtomic(path, formatAccount(account), 0o600)
+    } catch (failed) {
+      throw diskFull(failed, `keeping the account ${account.name}`, path)
+    }
     await likeOwner(path, this.#folder)
   }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { link, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { makeFolder, syncFolder, writeFileAtomic } from '../../os/atomic-file.ts'
 import type { TokenIssuer } from './access-token.ts'
@@ -32,11 +33,11 @@ async function readKey(path: string): Promise<Uint8Array | null> {
 /** Of two processes that make it at once, both take the one that was there first. */
 async function makeKey(path: string): Promise<Uint8Array> {
   const aside = `${path}.${process.pid}`
-  await writeFileAtomic(aside, randomBytes(KEY_BYTES), 0o600)
   try {
+    await writeFileAtomic(aside, randomBytes(KEY_BYTES), 0o600)
     await link(aside, path)
   } catch (failed) {
-    if ((failed as NodeJS.ErrnoException).code !== 'EEXIST') throw failed
+    if ((failed as NodeJS.ErrnoException).code !== 'EEXIST') throw diskFull(failed, `making the key ${path}`)
   } finally {
     await rm(aside, { force: true })
   }
