@@ -14,12 +14,13 @@ export interface LocalRepository {
 
 /**
  * Reads a bare repository or one with a work tree. The two commands that are asked inside it start no programs, so it may
- * belong to another user (a server and a folder of git's user). `isId`: what is asked for is a full id, and the refs stay empty.
+ * belong to another user (a server and a folder of git's user). `wanted`: which refs are looked for; to start a program takes
+ * longer than its work.
  */
 export async function readLocal(
   git: GitProgram,
   path: string,
-  { isId }: { readonly isId: boolean },
+  wanted: 'none' | 'head' | 'all',
   signal: AbortSignal,
 ): Promise<LocalRepository> {
   const folder = await realpath(path).catch(() => null)
@@ -34,16 +35,19 @@ export async function readLocal(
     maxOutputBytes: 256 * 2 ** 20,
   }
   const ask = (...args: string[]) => git.call(['-c', 'safe.directory=*', ...args], call, signal)
-  const where = ask('rev-parse', '--path-format=absolute', '--git-path', 'objects', '--show-object-format')
-  // Nobody looks for names who has the whole id.
-  const [answer, refs] = await Promise.all([where, isId ? [] : allRefs(git, call, ask, signal)])
-  const [objects = '', format] = answer.trimEnd().split('\n')
-  return {
-    objects,
-    format: format === 'sha256' ? 'sha256' : 'sha1',
-    refs,
+  const where = ['rev-parse', '--path-format=absolute', '--git-path', 'objects', '--show-object-format']
+  if (wanted === 'head') {
+    const { code, stdout } = await git.try(['-c', 'safe.directory=*', ...where, 'HEAD'], call, signal)
+    const [objects = '', format, head = ''] = stdout.trimEnd().split('\n')
+    // Without a commit there, the branches are asked for, to say what there is.
+    if (code === 0) return { objects, format: formatNamed(format), refs: [{ name: 'HEAD', commit: head }] }
   }
+  const [answer, refs] = await Promise.all([ask(...where), wanted === 'none' ? [] : allRefs(git, call, ask, signal)])
+  const [objects = '', format] = answer.trimEnd().split('\n')
+  return { objects, format: formatNamed(format), refs }
 }
+
+const formatNamed = (name: string | undefined): ObjectFormat => (name === 'sha256' ? 'sha256' : 'sha1')
 
 /** HEAD, where it has a commit, and all branches and tags. */
 async function allRefs(

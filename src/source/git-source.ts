@@ -118,7 +118,7 @@ class GitSource implements Source {
 
   async #findLocal(path: string, ref: string | null, signal: AbortSignal): Promise<{ mirror: Mirror; commit: string }> {
     const isId = ref !== null && isCommitId(ref.toLowerCase())
-    const local = await readLocal(this.#git, path, { isId }, signal)
+    const local = await readLocal(this.#git, path, ref === null ? 'head' : isId ? 'none' : 'all', signal)
     const mirror = mirrorOf(this.#options.cacheFolder, path, local.format)
     await makeMirror(mirror, [local.objects])
     const meaning = meaningOf(ref, local.refs)
@@ -127,7 +127,7 @@ class GitSource implements Source {
     const start = meaning.kind === 'commit' ? meaning.commit : meaning.prefix
     const commit = await commitByPrefix(this.#git, mirror.gitDir, start, path, signal)
     if (commit !== null) return { mirror, commit }
-    const { refs } = isId ? await readLocal(this.#git, path, { isId: false }, signal) : local
+    const { refs } = isId ? await readLocal(this.#git, path, 'all', signal) : local
     throw refNotFound(ref, path, refs)
   }
 

@@ -36,7 +36,7 @@ export async function packCommit(
   signal: AbortSignal,
 ): Promise<CommitPack> {
   const git = new GitProgram(env)
-  const local = await readLocal(git, path, { isId: true }, signal)
+  const local = await readLocal(git, path, 'none', signal)
   const mirror = mirrorOf(cacheFolder, path, formatOf(commit))
   await makeMirror(mirror, [local.objects]).catch(noRoom)
   const scratch = await scratchFor(mirror, commit).catch(noRoom)
