@@ -3,8 +3,22 @@ import { BlockList, isIPv6 } from 'node:net'
 /** How far an address reaches. `local`: link-local and other addresses that only this machine's surroundings answer, metadata services among them. */
 export type AddressClass = 'loopback' | 'local' | 'private' | 'public'
 
+/** Metadata services outside the link-local ranges: Amazon and Google by IPv6, Alibaba, Oracle, Azure. */
+const METADATA = [
+  ...([
+    ['fd00:ec2::254', 128],
+    ['fd20:ce::254', 128],
+  ] as const),
+  ...([
+    ['100.100.100.200', 32],
+    ['192.0.0.192', 32],
+    ['168.63.129.16', 32],
+  ] as const),
+]
+
 const lists: readonly (readonly [AddressClass, BlockList])[] = [
   ['loopback', listOf(['127.0.0.0', 8], ['::1', 128])],
+  ['local', listOf(...METADATA)],
   ['local', listOf(['0.0.0.0', 8], ['169.254.0.0', 16], ['224.0.0.0', 3], ['::', 128], ['fe80::', 10], ['ff00::', 8])],
   ['private', listOf(['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10], ['fc00::', 7])],
 ]
