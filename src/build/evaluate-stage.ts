@@ -114,7 +114,7 @@ class Evaluation {
       const declare = (name: string, value: string) => this.#variables.declare(name, value)
       declareArgs(instruction, declare, { args, expand, inherited: globals })
     }
-    if (instruction.kind === 'maintainer') this.#author = expand.one(instruction.value, instruction.place)
+    if (instruction.kind === 'maintainer') this.#author = instruction.value
     if (instruction.kind === 'cmd') this.#ownCommand = true
     const { layer, upper } = await this.#made(instruction, expand)
     this.#settings = applySetting(instruction, { settings: this.#settings, expand, ownCommand: this.#ownCommand })
@@ -171,7 +171,6 @@ class Evaluation {
 
   async #makeWorkingDir(word: string, place: Place, expand: Expand): Promise<Added | null> {
     const value = expand.one(word, place)
-    if (value === '') throw failureAt('DOCKERFILE_SYNTAX', place, 'WORKDIR is empty', 'Write WORKDIR /path.')
     const tree = await this.#ownTree()
     const path = resolvePath(tree, workingDir(this.#settings, value))?.path
     if (path === undefined || (tree.at(path)?.type ?? 'directory') !== 'directory') {

@@ -91,7 +91,7 @@ function checkSignal(text: string, place: Place): string {
   throw syntaxError(place, `${JSON.stringify(text)} is no signal`, 'Write a name such as SIGTERM, or a number.')
 }
 
-/** Go's nat.ParsePortSpecs without addresses of a host: `80`, `80/udp`, `8000-8005`. */
+/** Go's nat.ParsePortSpecs: `80`, `80/udp`, `8000-8005`, and `127.0.0.1:8080:80`, of which an image keeps the last port. */
 function exposed(values: readonly string[], expand: Expand, place: Place): Record<string, object> {
   const ports = values.flatMap((value) => expand.many(value, place)).flatMap((text) => portRange(text, place))
   return Object.fromEntries(ports.sort().map((port) => [port, {}]))
@@ -99,7 +99,9 @@ function exposed(values: readonly string[], expand: Expand, place: Place): Recor
 
 function portRange(text: string, place: Place): readonly string[] {
   const [, first = '', last = first, protocol = 'tcp'] =
-    /^([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? []
+    /^(?:(?:[0-9.]*:|\[[0-9a-f:.]+\]:)?[0-9]{0,5}(?:-[0-9]{1,5})?:)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(
+      text,
+    ) ?? []
   const [from, to] = [Number(first), Number(last)]
   if (first === '' || to > 65_535 || from > to) {
     throw syntaxError(place, `${JSON.stringify(text)} is no port`, 'Write EXPOSE 8080, 8080/udp or 8000-8005.')

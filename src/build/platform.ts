@@ -15,11 +15,22 @@ export const hostPlatform = (arch: string = process.arch): Platform => ({
   architecture: ARCHITECTURES[arch] ?? arch,
 })
 
-/** Reads `os/architecture[/variant]`, with the usual other names of architectures; null: it is none. */
+const OWN_VARIANT: Readonly<Record<string, string>> = { arm64: 'v8', amd64: 'v1' }
+
+/** Reads `os/architecture[/variant]`, one of the first two alone too, with the usual other names of architectures; null: it is none. */
 export function parsePlatform(text: string): Platform | null {
-  const [os = '', arch = '', variant, ...more] = text.toLowerCase().split('/')
+  const [os = '', arch = '', variant, ...more] = completed(text.toLowerCase()).split('/')
   if (more.length > 0 || !/^[a-z0-9_]+$/.test(os) || !/^[a-z0-9_-]+$/.test(arch)) return null
   const architecture = ARCHITECTURES[arch] ?? arch
-  const known = variant === undefined || (architecture === 'arm64' && variant === 'v8')
+  const known = variant === undefined || OWN_VARIANT[architecture] === variant
   return known ? { os, architecture } : { os, architecture, variant }
 }
+
+/** containerd's rule for one word: a system of this machine's architecture, or an architecture with Linux. */
+function completed(text: string): string {
+  if (text === 'linux') return `linux/${hostPlatform().architecture}`
+  const architecture = ARCHITECTURES[text] ?? text
+  return KNOWN.has(architecture) ? `linux/${architecture}` : text
+}
+
+const KNOWN = new Set(['386', 'amd64', 'arm', 'arm64', 'loong64', 'mips64le', 'ppc64le', 'riscv64', 's390x'])

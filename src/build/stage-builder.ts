@@ -102,7 +102,7 @@ export class StageBuilder {
     const platform = this.#platform(stage)
     const origin = stageOrigin(this.#build.origins, stage)
     if (origin.kind === 'stage') return begunOn(await this.evaluate(origin.stage), stage)
-    if (origin.kind === 'scratch') return { start: scratch(platform), instructions, onImage: false }
+    if (origin.kind === 'scratch') return { start: scratch(this.#build.platform), instructions, onImage: false }
     if (origin.kind === 'tree') {
       const whole = [wholeContext(stage, origin.name), ...instructions]
       return { start: scratch(platform), instructions: whole, onImage: false }
@@ -128,6 +128,9 @@ export class StageBuilder {
   #platform(stage: Stage): Platform {
     const { platform, place } = stage.from
     const text = platform === null ? '' : this.#build.origins.expand.one(platform, place)
+    if (platform !== null && platform !== '' && text === '') {
+      throw syntaxError(place, `--platform=${platform} is empty`, 'Give the ARG in it a value, or leave the flag out.')
+    }
     if (text === '') return this.#build.platform
     const found = parsePlatform(text)
     if (found === null) throw syntaxError(place, `--platform=${text} is no platform`, 'Write --platform=linux/amd64.')

@@ -32,6 +32,7 @@ export async function makeCopy(instruction: CopyAt, scope: CopyScope): Promise<C
   const { place, chown, chmod, excludes } = instruction
   const { expand, workingDir, users } = scope
   const word = (text: string) => expand.one(text, place)
+  const [owner, mode] = [word(chown ?? ''), word(chmod ?? '')]
   const sources: CopySource[] = []
   for (const source of instruction.sources) sources.push(await sourceOf(word(source), instruction, scope))
   const destination = word(instruction.destination)
@@ -43,9 +44,9 @@ export async function makeCopy(instruction: CopyAt, scope: CopyScope): Promise<C
       entry: textEntry(file.expand ? expand.text(file.content, place) : file.content),
     })),
     destination: destination.startsWith('/') ? destination : `${workingDir}/${destination}`,
-    owner: chown === null ? null : await readOwner(word(chown), users, place),
-    mode: chmod === null ? null : readMode(word(chmod), place),
-    excluded: exclusions(excludes.map(word)),
+    owner: owner === '' ? null : await readOwner(owner, users, place),
+    mode: mode === '' ? null : readMode(mode, place),
+    excluded: exclusions(excludes),
     parents: instruction.parents,
     archiveOf: await archivesOf(sources, instruction, scope),
   }

@@ -15,7 +15,7 @@ export interface UserDatabase {
 
 /**
  * What `--chown=USER[:GROUP]` means. A number without a group is also the number of the group; a name without one has the
- * group that /etc/passwd says. Throws DOCKERFILE_SYNTAX.
+ * group that /etc/passwd says; "USER:" has group 0. Throws DOCKERFILE_SYNTAX.
  */
 export async function readOwner(text: string, database: UserDatabase, place: Place): Promise<Owner> {
   const [user = '', group, ...more] = text.split(':')
@@ -25,7 +25,8 @@ export async function readOwner(text: string, database: UserDatabase, place: Pla
   const found = byNumber === null ? fields(await database.read('etc/passwd'), user) : null
   if (byNumber === null && found === null) throw unknown('user', user, 'etc/passwd', place)
   const uid = byNumber ?? Number(found?.[2])
-  if (group === undefined || group === '') return { uid, gid: byNumber ?? Number(found?.[3]) }
+  if (group === undefined) return { uid, gid: byNumber ?? Number(found?.[3]) }
+  if (group === '') return { uid, gid: 0 }
   const gid = numeric(group) ?? fields(await database.read('etc/group'), group)?.[2]
   if (gid === undefined) throw unknown('group', group, 'etc/group', place)
   return { uid, gid: Number(gid) }

@@ -21,21 +21,23 @@ export function readHealthcheck(raw: RawInstruction): HealthcheckInstruction {
     syntaxError(raw.place, message, 'Write HEALTHCHECK [--interval=30s …] CMD command, or HEALTHCHECK NONE.')
   const none = type.toUpperCase() === 'NONE'
   if (!none && type.toUpperCase() !== 'CMD') throw bad(`HEALTHCHECK knows CMD and NONE, not "${type}"`)
-  if (none && (rest !== '' || flags.size > 0)) throw bad('HEALTHCHECK NONE takes nothing else')
-  if (!none && rest === '') throw bad('HEALTHCHECK CMD has no command')
+  if (none && rest !== '') throw bad('HEALTHCHECK NONE takes nothing else')
+  const command = none ? null : readCommand(rest, raw.place)
+  const isEmpty = command?.form === 'exec' ? command.args.length === 0 : rest === ''
+  if (!none && isEmpty) throw bad('HEALTHCHECK CMD has no command')
   const duration = (name: keyof typeof FLAGS) => {
-    const text = flags.get(name)
-    const value = text === undefined ? null : parseDuration(text)
-    if (text !== undefined && (value === null || (value !== 0 && value < 1e6))) {
+    const text = flags.get(name) || '0'
+    const value = parseDuration(text)
+    if (value === null || (value !== 0 && value < 1e6)) {
       throw bad(`--${name}=${text} is no duration of at least 1ms`)
     }
     return value
   }
-  const retries = flags.get('retries')
+  const retries = flags.get('retries') || undefined
   if (retries !== undefined && !/^[0-9]{1,9}$/.test(retries)) throw bad(`--retries=${retries} is no count`)
   return {
     kind: 'healthcheck',
-    command: none ? null : readCommand(rest, raw.place),
+    command,
     intervalNs: duration('interval'),
     timeoutNs: duration('timeout'),
     startPeriodNs: duration('start-period'),

@@ -23,7 +23,7 @@ const READERS: Readonly<Record<string, Read>> = {
   STOPSIGNAL: (raw) => ({ kind: 'stopsignal', value: one(raw) }),
   MAINTAINER: (raw) => ({ kind: 'maintainer', value: one(raw) }),
   EXPOSE: (raw) => ({ kind: 'expose', values: plainWords(raw) }),
-  VOLUME: (raw) => ({ kind: 'volume', values: jsonList(one(raw), raw.place) ?? plainWords(raw) }),
+  VOLUME: readVolume,
   CMD: (raw) => ({ kind: 'cmd', command: readCommand(unflagged(raw), raw.place) }),
   ENTRYPOINT: (raw) => ({ kind: 'entrypoint', command: readCommand(unflagged(raw), raw.place) }),
   SHELL: readShell,
@@ -110,6 +110,12 @@ function readPairs(raw: RawInstruction, escapeChar: Escape): readonly (readonly 
   })
 }
 
+function readVolume(raw: RawInstruction): Meaning {
+  const values = jsonList(one(raw), raw.place) ?? plainWords(raw)
+  if (values.length > 0) return { kind: 'volume', values }
+  throw syntaxError(raw.place, 'VOLUME needs a path', 'Write VOLUME /path.')
+}
+
 function readShell(raw: RawInstruction): Meaning {
   const args = jsonList(unflagged(raw), raw.place)
   if (args !== null && args.length > 0) return { kind: 'shell', args }
@@ -127,5 +133,7 @@ function readOnbuild(raw: RawInstruction): Meaning {
     )
   }
   if (READERS[triggerKeyword] === undefined) throw unknownKeyword({ ...raw, keyword: triggerKeyword })
-  return { kind: 'onbuild', trigger, triggerKeyword }
+  // Its here-documents go with it into the image (BuildKit's rule).
+  const texts = raw.heredocs.map(({ content, name }) => `${content}${name}`)
+  return { kind: 'onbuild', trigger: [trigger, ...texts].join('\n'), triggerKeyword }
 }

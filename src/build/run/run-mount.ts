@@ -46,7 +46,7 @@ const KEYS: Readonly<Record<RunMount['type'], readonly string[]>> = {
   bind: ['target', 'source', 'from', 'rw', 'ro'],
   cache: ['id', 'target', 'sharing', 'from', 'source', 'mode', 'uid', 'gid', 'ro', 'rw'],
   tmpfs: ['target', 'size'],
-  secret: ['id', 'target', 'required', 'mode', 'uid', 'gid', 'env'],
+  secret: ['id', 'source', 'target', 'required', 'mode', 'uid', 'gid', 'env'],
   ssh: ['id', 'target', 'required', 'mode', 'uid', 'gid'],
 }
 const OTHER_NAMES: Readonly<Record<string, string>> = {
@@ -99,7 +99,7 @@ export function readRunMount(text: string, expand: (word: string) => string, pla
 
 function secretName(read: Fields, place: Place) {
   const [target, env] = [read.text('target'), read.text('env')]
-  const id = read.text('id') ?? target?.split('/').at(-1) ?? ''
+  const id = read.text('source') ?? read.text('id') ?? target?.split('/').at(-1) ?? ''
   if (id === '') throw syntaxError(place, 'a secret needs an id', 'Write --mount=type=secret,id=NAME.')
   return { id, env, target: target ?? (env === null ? `/run/secrets/${id}` : null) }
 }

@@ -71,6 +71,18 @@ describe('runStep', () => {
   })
 })
 
+describe('a secret mount', () => {
+  it.each([
+    ['id=a', { id: 'a', target: '/run/secrets/a' }],
+    ['src=a', { id: 'a', target: '/run/secrets/a' }],
+    ['source=a,id=b,target=/t', { id: 'a', target: '/t' }],
+    ['target=/t/a', { id: 'a', target: '/t/a' }],
+    ['id=a,env=A', { id: 'a', target: null, env: 'A' }],
+  ])('%s shows %j', (keys, expected) => {
+    expect(step(`RUN --mount=type=secret,${keys} x`).mounts).toMatchObject([expected])
+  })
+})
+
 describe('runUser', () => {
   const passwd = 'root:x:0:0::/root:/bin/sh\nkim:x:1000:1001::/home/kim:/bin/sh\nbad:x:x:0:::\n\n'
   const group = 'root:x:0:\nkim:x:1001:\nteam:x:50:lee,kim\nwheel:x:10:kim\n'
@@ -80,6 +92,7 @@ describe('runUser', () => {
     ['1000', { uid: 1000, gid: 1001, groups: [1001, 50, 10], home: '/home/kim' }],
     ['1000:0', { uid: 1000, gid: 0, groups: [0], home: '/home/kim' }],
     ['kim:team', { uid: 1000, gid: 50, groups: [50], home: '/home/kim' }],
+    [':team', { uid: 0, gid: 50, groups: [50], home: '/root' }],
     ['777', { uid: 777, gid: 0, groups: [0], home: '/' }],
     ['777:888', { uid: 777, gid: 888, groups: [888], home: '/' }],
   ])('%j is %j', (text, expected) => {

@@ -23,7 +23,8 @@ const NUMBER = /^[0-9]{1,10}$/
  * that is named leaves no supplementary ones. Throws DOCKERFILE_SYNTAX for a name that is not there.
  */
 export function runUser(text: string, tables: UserTables, place: Place): RunUser {
-  const [name = '', groupName] = (text === '' ? '0' : text).split(':')
+  const [user, groupName] = text.split(':')
+  const name = user || '0'
   const users = rows(tables.passwd, 7)
   const known =
     users.find(([first]) => first === name) ??
