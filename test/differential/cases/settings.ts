@@ -58,7 +58,7 @@ export const SETTINGS: readonly DockerfileCase[] = [
   { name: 'WORKDIR', dockerfile: [S, 'WORKDIR a', 'WORKDIR /b/../c/', 'WORKDIR ./d/.'] },
   { name: 'WORKDIR that is there already', dockerfile: ['WORKDIR /old/b', 'WORKDIR /'] },
   { name: 'WORKDIR through a link', dockerfile: ['RUN ln -s /old /l', 'WORKDIR /l/new', 'RUN pwd > here'] },
-  { name: 'WORKDIR after USER belongs to root', dockerfile: ['USER app', 'WORKDIR /made'] },
+  { name: 'WORKDIR after USER belongs to that user', dockerfile: ['USER app', 'WORKDIR /made'] },
   { name: 'USER', dockerfile: [S, 'USER 1000:1000'] },
   {
     name: 'ONBUILD of all kinds',
