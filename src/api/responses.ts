@@ -189,6 +189,7 @@ export const serverBody = z.object({
   router: z.string(),
   folder: z.string(),
   inside: z.boolean().describe('It lives in the process of a command, and ends with it.'),
+  onDemand: z.boolean().describe('A command started it, and the next one does so again.'),
   notes: z.array(z.string()),
 })
 

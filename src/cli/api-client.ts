@@ -29,8 +29,11 @@ export class ApiClient {
     this.address = address
   }
 
-  /** The server went away: does what this client can do that there is one again. It may not be there yet. */
-  async recover(): Promise<void> {}
+  /**
+   * The server went away: does what this client can do that there is one again. It may not be there yet. `wasCut`: it was
+   * killed, or the machine between; else it ended as it was told.
+   */
+  async recover(_wasCut: boolean): Promise<void> {}
 
   get<T>(path: string, signal: AbortSignal): Promise<T> {
     return this.#call<T>('GET', path, undefined, signal)

@@ -3,6 +3,7 @@ import { DeployError } from '../model/failure.ts'
 import { ApiClient, SERVER_GONE, type ServerAddress } from './api-client.ts'
 import type { Connection } from './connection.ts'
 import type { Session } from './session.ts'
+import { OnDemandClient } from './on-demand-client.ts'
 import { isWithin, SharedServer, type Use } from './shared-server.ts'
 
 /**
@@ -17,21 +18,22 @@ async function connect(session: Session, use: Use): Promise<Connection> {
   const running = await host.runningServer(folder)
   if (running !== null) {
     const client = new ApiClient({ kind: 'socket', path: running })
-    if (await isInside(client, signal)) return SharedServer.join(session, folder, use)
+    const { inside, onDemand } = await describe(client, signal)
+    if (inside) return SharedServer.join(session, folder, use)
     if (options.noServer) throw serverRuns(folder)
-    return outside(client, 'detached')
+    return outside(onDemand && use === 'changes' ? new OnDemandClient(running, session, folder) : client, 'detached')
   }
   if (isWithin(session)) return SharedServer.join(session, folder, use)
   output.tell(`starting the server of ${folder}`)
-  return outside(new ApiClient({ kind: 'socket', path: await host.startServer(folder, signal) }), 'detached')
+  return outside(new OnDemandClient(await host.startServer(folder, signal), session, folder), 'detached')
 }
 
-/** Whether a server lives in the process of another command, or did until now. */
-async function isInside(client: ApiClient, signal: AbortSignal): Promise<boolean> {
+/** Where a server lives; one that has just gone lived in the process of another command. */
+async function describe(client: ApiClient, signal: AbortSignal): Promise<Pick<ServerBody, 'inside' | 'onDemand'>> {
   try {
-    return (await client.get<ServerBody>('/v1/server', signal)).inside
+    return await client.get<ServerBody>('/v1/server', signal)
   } catch (failed) {
-    if (failed instanceof DeployError && SERVER_GONE.includes(failed.code)) return true
+    if (failed instanceof DeployError && SERVER_GONE.includes(failed.code)) return { inside: true, onDemand: false }
     throw failed
   }
 }

@@ -50,6 +50,8 @@ export interface ServerOptions {
    * nothing is gone on with that an earlier process left, until another command asks for it.
    */
   readonly inside?: 'changes' | 'looks'
+  /** A command started it: one that waits when it is killed may start its successor. Default: somebody else looks after it. */
+  readonly onDemand?: boolean
 }
 
 export interface OpenServer {

@@ -111,7 +111,10 @@ async function serve(
 const locals = new WeakSet<object>()
 const isLocal = (socket: object): boolean => locals.has(socket)
 
-async function describe({ folder, inside }: ServerOptions, { place, roots }: Awaited<ReturnType<typeof openPlace>>) {
+async function describe(
+  { folder, inside, onDemand = false }: ServerOptions,
+  { place, roots }: Awaited<ReturnType<typeof openPlace>>,
+) {
   return {
     version: VERSION,
     pid: process.pid,
@@ -123,6 +126,7 @@ async function describe({ folder, inside }: ServerOptions, { place, roots }: Awa
     router: process.env.NARU_ROUTER === 'userland' ? 'userland' : 'nftables where possible, else userland',
     folder,
     inside: inside !== undefined,
+    onDemand,
     notes: [...(await place.engine.notes())],
   }
 }

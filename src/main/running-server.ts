@@ -70,7 +70,7 @@ async function startOnce(folder: string, deadline: AbortSignal): Promise<string 
   const paths = dataPaths(folder)
   const log = openSync(paths.log, 'a', 0o600)
   const bin = join(import.meta.dirname, '..', '..', 'bin', 'naru')
-  const child = spawn(process.execPath, [bin, 'server', '--data', folder], {
+  const child = spawn(process.execPath, [bin, 'server', '--data', folder, '--on-demand'], {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',

@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { StatusBody } from '../../src/api/responses.ts'
+import type { ServerBody, StatusBody } from '../../src/api/responses.ts'
+import { ApiClient } from '../../src/cli/api-client.ts'
 import type { TestApp } from '../e2e/harness/test-app.ts'
 import { eventually } from '../e2e/harness/eventually.ts'
 import { CliStage, jsonLines } from './cli-stage.ts'
@@ -79,6 +80,25 @@ describe('the command line beside a deploy that is being built', () => {
       const watch = start('status', '--watch')
       watch.child.stdout?.destroy()
       expect(await watch.ended).toMatchObject({ code: 0 })
+    },
+    SLOW,
+  )
+
+  it(
+    'starts the next server when the one that a command had started is killed, and sees its rollout through',
+    async () => {
+      await app.commit('good', { rollout: { minReadySeconds: 2 } })
+      const deploy = start('deploy')
+      await deploy.told('rollout  to revision')
+      const server = new ApiClient({ kind: 'socket', path: join(stage.data, 'server.sock') })
+      const { pid } = await server.get<ServerBody>('/v1/server', AbortSignal.timeout(30_000))
+      process.kill(pid, 'SIGKILL')
+      expect(await deploy.ended).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('all-new'),
+        stderr: expect.stringContaining('the server was killed: starting the next one'),
+      })
+      expect(await status()).toMatchObject({ revision: 2, lastRollout: { endState: 'all-new' } })
     },
     SLOW,
   )

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { Option } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import { isOfThisMachine } from '../connect.ts'
 import type { Describe } from '../describe.ts'
@@ -12,6 +13,7 @@ interface Options {
   readonly tokenFile?: string
   readonly end?: true
   readonly endAll?: true
+  readonly onDemand?: boolean
 }
 
 export const describeServer: Describe = (command, start) => {
@@ -21,6 +23,7 @@ export const describeServer: Describe = (command, start) => {
       'HOST:PORT for clients elsewhere, who need the token; plain HTTP, so on loopback, in a VPN or behind a TLS proxy (default: only the local socket)',
     )
     .option('--token-file <path>', 'file with the token (default: one is made in the data folder)')
+    .addOption(new Option('--on-demand').hideHelp())
     .option('--end', 'end the server that runs; replicas and router go on')
     .option('--end-all', 'end the server, replicas, router and keeper; what is remembered stays')
   share(command, ['data', 'output', 'quiet'])
@@ -40,11 +43,15 @@ async function server(session: Session, options: Options): Promise<void> {
 }
 
 /** Serves until SIGINT or SIGTERM. Rollouts that are under way go on with the next server. */
-async function serve(session: Session, folder: string, { listen, tokenFile }: Options): Promise<void> {
+async function serve(
+  session: Session,
+  folder: string,
+  { listen, tokenFile, onDemand = false }: Options,
+): Promise<void> {
   const { host, output, interrupts } = session
   const token = tokenFile === undefined ? null : await readToken(tokenFile)
   const ended = new Promise<void>((resolve) => interrupts.answerBy(() => resolve()))
-  const opened = await host.openServer({ folder, listen: listen ?? null, token })
+  const opened = await host.openServer({ folder, listen: listen ?? null, token, onDemand })
   if (output.json) output.object({ kind: 'serving', folder, socket: opened.socket, url: opened.url })
   else {
     output.data(`serving ${folder} on ${opened.socket}`)

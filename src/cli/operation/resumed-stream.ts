@@ -18,19 +18,22 @@ export async function* resumedStream(
 ): AsyncGenerator<StreamMessage> {
   let awaySince: number | null = null
   let delays = backoff(50, 1000)
+  let wasCut = false
   while (true) {
     try {
       for await (const message of client.stream(path(), signal)) {
         awaySince = null
+        wasCut = false
         delays = backoff(50, 1000)
         yield message
       }
     } catch (failed) {
       if (!isAway(failed)) throw failed
+      wasCut ||= failed instanceof StreamCut
     }
     awaySince ??= clock.monotonic()
     if (clock.monotonic() - awaySince > AWAY_MS) throw gone()
-    await client.recover()
+    await client.recover(wasCut)
     await clock.sleep(delays.next().value, signal)
   }
 }
