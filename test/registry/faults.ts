@@ -64,7 +64,11 @@ export async function faultAt(prepared: string, operation: Operation, fault: Fau
 function child(before: readonly string[], root: string, operation: string) {
   const command = [...before, process.execPath, join(import.meta.dirname, 'fault-child.ts'), root, operation]
   // One thread for the disk: the nth change is the same one in each run.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_COMPILE_CACHE: join(tmpdir(), 'naru-faults-compiled') }
+  const env = {
+    ...process.env,
+    UV_THREADPOOL_SIZE: '1',
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../node_modules/.cache/naru-faults'),
+  }
   return spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8', env, timeout: RUN_MS })
 }
 
