@@ -201,7 +201,7 @@ describe('a server elsewhere', () => {
       const port = await wire.listen({ key: readFileSync(key), cert: readFileSync(cert) })
       const over = { NARU_SERVER: `https://localhost:${port}` }
       const stranger = await naru(['status'], over)
-      expect(stranger).toMatchObject({ code: 1, stderr: expect.stringContaining('NODE_EXTRA_CA_CERTS') })
+      expect(stranger).toMatchObject({ code: 10, stderr: expect.stringContaining('NODE_EXTRA_CA_CERTS') })
       expect(await naru(['status'], { ...over, NODE_EXTRA_CA_CERTS: cert })).toMatchObject({ code: 0 })
     },
     SLOW,

@@ -121,7 +121,7 @@ describe('the token of a server on TCP', () => {
       const wrong = await run(['deploy', '--verbose'], { NARU_TOKEN: `${TOKEN}x` })
       expect(wrong).toMatchObject({ code: 4, stderr: expect.stringContaining('TOKEN_INVALID') })
       const away = await run(['status', '--verbose'], { NARU_SERVER: 'http://127.0.0.1:1' })
-      expect(away).toMatchObject({ code: 1 })
+      expect(away).toMatchObject({ code: 10 })
       expect(tells(JSON.stringify([failed, wrong, away]))).toEqual([])
       expect(tells(written)).toEqual([])
       expect(filesWith(stage.data)).toEqual([])
