@@ -35,7 +35,7 @@ export async function pruneImages(
     if (!apps.has(repository)) continue
     const gone = new Set<string>()
     for (const tag of await images.tags(repository, signal)) {
-      const digest = await images.tagDigest(repository, tag)
+      const digest = await images.resolveTag(repository, tag, signal)
       if (digest === null || keep.has(digest)) continue
       gone.add(tag)
       if (!dryRun) await images.deleteManifest(repository, tag, signal)

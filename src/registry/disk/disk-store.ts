@@ -135,6 +135,7 @@ export class DiskStore implements ContentStore {
     return this.#manifests.read(repository, reference)
   }
 
+  /** Looking is no use of it: a collection may delete what it names. */
   async resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<string | null> {
     signal.throwIfAborted()
     return this.#files(repository).tag(tag)
@@ -167,11 +168,6 @@ export class DiskStore implements ContentStore {
   async tags(repository: string, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted()
     return this.#files(repository).tags()
-  }
-
-  /** Digest under a tag, or null. Looking is no use of it: a collection may delete what it names. */
-  tagDigest(repository: string, tag: string): Promise<string | null> {
-    return this.#files(repository).tag(tag)
   }
 
   /** Every tag with the time at which it was set, or used by a deploy, last. */
