@@ -26,7 +26,9 @@ const { values } = parseArgs({
 const rollouts = Number(values.rollouts)
 const requests = Number(values.requests)
 const rate = Number(values.rate)
-const routers = values.router === 'both' ? (['nftables', 'userland'] as const) : [values.router as RouterName]
+const ROUTERS: readonly RouterName[] = ['nftables', 'userland']
+const routers = ROUTERS.filter((name) => values.router === 'both' || values.router === name)
+if (routers.length === 0) throw new Error(`--router is both, ${ROUTERS.join(' or ')}, not ${values.router}`)
 const forever = new AbortController().signal
 
 /** What the client printed at its end. */
