@@ -7,11 +7,13 @@ import { makeCopy } from './copy/make-copy.ts'
 import { failureAt, type Place } from './dockerfile/place.ts'
 import type { CopyInstruction, Instruction, RunInstruction } from './dockerfile/instruction.ts'
 import type { Added, Files } from './image/file-entry.ts'
+import { AddedLayer, type Layer } from './image/layer.ts'
 import { FileTree } from './image/file-tree.ts'
 import type { LayerSource } from './base/read-layer.ts'
 import { resolvePath } from './image/resolve-path.ts'
 import { applySetting, type Settings, workingDir } from './image-settings.ts'
-import { addedBy, applyRun, type RunResult } from './run/kept/run-results.ts'
+import type { RunLayer } from './run/kept/run-layer.ts'
+import type { RunResult } from './run/kept/run-results.ts'
 import { type RunStep, runStep } from './run/run-step.ts'
 import type { Standing } from './run/run-steps.ts'
 import { StageVariables } from './stage-variables.ts'
@@ -21,9 +23,7 @@ import type { Escape } from './dockerfile/directives.ts'
 /** What an instruction did: its layer, or null for a setting. */
 export interface Record {
   readonly instruction: Instruction
-  readonly layer: Added | null
-  /** The folder that a RUN left, whose layer this is; null: no RUN made it. */
-  readonly upper: string | null
+  readonly layer: Layer | null
   /** Name of the part, where a layer was split by how often its files change (build/java). */
   readonly part?: string
 }
@@ -76,6 +76,11 @@ export async function evaluateStage(
   return stage.image()
 }
 
+async function shown(tree: FileTree, layers: readonly RunLayer[]): Promise<FileTree> {
+  for (const layer of layers) await layer.applyTo(tree)
+  return tree
+}
+
 class Evaluation {
   readonly #start: StageImage
   readonly #around: Surroundings
@@ -84,7 +89,9 @@ class Evaluation {
   #settings: Settings
   #author: string | null
   #ownCommand = false
-  #tree: FileTree | null = null
+  #tree: Promise<FileTree> | null = null
+  /** RUNs that the tree does not show yet. */
+  readonly #behind: RunLayer[] = []
 
   constructor(start: StageImage, around: Surroundings) {
     this.#start = start
@@ -96,14 +103,14 @@ class Evaluation {
   }
 
   image(): StageImage {
-    const tree = this.#tree
+    const isBase = this.#tree === null && this.#behind.length === 0
     return {
       ...this.#start,
       author: this.#author,
       variables: this.#variables,
       settings: this.#settings,
       records: [...this.#start.records, ...this.#records],
-      tree: tree === null ? this.#start.tree : () => Promise.resolve(tree),
+      tree: isBase ? this.#start.tree : () => this.#ownTree(),
     }
   }
 
@@ -116,45 +123,43 @@ class Evaluation {
     }
     if (instruction.kind === 'maintainer') this.#author = instruction.value
     if (instruction.kind === 'cmd') this.#ownCommand = true
-    const { layer, upper } = await this.#made(instruction, expand)
+    const layer = await this.#made(instruction, expand)
     this.#settings = applySetting(instruction, { settings: this.#settings, expand, ownCommand: this.#ownCommand })
     if (instruction.kind === 'env') {
       const names = instruction.pairs.map(([name]) => expand.one(name, instruction.place))
       this.#variables.setEnv(this.#settings.Env ?? [], names)
     }
-    this.#records.push({ instruction, layer, upper })
+    this.#records.push({ instruction, layer })
   }
 
-  async #made(instruction: Instruction, expand: Expand): Promise<Pick<Record, 'layer' | 'upper'>> {
+  async #made(instruction: Instruction, expand: Expand): Promise<Layer | null> {
     if (instruction.kind === 'run') return this.#run(instruction, expand)
-    return { layer: await this.#layer(instruction, expand), upper: null }
+    const added = await this.#added(instruction, expand)
+    return added === null ? null : new AddedLayer(added)
   }
 
-  async #run(instruction: RunInstruction, expand: Expand): Promise<Pick<Record, 'layer' | 'upper'>> {
+  async #run(instruction: RunInstruction, expand: Expand): Promise<Layer | null> {
     const { proxies, run, readText } = this.#around
-    const tree = await this.#ownTree()
     const step = runStep(instruction, {
       settings: this.#settings,
       variables: this.#variables.all(),
       proxies,
       expand: (word) => expand.one(word, instruction.place),
     })
-    const result = await run(instruction, step, {
+    const layer = await run(instruction, step, {
       base: this.#start.base,
       baseTree: this.#start.baseTree,
-      layers: [...this.#start.records, ...this.#records].flatMap(({ layer: added, upper }) =>
-        added === null ? [] : { added, upper },
-      ),
-      tree,
-      readText: (path) => readText(tree, path),
+      layers: [...this.#start.records, ...this.#records].flatMap((record) => record.layer ?? []),
+      tree: () => this.#ownTree(),
+      readText: async (path) => readText(await this.#ownTree(), path),
       filesOf: (from) =>
         from === null ? Promise.resolve(this.#around.context) : this.#around.filesOf(from, instruction),
     })
-    applyRun(tree, result)
-    return result.layer.length === 0 ? { layer: null, upper: null } : { layer: addedBy(result), upper: result.upper }
+    if (layer !== null) this.#behind.push(layer)
+    return layer
   }
 
-  #layer(instruction: Instruction, expand: Expand): Promise<Added | null> {
+  #added(instruction: Instruction, expand: Expand): Promise<Added | null> {
     if (instruction.kind === 'copy' || instruction.kind === 'add') return this.#copy(instruction, expand)
     if (instruction.kind === 'workdir') return this.#makeWorkingDir(instruction.value, instruction.place, expand)
     return Promise.resolve(null)
@@ -164,8 +169,11 @@ class Evaluation {
     return expander(this.#around.escapeChar, (name) => this.#variables.get(name))
   }
 
-  async #ownTree(): Promise<FileTree> {
-    this.#tree ??= new FileTree(await this.#start.tree())
+  /** What the stage shows by now. Nothing of it is read before somebody asks: most builds find what their RUNs did. */
+  #ownTree(): Promise<FileTree> {
+    const layers = this.#behind.splice(0)
+    this.#tree ??= this.#start.tree().then((tree) => new FileTree(tree))
+    if (layers.length > 0) this.#tree = this.#tree.then((tree) => shown(tree, layers))
     return this.#tree
   }
 

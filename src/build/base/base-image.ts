@@ -8,6 +8,7 @@ import { bytesContent, DiskContent } from '../image/content.ts'
 import type { Added, FileEntry } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import { FileTree, FOLDER } from '../image/file-tree.ts'
+import { AddedLayer } from '../image/layer.ts'
 import { LayerCache } from '../image/layer-cache.ts'
 import { SpooledContents } from './layer-content.ts'
 import { publishImage } from '../image/publish-image.ts'
@@ -76,7 +77,7 @@ export async function makeBaseImage(
   }))
   const config = { created, ...hostPlatform(), config: { ...SCRATCH_SETTINGS, Cmd: [name] }, history }
   return publishImage(
-    { base: [], layers: [new Map(system.entriesByPath), top], config, annotations: {} },
+    { base: [], layers: [new AddedLayer(new Map(system.entriesByPath)), new AddedLayer(top)], config, annotations: {} },
     {
       destination: request.destination,
       cache: new LayerCache(request.cacheFolder),

@@ -10,7 +10,7 @@ import { Spool } from './spool.ts'
 import { type LayerFile, tarBytes } from './tar-bytes.ts'
 
 /** Changes when the bytes of a layer would change for the same entries: cached digests of older forms are not used. */
-const FORM = 'naru-layer-3'
+const FORM = 'naru-layer-4'
 
 /** Files are read synchronously (see content.ts): after so long other work of the process gets its turn. */
 const SLICE_MS = 5
@@ -49,14 +49,16 @@ async function inOrder(
   return files
 }
 
-/** Equal keys are equal layers, byte for byte. Reads only what has no name without being read. */
-export async function layerKey(
-  added: Added,
-  signal: AbortSignal,
-  compression: LayerCompression = 'gzip',
-): Promise<string> {
+/** Equal keys are equal blobs, byte for byte. `name`: of the entries. */
+export const layerKey = (name: string, compression: LayerCompression): string =>
+  createHash('sha256')
+    .update(`${FORM} ${compressionKey(compression)}\n${name}`)
+    .digest('hex')
+
+/** Equal names are equal entries. Reads only what has no name without being read. */
+export async function entriesName(added: Added, signal: AbortSignal): Promise<string> {
   const files = await inOrder(added, (content) => content.name ?? content.id(), signal)
-  const hash = createHash('sha256').update(`${FORM} ${compressionKey(compression)}\n`)
+  const hash = createHash('sha256')
   for (const file of files) {
     const { type, mode, uid, gid } = file.entry
     const link = file.entry.type === 'symlink' ? file.entry.target : ''

@@ -11,6 +11,7 @@ import type { Report } from '../../model/event.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { BuildRequest, BuildResult } from '../builder.ts'
 import type { Added, Content } from './file-entry.ts'
+import type { Layer } from './layer.ts'
 import { compressedType } from './compress.ts'
 import type { LayerCache } from './layer-cache.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
@@ -28,7 +29,7 @@ const MOST_ASKED = 16
 /** An image that is decided in every part and not yet packed. */
 export interface PlannedImage {
   readonly base: readonly LayerSource[]
-  readonly layers: readonly Added[]
+  readonly layers: readonly Layer[]
   /** Everything but the layers' digests. */
   readonly config: Omit<ImageConfig, 'rootfs'>
   /** Of the manifest. */
@@ -82,7 +83,7 @@ export async function publishImage(
 ): Promise<Omit<BuildResult, 'images'>> {
   const jobs: readonly PlaceLayer[] = [
     ...image.base.map((source) => (placing: Placing) => placeBase(source, publishing, placing)),
-    ...image.layers.map((added, index) => (placing: Placing) => placeLayer(added, index, publishing, placing)),
+    ...image.layers.map((layer, index) => (placing: Placing) => placeLayer(layer, index, publishing, placing)),
   ]
   const layers = jobs.map((place) => ({ place, name: Promise.withResolvers<NamedLayer>() }))
   const slots = new Slots(AT_ONCE)
@@ -155,7 +156,7 @@ const OCI_TYPES: Readonly<Record<string, string>> = {
 const ociLayerType = (mediaType: string): string => OCI_TYPES[mediaType] ?? mediaType
 
 async function placeLayer(
-  added: Added,
+  layer: Layer,
   index: number,
   publishing: Publishing,
   { name, slots, signal }: Placing,
@@ -163,7 +164,7 @@ async function placeLayer(
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
   const beganMs = performance.now()
-  const key = await layerKey(added, signal, compression)
+  const key = layerKey(await layer.name(signal), compression)
   const known = await cache.find(key)
   const mediaType = compressedType(compression)
   const named = ({ digest, size, diffId }: MadeLayer) => ({ mediaType, digest, size, diffId })
@@ -175,13 +176,14 @@ async function placeLayer(
     return { ...named(known), cached: true, sentBytes: 0 }
   }
   const pack = async () => {
+    const added = await layer.entries()
     await publishing.contents.prepare(contentsOf(added), signal)
     const files = await settleLayer(added, signal)
     const form = { compression, temporary: publishing.temporary }
-    return makeLayer(files, form, signal, async (layer, open) => {
+    return makeLayer(files, form, signal, async (made, open) => {
       layerDone(index, false, performance.now() - beganMs)
-      name(named(layer))
-      return { ...layer, sentBytes: await destination.store.writeBlob(repository, layer, open, signal) }
+      name(named(made))
+      return { ...made, sentBytes: await destination.store.writeBlob(repository, made, open, signal) }
     })
   }
   const { sentBytes, ...made } = await slots.during(pack)

@@ -4,11 +4,10 @@ import { diskFull } from '../../model/disk-full.ts'
 import type { RunLimits } from '../builder.ts'
 import type { LayerSource } from '../base/read-layer.ts'
 import { failureAt } from '../dockerfile/place.ts'
-import type { Added } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import type { FileTree } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
-import { layerKey } from '../image/make-layer.ts'
+import type { Layer } from '../image/layer.ts'
 import { listUpper, settleTimes } from './kept/collect-upper.ts'
 import type { CacheFolders } from './kept/cache-folders.ts'
 import type { LowerFolders } from './kept/lower-folders.ts'
@@ -25,20 +24,14 @@ import { type Ended, machineFiles, placeScript, runSandboxed, type Sandboxed } f
 import { sweepCgroups } from '../sandbox/sweep-cgroups.ts'
 import { WorkFolder } from '../sandbox/work-folder.ts'
 
-/** A layer that a stage has so far; of a RUN with the folder that it left. */
-export interface StageLayer {
-  readonly added: Added
-  readonly upper: string | null
-}
-
 /** Where a RUN stands: everything below it. */
 export interface Standing {
   readonly base: readonly LayerSource[]
   /** The file system of the base. */
   readonly baseTree: () => Promise<FileTree>
-  readonly layers: readonly StageLayer[]
+  readonly layers: readonly Layer[]
   /** What all of it shows together. */
-  readonly tree: FileTree
+  readonly tree: () => Promise<FileTree>
   readonly readText: (path: string) => Promise<string | null>
   readonly filesOf: MountSources['filesOf']
 }
@@ -70,7 +63,10 @@ export interface RunStepsOptions {
   readonly certificates: string | null
 }
 
-const FORM = 'naru-run-1'
+/** Where a RUN that is carried out stands. */
+type Executing = Omit<Standing, 'tree'> & { readonly tree: FileTree }
+
+const FORM = 'naru-run-2'
 /** Lines of output in a failure: where a tool says what went wrong. */
 const LAST_LINES = 20
 /** Later than any time that is made from content (file-time.ts): what a RUN left is newer than what was copied before it. */
@@ -86,7 +82,6 @@ function checkFolder({ cwd, place }: RunStep, tree: FileTree): void {
 /** Carries RUNs out, or finds what they did before. */
 export class RunSteps {
   readonly #options: RunStepsOptions
-  readonly #keys = new WeakMap<Added, Promise<string>>()
 
   constructor(options: RunStepsOptions) {
     this.#options = options
@@ -96,14 +91,15 @@ export class RunSteps {
   async run(step: RunStep, standing: Standing, telling: RunTelling, signal: AbortSignal): Promise<RunResult> {
     const key = await this.#key(step, standing, signal)
     const known = await this.#options.results.find(key)
-    if (known !== null) {
+    if (known !== undefined) {
       telling.found()
       return known
     }
     telling.missed()
     const work = await WorkFolder.make(this.#options.work)
     try {
-      return await this.#execute(key, step, { ...standing, work, line: telling.line }, signal)
+      const tree = await standing.tree()
+      return await this.#execute(key, step, { ...standing, tree, work, line: telling.line }, signal)
     } catch (failed) {
       throw diskFull(failed, `running ${step.text.slice(0, 80)}`)
     } finally {
@@ -115,7 +111,7 @@ export class RunSteps {
   /** Equal keys are equal inputs: what is below, the command, and all that it may see but proxies and the values of secrets. */
   async #key(step: RunStep, { base, layers, filesOf }: Standing, signal: AbortSignal): Promise<string> {
     const below = [...base.map(({ diffId }) => diffId)]
-    for (const { added } of layers) below.push(await this.#layerKey(added, signal))
+    for (const layer of layers) below.push(await layer.name(signal))
     const { secrets, ssh, lowers } = this.#options
     below.push(...(await bindKeys(step, { filesOf, secrets, ssh }, lowers, signal)))
     const { place: _, text: __, proxies: ___, ...inputs } = step
@@ -124,18 +120,10 @@ export class RunSteps {
       .digest('hex')
   }
 
-  #layerKey(added: Added, signal: AbortSignal): Promise<string> {
-    const known = this.#keys.get(added)
-    if (known !== undefined) return known
-    const key = layerKey(added, signal)
-    this.#keys.set(added, key)
-    return key
-  }
-
   async #execute(
     key: string,
     step: RunStep,
-    standing: Standing & { readonly work: WorkFolder; readonly line: RunTelling['line'] },
+    standing: Executing & { readonly work: WorkFolder; readonly line: RunTelling['line'] },
     signal: AbortSignal,
   ): Promise<RunResult> {
     const { work } = standing
@@ -168,7 +156,7 @@ export class RunSteps {
 
   async #sandboxed(
     what: Pick<Sandboxed, 'step' | 'user' | 'work' | 'onLine'>,
-    standing: Standing,
+    standing: Executing,
     trust: Trust,
     signal: AbortSignal,
   ): Promise<Ended> {
@@ -193,13 +181,13 @@ export class RunSteps {
   }
 
   /** The folders of an overlay, top first. */
-  async #lowers({ base, baseTree, layers, tree }: Standing, signal: AbortSignal): Promise<readonly string[]> {
+  async #lowers({ base, baseTree, layers, tree }: Executing, signal: AbortSignal): Promise<readonly string[]> {
     const { lowers } = this.#options
     const found: string[] = []
     if (base.length > 0) {
       found.push(await lowers.ofImage(base.map(({ diffId }) => diffId).join(), await baseTree(), signal))
     }
-    for (const { added, upper } of layers) found.push(upper ?? (await lowers.ofLayer(added, tree, signal)))
+    for (const layer of layers) found.push(layer.upper ?? (await lowers.ofLayer(await layer.entries(), tree, signal)))
     return found.reverse()
   }
 }

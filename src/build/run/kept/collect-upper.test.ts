@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { link, mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bytesContent } from '../../image/content.ts'
 import { FileTree, FOLDER } from '../../image/file-tree.ts'
@@ -12,7 +12,7 @@ import { findPrivileges } from '../../sandbox/privileges.ts'
 import { findTools } from '../../sandbox/tools.ts'
 import { never } from '../../testing.ts'
 import { listUpper } from './collect-upper.ts'
-import { addedBy } from './run-results.ts'
+import { addedBy } from './run-layer.ts'
 
 const isRoot = process.geteuid?.() === 0
 const SETCAP = ['/usr/sbin/setcap', '/sbin/setcap'].find((path) => existsSync(path))
@@ -21,9 +21,10 @@ const START = Math.floor(Date.now() / 1000) - 60
 
 let upper = ''
 beforeEach(async () => {
-  upper = await mkdtemp(join(tmpdir(), 'naru-upper-'))
+  upper = join(await mkdtemp(join(tmpdir(), 'naru-upper-')), 'upper')
+  await mkdir(upper)
 })
-afterEach(() => rm(upper, { recursive: true, force: true }))
+afterEach(() => rm(dirname(upper), { recursive: true, force: true }))
 const at = (path: string) => join(upper, path)
 
 /** What stood below: folders end in a slash. */
@@ -75,7 +76,7 @@ describe.skipIf(!isRoot)('what is in the upper folder of an overlay (needs root)
     const layer = await layerOf()
     const out = await mkdtemp(join(tmpdir(), 'naru-upper-out-'))
     try {
-      const files = await settleLayer(addedBy({ key: '', upper, layer }), never)
+      const files = await settleLayer(addedBy(layer, dirname(upper)), never)
       const input = Buffer.concat([...tarBytes(files)])
       execFileSync('tar', ['-x', '--xattrs', '--xattrs-include=*', '-C', out], { input })
       const getcap = (SETCAP ?? '').replace('setcap', 'getcap')
@@ -101,7 +102,7 @@ describe.skipIf(!isRoot)('what is in the upper folder of an overlay (needs root)
       ['나'.repeat(60), 0],
       [long, 4],
     ])
-    const files = await settleLayer(addedBy({ key: '', upper, layer }), never)
+    const files = await settleLayer(addedBy(layer, dirname(upper)), never)
     expect(Buffer.concat([...tarBytes(files)]).length).toBeGreaterThan(3_000_000)
   })
 

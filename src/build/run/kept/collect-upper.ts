@@ -3,7 +3,7 @@ import { run } from '../../../os/run.ts'
 import type { Privileges } from '../../sandbox/privileges.ts'
 import { TOOL_ENV, tool } from '../../sandbox/tools.ts'
 import { ContentPack } from './packed-contents.ts'
-import { PACK } from './run-results.ts'
+import { PACK } from './run-layer.ts'
 import { readUpperArchive } from './upper-archive.ts'
 import { UpperListing } from './upper-layer.ts'
 

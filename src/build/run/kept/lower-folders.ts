@@ -9,7 +9,7 @@ import { run } from '../../../os/run.ts'
 import type { SpooledContents } from '../../base/layer-content.ts'
 import type { Added, Files } from '../../image/file-entry.ts'
 import { type FileTree, joinPath, parentOf } from '../../image/file-tree.ts'
-import { layerKey, settleLayer } from '../../image/make-layer.ts'
+import { entriesName, settleLayer } from '../../image/make-layer.ts'
 import { resolvePath } from '../../image/resolve-path.ts'
 import { tarBytes } from '../../image/tar-bytes.ts'
 import type { Privileges } from '../../sandbox/privileges.ts'
@@ -47,8 +47,7 @@ export class LowerFolders {
         if (there?.type === 'directory') whole.set(folder, there)
       }
     }
-    const key = await layerKey(whole, signal)
-    return this.#folderOf(`layer-${key}`, whole, signal)
+    return this.#folderOf(`layer-${await entriesName(whole, signal)}`, whole, signal)
   }
 
   /** A file or folder of another file system: the folder that holds it under the name `it`, and what names its content. */
@@ -72,7 +71,7 @@ export class LowerFolders {
         walk(joinPath(path, name), `${to}/${name}`)
     }
     walk(from, 'it')
-    return { added, key: await layerKey(added, signal) }
+    return { added, key: await entriesName(added, signal) }
   }
 
   async #folderOf(name: string, entries: Added, signal: AbortSignal): Promise<string> {

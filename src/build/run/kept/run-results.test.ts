@@ -1,8 +1,8 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { basesOf, finishedSteps, never } from '../../testing.ts'
-import { aBusyboxBuild, hasBusybox } from '../testing.ts'
+import { basesOf, finishedSteps, never, type TestBuild } from '../../testing.ts'
+import { aBusyboxBuild, failure, hasBusybox } from '../testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
 const DOCKERFILE = `FROM busybox:1
@@ -10,6 +10,16 @@ COPY f /f
 RUN mkdir /d && cat /f > /d/a && ln /d/a /d/b && touch -d "2001-02-03 04:05:06" /d/old
 RUN stat -c %Y /d/a /f > /times; find /d | sort > /list
 `
+
+/** The folders of all results. */
+async function results({ cacheFolder }: TestBuild): Promise<readonly string[]> {
+  const runs = join(cacheFolder, 'sandbox', 'runs')
+  return (await readdir(runs)).map((name) => join(runs, name))
+}
+
+/** Of each RUN whether it was found. */
+const cachedRuns = ({ happenings }: Awaited<ReturnType<TestBuild['run']>>): readonly boolean[] =>
+  finishedSteps(happenings).flatMap(({ instruction, cached }) => (instruction.startsWith('RUN') ? cached : []))
 
 describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
   it('have the same digest in another cache, at another time, for another commit', async () => {
@@ -28,19 +38,14 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     const first = await build.run()
     const again = await build.run({ destination: { store: build.store, repository: 'other', tags: ['1'] } })
     expect(again.artifact).toEqual(first.artifact)
-    const ran = finishedSteps(again.happenings).filter(({ instruction }) => instruction.startsWith('RUN'))
-    expect(ran.map(({ cached }) => cached)).toEqual([true, true])
+    expect(cachedRuns(again)).toEqual([true, true])
     expect(again.happenings.filter(({ kind }) => kind === 'log')).toEqual([])
   })
 
   it('change with the files below, an argument, and nothing else', async () => {
     const dockerfile = 'FROM busybox:1\nARG A=1\nARG B=1\nCOPY f /f\nRUN cat /f && echo $A\nCOPY g /g\n'
     await using build = await aBusyboxBuild({ Dockerfile: dockerfile, f: '1', g: '1' })
-    const cached = async (args: Record<string, string> = {}) => {
-      const { happenings } = await build.run({ args })
-      const ran = finishedSteps(happenings).filter(({ instruction }) => instruction.startsWith('RUN'))
-      return ran.map((one) => one.cached)
-    }
+    const cached = async (args: Record<string, string> = {}) => cachedRuns(await build.run({ args }))
     expect(await cached()).toEqual([false])
     await build.write({ g: '2' })
     expect(await cached()).toEqual([true])
@@ -51,12 +56,60 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     expect(await cached({ A: '2' })).toEqual([true])
   })
 
-  it('are made anew when they are damaged', async () => {
+  it.each([
+    ['summary.json', '{"form":"run-2","ent'],
+    ['summary.json', '{"form":"run-1"}'],
+    ['layer.json', '{"layer":[{"p":'],
+    ['layer.json', null],
+  ])('are made anew when they are damaged: %s is %j', async (name, text) => {
     await using build = await aBusyboxBuild({ Dockerfile: DOCKERFILE, f: 'F' })
     const { artifact } = await build.run()
-    const runs = join(build.cacheFolder, 'sandbox', 'runs')
-    for (const name of await readdir(runs)) await writeFile(join(runs, name, 'layer.json'), '{"form":"run-1","lay')
+    const folders = await results(build)
+    for (const folder of folders) await (text === null ? rm(join(folder, name)) : writeFile(join(folder, name), text))
+    const again = await build.run()
+    expect(again.artifact).toEqual(artifact)
+    expect(cachedRuns(again)).toEqual([false, false])
+    // What is kept in their place counts.
+    expect(cachedRuns(await build.run())).toEqual([true, true])
+    expect(await readdir(join(build.cacheFolder, 'sandbox', 'work'))).toEqual([])
+  })
+
+  it('are dropped when damage shows only as they are read, and made anew by the next build', async () => {
+    await using build = await aBusyboxBuild({ Dockerfile: DOCKERFILE, f: 'F' })
+    const { artifact } = await build.run()
+    for (const folder of await results(build)) {
+      const listing = join(folder, 'layer.json')
+      await writeFile(listing, (await readFile(listing, 'utf8')).replace('"m":4', '"m":5'))
+    }
+    // Nothing has to be read for an image that is there.
     expect((await build.run()).artifact).toEqual(artifact)
+    await rm(join(build.cacheFolder, 'layers'), { recursive: true })
+    expect(await failure(build)).toMatchObject({
+      code: 'BUILD_SOURCE_INVALID',
+      message: expect.stringContaining('is damaged'),
+    })
+    await expect
+      .poll(
+        () =>
+          build.run().then(
+            (again) => again.artifact,
+            () => null,
+          ),
+        { timeout: 60_000 },
+      )
+      .toEqual(artifact)
+  })
+
+  it('need no listing where nothing is to be packed', async () => {
+    await using build = await aBusyboxBuild({ Dockerfile: `${DOCKERFILE}RUN true\n`, f: 'F' })
+    const { artifact } = await build.run()
+    for (const folder of await results(build)) {
+      const { size } = await stat(join(folder, 'layer.json'))
+      await writeFile(join(folder, 'layer.json'), ' '.repeat(size))
+    }
+    const again = await build.run()
+    expect(again.artifact).toEqual(artifact)
+    expect(cachedRuns(again)).toEqual([true, true, true])
   })
 
   it('go when they take too much, the oldest first, while no build runs', async () => {
