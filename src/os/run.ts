@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -20,6 +21,14 @@ export interface RunOptions {
   readonly maxOutputBytes?: number
   readonly uid?: number
   readonly gid?: number
+  /** Called once, when it was started. */
+  readonly onStart?: (program: RunningProgram) => void
+}
+
+/** A program while it runs. */
+export interface RunningProgram {
+  /** Whether our own process stays for it: true, until something else is said. */
+  keepsAlive(yes: boolean): void
 }
 
 /** How it ended; a code other than 0 is an answer, not an error. */
@@ -66,6 +75,7 @@ export async function run(program: string, args: readonly string[], options: Run
     killGroup()
   }, options.timeoutMs)
   options.signal.addEventListener('abort', killGroup, { once: true })
+  options.onStart?.({ keepsAlive: (yes) => keepAlive(yes, child, timer) })
   try {
     const limit = options.maxOutputBytes ?? 16 * 2 ** 20
     const [stdout, stderr, end] = await Promise.all([
@@ -81,6 +91,15 @@ export async function run(program: string, args: readonly string[], options: Run
   } finally {
     clearTimeout(timer)
     options.signal.removeEventListener('abort', killGroup)
+  }
+}
+
+/** A child and its pipes, which are sockets of Node, each keep an event loop alive. */
+function keepAlive(yes: boolean, child: ChildProcess, timer: NodeJS.Timeout): void {
+  const pipes = [child.stdin, child.stdout, child.stderr] as unknown as readonly Socket[]
+  for (const handle of [child, timer, ...pipes]) {
+    if (yes) handle.ref()
+    else handle.unref()
   }
 }
 

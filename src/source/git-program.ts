@@ -63,6 +63,7 @@ export interface GitCall {
   readonly secretSettings?: readonly (readonly [key: string, value: string])[]
   readonly input?: NonNullable<RunOptions['input']>
   readonly onStdout?: NonNullable<RunOptions['onStdout']>
+  readonly onStart?: NonNullable<RunOptions['onStart']>
   readonly timeoutMs?: number
   readonly maxOutputBytes?: number
 }
@@ -108,6 +109,7 @@ export class GitProgram {
       cwd: options.cwd ?? '/',
       ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.onStdout === undefined ? {} : { onStdout: options.onStdout }),
+      ...(options.onStart === undefined ? {} : { onStart: options.onStart }),
       ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }),
     }
     try {

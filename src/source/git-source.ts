@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DeployError } from '../model/failure.ts'
 import { checkOut } from './git-checkout.ts'
+import { gitFailure } from './git-failure.ts'
 import { readLocal } from './git-local.ts'
 import {
   dropMirror,
@@ -18,10 +19,14 @@ import { checkRef, type GitRef, isCommitId, meaningOf, refNotFound } from './git
 import { commitByPrefix, fetchCommit, findByPrefix, type Remote, type RemotePlace, remoteRefs } from './git-remote.ts'
 import { parseGitUrl } from './git-url.ts'
 import { remoteSettings } from './git-user-settings.ts'
-import { readBlob } from './git-blob.ts'
+import { checkPath, readBlob, readListed } from './git-blob.ts'
 import { checkOutSubmodules } from './git-submodules.ts'
+import { findCommit, type FoundCommit } from './objects/find-commit.ts'
+import { KeptReaders } from './objects/kept-readers.ts'
+import { readInPlace } from './refs-in-place.ts'
 import type { AskedSource, ResolvedSource, Source, SourceTree } from './source.ts'
 import { openTree } from './tree/open-tree.ts'
+import { TreeLists } from './tree/tree-lists.ts'
 import { notSent, shownName, submodulesNotSent } from './upload/refusals.ts'
 
 /** Where mirrors are kept and how git is called. */
@@ -42,10 +47,13 @@ export function gitSource(options: GitSourceOptions): Source {
 class GitSource implements Source {
   readonly #options: GitSourceOptions
   readonly #git: GitProgram
+  readonly #readers: KeptReaders
+  readonly #lists = new TreeLists()
 
   constructor(options: GitSourceOptions) {
     this.#options = options
     this.#git = new GitProgram(options.env)
+    this.#readers = new KeptReaders(this.#git)
   }
 
   async resolve(settings: AskedSource, signal: AbortSignal): Promise<ResolvedSource> {
@@ -60,13 +68,23 @@ class GitSource implements Source {
   }
 
   async readFile(source: ResolvedSource, path: string, signal: AbortSignal): Promise<string | null> {
+    checkPath(path)
+    const tree = await this.open(source, signal)
+    const found = tree === null ? 'unknown' : await readListed(tree, path)
+    if (found !== 'unknown') return found
     const mirror = await this.#mirrorWith(source)
     return this.#reading(mirror, source, () => readBlob(this.#git, mirror, source, path, signal))
   }
 
   async open(source: ResolvedSource, signal: AbortSignal): Promise<SourceTree | null> {
     const mirror = await this.#mirrorWith(source)
-    const tree = await this.#reading(mirror, source, () => openTree(this.#git, mirror, source, signal))
+    const call = { url: source.url, doing: `reading ${source.commit.slice(0, 12)}`, signal }
+    const store = { readers: this.#readers, lists: this.#lists, gitDir: mirror.gitDir }
+    const tree = await this.#reading(mirror, source, async () => {
+      const commit = await findCommit(this.#readers, mirror.gitDir, source.commit, call)
+      if (typeof commit === 'string') throw gitFailure(`bad object ${source.commit}`, call.url, call.doing, null)
+      return openTree(store, commit.tree, call)
+    })
     if (tree === null) return null
     return { ...tree, read: (ids, take) => this.#reading(mirror, source, () => tree.read(ids, take)) }
   }
@@ -118,17 +136,16 @@ class GitSource implements Source {
 
   async #findLocal(path: string, ref: string | null, signal: AbortSignal): Promise<{ mirror: Mirror; commit: string }> {
     const isId = ref !== null && isCommitId(ref.toLowerCase())
-    const local = await readLocal(this.#git, path, ref === null ? 'head' : isId ? 'none' : 'all', signal)
+    const wanted = ref === null ? 'head' : isId ? 'none' : 'all'
+    const local = (await readInPlace(path, ref)) ?? (await readLocal(this.#git, path, wanted, signal))
     const mirror = mirrorOf(this.#options.cacheFolder, path, local.format)
     await makeMirror(mirror, [local.objects])
     const meaning = meaningOf(ref, local.refs)
-    if (meaning.kind === 'unknown') throw refNotFound(ref, path, local.refs)
-    if (meaning.kind === 'commit' && ref === null) return { mirror, commit: meaning.commit }
-    const start = meaning.kind === 'commit' ? meaning.commit : meaning.prefix
-    const commit = await commitByPrefix(this.#git, mirror.gitDir, start, path, signal)
-    if (commit !== null) return { mirror, commit }
-    const { refs } = isId ? await readLocal(this.#git, path, 'all', signal) : local
-    throw refNotFound(ref, path, refs)
+    if (meaning.kind === 'commit') return { mirror, commit: meaning.commit }
+    const commit =
+      meaning.kind === 'short' ? await commitByPrefix(this.#git, mirror.gitDir, meaning.prefix, path, signal) : null
+    if (commit === null) throw refNotFound(ref, path, local.refs)
+    return { mirror, commit }
   }
 
   async #findRemote(
@@ -173,18 +190,27 @@ class GitSource implements Source {
     asked: Pick<ResolvedSource, 'ref' | 'url' | 'isUpload'>,
     signal: AbortSignal,
   ): Promise<ResolvedSource> {
-    const format = '--format=%H%x00%ct%x00%s'
-    const ask = () =>
-      this.#git.call(
-        ['log', '--no-walk', '-s', '--no-show-signature', '--encoding=UTF-8', format, '--end-of-options', id],
-        { url: asked.url, doing: `reading ${id.slice(0, 12)}`, env: { GIT_DIR: mirror.gitDir } },
-        signal,
-      )
-    const text = await this.#reading(mirror, asked, ask)
-    const [commit = '', seconds, subject = ''] = text.replace(/\n$/, '').split('\0')
-    if (!isCommitId(commit)) throw refNotFound(asked.ref ?? id, asked.url, [])
-    const shown = subject.replace(/\p{Cc}/gu, ' ').slice(0, 200)
-    return { ...asked, commit, subject: shown, committedAtMs: Number(seconds) * 1000 }
+    const { ref, url } = asked
+    const found = await this.#reading(mirror, asked, () => this.#commitAt(mirror, id, asked, signal))
+    if (typeof found !== 'string') {
+      return { ...asked, commit: found.id, subject: found.subject, committedAtMs: found.committedAtMs }
+    }
+    const refs = isReadInPlace(asked) ? (await readLocal(this.#git, url, 'all', signal)).refs : []
+    throw refNotFound(ref ?? id, url, refs)
+  }
+
+  /** `missing` is an answer where an id was asked for in place: people mistype them. */
+  async #commitAt(
+    mirror: Mirror,
+    id: string,
+    { ref, url, isUpload }: Pick<ResolvedSource, 'ref' | 'url' | 'isUpload'>,
+    signal: AbortSignal,
+  ): Promise<FoundCommit | 'missing' | 'other'> {
+    const call = { url, doing: `reading ${id.slice(0, 12)}`, signal }
+    const found = await findCommit(this.#readers, mirror.gitDir, id, call)
+    const mayMiss = ref?.toLowerCase() === id && isReadInPlace({ url, isUpload })
+    if (found === 'missing' && !mayMiss) throw gitFailure(`bad object ${id}`, url, call.doing, null)
+    return found
   }
 
   /**
@@ -202,6 +228,7 @@ class GitSource implements Source {
       const damaged = failed instanceof DeployError && failed.code === 'SOURCE_FETCH_FAILED'
       if (!damaged || isReadInPlace(source)) throw failed
       await dropMirror(mirror)
+      this.#readers.forget(mirror.gitDir)
       throw new DeployError('SOURCE_FETCH_FAILED', `the cached copy of ${source.url} is damaged, and was dropped`, {
         hint: AGAIN,
         detail: failed.detail,

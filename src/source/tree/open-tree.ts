@@ -1,32 +1,60 @@
-import type { Mirror } from '../git-mirror.ts'
-import type { GitProgram } from '../git-program.ts'
+import type { KeptReaders } from '../objects/kept-readers.ts'
+import type { ObjectCall, ObjectHeader, ObjectReader } from '../objects/object-reader.ts'
+import { readObjects } from '../objects/read-objects.ts'
+import { gitFailure } from '../git-failure.ts'
 import type { SourceTree } from '../source.ts'
-import { BlobReader } from './blob-reader.ts'
-import { treeEntries } from './tree-entries.ts'
+import type { ReadTrees, TreeLists } from './tree-lists.ts'
 
-/** The files of a commit, read from the repository itself; null: git's checkout has to lay them out (see tree-entries.ts). */
-export async function openTree(
-  git: GitProgram,
-  mirror: Mirror,
-  source: { readonly commit: string; readonly url: string },
-  signal: AbortSignal,
-): Promise<SourceTree | null> {
-  const call = {
-    url: source.url,
-    doing: `reading ${source.commit.slice(0, 12)}`,
-    env: { GIT_DIR: mirror.gitDir },
-    maxOutputBytes: 512 * 2 ** 20,
+/** Where trees are read from. */
+export interface TreeStore {
+  readonly readers: KeptReaders
+  readonly lists: TreeLists
+  readonly gitDir: string
+}
+
+/** The files of a tree, read from the repository itself; null: git's checkout has to lay them out (see tree-lists.ts). Throws SOURCE_*. */
+export async function openTree(store: TreeStore, id: string, call: ObjectCall): Promise<SourceTree | null> {
+  const lent = store.readers.lend(store.gitDir)
+  let isOpen = true
+  const end = () => {
+    isOpen = false
+    call.signal.removeEventListener('abort', end)
+    lent.giveBack()
   }
-  // Started first: it is ready when the list is.
-  const reader = new BlobReader(git, call, signal)
+  call.signal.addEventListener('abort', end)
   try {
-    const listed = await git.call(['ls-tree', '-r', '-z', '--full-tree', source.commit], call, signal)
-    const entries = treeEntries(listed)
-    if (entries !== null) return { entries, read: (ids, take) => reader.read(ids, take), close: () => reader.close() }
+    const entries = await store.lists.of(id, treesBy(lent.reader, call))
+    if (entries !== null) {
+      return {
+        entries,
+        read: async (ids, take) => {
+          if (!isOpen) throw new Error('this tree was closed')
+          await lent.reader.read(ids, (blob, header) => take(blob, sizeOf(blob, header, call)), call)
+        },
+        close: async () => end(),
+      }
+    }
   } catch (failed) {
-    await reader.close()
+    end()
     throw failed
   }
-  await reader.close()
+  end()
   return null
+}
+
+const treesBy =
+  (reader: ObjectReader, call: ObjectCall): ReadTrees =>
+  async (ids) => {
+    const objects = await readObjects(reader, ids, call)
+    const trees = ids.map((id) => {
+      const object = objects.get(id)
+      if (object?.kind !== 'tree') throw gitFailure(`missing tree ${id}`, call.url, call.doing, null)
+      return [id, object.bytes] as const
+    })
+    return new Map(trees)
+  }
+
+function sizeOf(id: string, { kind, size }: ObjectHeader, { url, doing }: ObjectCall): number {
+  if (kind !== 'blob') throw gitFailure(`missing blob ${id}`, url, doing, null)
+  return size
 }
