@@ -27,13 +27,28 @@ export async function syncTree(folder: string): Promise<void> {
  * the same folder, fsync, rename, fsync of the folder. Never truncates in place (reference/reliability-security.md 4).
  */
 export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-  const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  await replaceFile(path, content, { mode, durable: true })
+  await syncFolder(dirname(path))
+}
+
+/**
+ * Replaces a file so that nobody reads a part of it. A loss of power may leave it cut or empty: only for what its readers
+ * check, and can do without.
+ */
+export const writeFileCached = (path: string, content: string | Uint8Array): Promise<void> =>
+  replaceFile(path, content, { mode: 0o644, durable: false })
+
+async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  { mode, durable }: { readonly mode: number; readonly durable: boolean },
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
     const handle = await open(temporary, 'wx', mode)
     try {
       await handle.writeFile(content)
-      await handle.sync()
+      if (durable) await handle.sync()
     } finally {
       await handle.close()
     }
@@ -42,7 +57,6 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await rm(temporary, { force: true })
     throw failed
   }
-  await syncFolder(folder)
 }
 
 /** How often a parent may go between two of our calls: somebody else tidies there. */

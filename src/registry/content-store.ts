@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../model/descriptor.ts'
 
+/** A blob that is to be in a store. */
+export interface WantedBlob {
+  readonly digest: string
+  readonly size: number
+  /** It is not asked for first: that was done, or would cost more than to send it. Default false. */
+  readonly unasked?: boolean
+}
+
 /**
  * A place with blobs, manifests and tags: the store on disk, or any registry through the client. One store covers many
  * repositories. Digests are verified on the way in and out. Throws DIGEST_MISMATCH, IMAGE_NOT_FOUND, STORE_CORRUPT,
@@ -11,13 +19,8 @@ export interface ContentStore {
   statBlob(repository: string, digest: string, signal: AbortSignal): Promise<number | null>
   /** The blob's bytes; the stream fails with DIGEST_MISMATCH (or STORE_CORRUPT) before its end when they are wrong. */
   readBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable>
-  /** Stores a blob; nothing is kept when the bytes are not `expected`. Answers how many bytes were sent: 0 when it was there. */
-  writeBlob(
-    repository: string,
-    expected: { readonly digest: string; readonly size: number },
-    open: () => Readable,
-    signal: AbortSignal,
-  ): Promise<number>
+  /** Stores a blob; nothing is kept when the bytes are not those. Answers how many bytes were sent: 0 when it was found there. */
+  writeBlob(repository: string, wanted: WantedBlob, open: () => Readable, signal: AbortSignal): Promise<number>
   /** Makes a blob of another repository of this store one of this repository, without sending it. False: not there. */
   mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean>
   /** A manifest by tag or digest, with its exact bytes; null: not there. */

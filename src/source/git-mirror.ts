@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { syncFolder, writeFileAtomic, writeFileCached } from '../os/atomic-file.ts'
 import { bootId, identify, isAlive } from '../os/process-identity.ts'
 import type { GitProgram } from './git-program.ts'
 
@@ -177,12 +177,8 @@ async function makeRepository(gitDir: string, format: ObjectFormat, alternates: 
   await keepContent(join(gitDir, 'HEAD'), 'ref: refs/heads/none\n')
 }
 
-/** By a rename, so that nobody reads a part of it. */
 async function keepContent(path: string, content: string): Promise<void> {
-  if ((await readFile(path, 'utf8').catch(() => null)) === content) return
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  await writeFile(temporary, content)
-  await rename(temporary, path)
+  if ((await readFile(path, 'utf8').catch(() => null)) !== content) await writeFileCached(path, content)
 }
 
 /** Makes commits known to git: each as a ref, and as a commit without history. */

@@ -1,6 +1,6 @@
 import { readFile, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder, writeFileAtomic } from '../../os/atomic-file.ts'
+import { makeFolder, writeFileCached } from '../../os/atomic-file.ts'
 import { isDigest } from '../../model/descriptor.ts'
 import type { MadeLayer } from './make-layer.ts'
 import { pruneFolder } from './prune-folder.ts'
@@ -43,7 +43,7 @@ export class LayerCache {
     const repositories = [repository, ...(same ? before.repositories : [])].slice(0, MOST_REPOSITORIES)
     const { diffId, digest, size } = layer
     await makeFolder(this.#folder)
-    await writeFileAtomic(this.#path(key), JSON.stringify({ diffId, digest, size, repositories }))
+    await writeFileCached(this.#path(key), JSON.stringify({ diffId, digest, size, repositories }))
     await pruneFolder(this.#folder, MOST_LAYERS)
   }
 

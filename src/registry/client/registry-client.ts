@@ -3,7 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { type Descriptor, isDigest } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { ContentStore, WantedBlob } from '../content-store.ts'
 import type { RegistryContents } from '../contents/registry-contents.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
@@ -68,14 +68,14 @@ class RegistryClient implements ContentStore, RegistryContents {
 
   async writeBlob(
     repository: string,
-    expected: { readonly digest: string; readonly size: number },
+    wanted: WantedBlob,
     open: () => Readable,
     signal: AbortSignal,
   ): Promise<number> {
-    if ((await this.statBlob(repository, expected.digest, signal)) !== null) return 0
-    const upload = new BlobUpload(this.#calls, this.#name(repository), expected, open)
+    if (wanted.unasked !== true && (await this.statBlob(repository, wanted.digest, signal)) !== null) return 0
+    const upload = new BlobUpload(this.#calls, this.#name(repository), wanted, open)
     await upload.send(signal)
-    return expected.size
+    return wanted.size
   }
 
   async mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean> {
