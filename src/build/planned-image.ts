@@ -1,6 +1,6 @@
 import type { ImageConfig } from '../model/descriptor.ts'
 import type { StageImage } from './evaluate-stage.ts'
-import type { PlannedImage } from './image/image-documents.ts'
+import type { PlannedImage } from './publish/image-documents.ts'
 
 /** Everything of the image but the digests of its layers. */
 export function plannedImage(image: StageImage, epochSeconds: number): PlannedImage {

@@ -13,7 +13,7 @@ import {
 import { DeployError } from '../../model/failure.ts'
 import type { BuildRequest, BuildResult } from '../builder.ts'
 import { compressed, compressedType, compressionKey } from '../image/compress.ts'
-import type { LayerCache } from '../image/layer-cache.ts'
+import type { LayerCache } from '../publish/layer-cache.ts'
 import { Spool } from '../image/spool.ts'
 
 /** Where the layers go, and what is remembered of them. */

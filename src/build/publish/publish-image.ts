@@ -1,11 +1,11 @@
 import type { BuildResult } from '../builder.ts'
-import { Slots } from '../slots.ts'
+import { Slots } from './slots.ts'
 import { imageDocuments, type PlannedImage } from './image-documents.ts'
-import { mapLimited } from './map-limited.ts'
+import { mapLimited } from '../image/map-limited.ts'
 import { placeBase } from './place-base.ts'
 import { manifestsOf, placeConfig, placeManifest } from './place-documents.ts'
 import { type NamedLayer, type Placed, placeLayer, type Placing, type Publishing } from './place-layer.ts'
-import { together } from './together.ts'
+import { together } from '../image/together.ts'
 
 /** zlib compresses in threads of its own: two layers keep two cores busy, more would only cost memory. */
 const AT_ONCE = 2

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type Descriptor, MEDIA_TYPES, type Platform, platformText } from '../model/descriptor.ts'
-import type { Report } from '../model/event.ts'
-import { DeployError } from '../model/failure.ts'
-import type { BuildRequest, BuildResult } from './builder.ts'
+import { type Descriptor, MEDIA_TYPES, type Platform, platformText } from '../../model/descriptor.ts'
+import type { Report } from '../../model/event.ts'
+import { DeployError } from '../../model/failure.ts'
+import type { BuildRequest, BuildResult } from '../builder.ts'
 
 /** Writes the index of images that are stored, with the tags, and answers it as one result. */
 export async function publishIndex(

@@ -2,8 +2,8 @@ import { readFile, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, writeFileCached } from '../../os/atomic-file.ts'
 import { isDigest } from '../../model/descriptor.ts'
-import type { MadeLayer } from './make-layer.ts'
-import { pruneFolder } from './prune-folder.ts'
+import type { MadeLayer } from '../image/make-layer.ts'
+import { pruneFolder } from '../image/prune-folder.ts'
 
 export interface KnownLayer extends MadeLayer {
   /** Where it was seen last: it may be mounted from there. */

@@ -3,12 +3,12 @@ import type { Report } from '../../model/event.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import type { BuildRequest } from '../builder.ts'
-import type { Slots } from '../slots.ts'
-import { compressedType } from './compress.ts'
-import type { Added, Content } from './file-entry.ts'
-import type { Layer } from './layer.ts'
+import type { Slots } from './slots.ts'
+import { compressedType } from '../image/compress.ts'
+import type { Added, Content } from '../image/file-entry.ts'
+import type { Layer } from '../image/layer.ts'
 import type { LayerCache } from './layer-cache.ts'
-import { layerKey, type MadeLayer, makeLayer, settleLayer } from './make-layer.ts'
+import { layerKey, type MadeLayer, makeLayer, settleLayer } from '../image/make-layer.ts'
 
 /** A layer that was packed just now and is no larger is sent: to ask whether it is there by chance costs more. */
 const LITTLE_BYTES = 64 * 1024

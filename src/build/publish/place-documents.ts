@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { ImageDocuments } from './image-documents.ts'
 import type { Publishing } from './place-layer.ts'
-import { together } from './together.ts'
+import { together } from '../image/together.ts'
 
 /** Manifests as a store has them; null: not there. */
 export type Manifests = readonly Awaited<ReturnType<ContentStore['readManifest']>>[]

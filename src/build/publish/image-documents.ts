@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Descriptor, type ImageConfig, type ImageManifest, MEDIA_TYPES } from '../../model/descriptor.ts'
 import type { LayerSource } from '../base/read-layer.ts'
-import type { Layer } from './layer.ts'
+import type { Layer } from '../image/layer.ts'
 import type { NamedLayer } from './place-layer.ts'
 
 /** An image that is decided in every part and not yet packed. */
