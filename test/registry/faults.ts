@@ -98,7 +98,7 @@ async function oldImage(store: DiskStore, operation: Operation): Promise<string[
   if (!isNew && !(await isTagged(store, 'old', OLD))) problems.push('the old tag is lost')
   for (const blob of [CONFIG, LAYER])
     if ((await store.statBlob('shop', digestOf(blob), never)) !== blob.length) problems.push('an old blob is lost')
-  const signed = (await store.referrers('shop', digestOf(OLD), never)).map(({ digest }) => digest)
+  const signed = (await Array.fromAsync(store.referrers('shop', digestOf(OLD)))).map(({ digest }) => digest)
   if (!signed.includes(digestOf(SIGNATURE))) problems.push('the signature of the old image is lost')
   return problems
 }

@@ -126,17 +126,15 @@ export class DiskManifests {
     })
   }
 
-  /** Descriptors of the manifests whose subject is `digest`, as the referrers list of the distribution specification wants them. */
-  async referrers(repository: string, digest: string): Promise<readonly Descriptor[]> {
-    const found: Descriptor[] = []
-    for (const referrer of await this.#files(repository).referrers(digest)) {
-      const manifest = await this.read(repository, referrer)
+  /** Descriptors of the manifests whose subject is `subject`, as the referrers list of the distribution specification wants them: by digest, those behind `after`, each read when it is asked for. */
+  async *referrers(repository: string, subject: string, after: string): AsyncGenerator<Descriptor, void> {
+    for (const referrer of await this.#files(repository).referrers(subject)) {
+      const manifest = referrer > after ? await this.read(repository, referrer) : null
       if (manifest === null) continue
       const parsed = parseManifest(manifest.descriptor.mediaType, manifest.bytes)
       const artifactType = parsed.artifactType ?? (parsed.kind === 'image' ? parsed.config.mediaType : null)
-      found.push(artifactType === null ? manifest.descriptor : { ...manifest.descriptor, artifactType })
+      yield artifactType === null ? manifest.descriptor : { ...manifest.descriptor, artifactType }
     }
-    return found
   }
 
   /** Every tag with the time at which it was set, or used by a deploy, last. */

@@ -180,10 +180,9 @@ export class DiskStore implements ContentStore {
     return this.#manifests.delete(repository, reference)
   }
 
-  /** Descriptors of the manifests whose subject is `digest`, as the referrers list of the distribution specification wants them. */
-  async referrers(repository: string, digest: string, signal: AbortSignal): Promise<readonly Descriptor[]> {
-    signal.throwIfAborted()
-    return this.#manifests.referrers(repository, digest)
+  /** Descriptors of the manifests whose subject is `subject`: by digest, those behind `after`, each read when it is asked for. */
+  referrers(repository: string, subject: string, after = ''): AsyncGenerator<Descriptor, void> {
+    return this.#manifests.referrers(repository, subject, after)
   }
 
   /** Names of all repositories, sorted. */

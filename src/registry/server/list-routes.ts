@@ -1,9 +1,16 @@
 import { MEDIA_TYPES } from '../../model/descriptor.ts'
+import { MAX_MANIFEST_BYTES } from '../parse-manifest.ts'
 import type { Exchange } from './exchange.ts'
 import { RegistryError } from './registry-error.ts'
 
 /** The most names in one answer (A14: `_catalog?n=1000000000`). */
 const MAX_PAGE = 1000
+
+/** What an index has besides its list. */
+const PAGE_MARGIN = 1024
+
+/** So many bytes of manifests are read for one page of referrers: each has its annotations there, and may be as large as a manifest. */
+const MOST_READ_BYTES = 16 * MAX_MANIFEST_BYTES
 
 /** GET of the tags of a repository (`n`, `last`). */
 export async function listTags({ reply, store, query, signal }: Exchange, { repository }: { repository: string }) {
@@ -24,17 +31,35 @@ export async function listRepositories({ reply, store, query, visitor }: Exchang
   return reply.json({ repositories: page.names })
 }
 
-/** GET of the manifests that name this one as their subject (`artifactType` filters). */
+/**
+ * GET of the manifests that name this one as their subject (`artifactType` filters). What does not fit into one manifest comes in pages
+ * (distribution specification, "Listing Referrers"); a page ends earlier where much had to be read for it, also an empty one.
+ */
 export async function listReferrers(
-  exchange: Exchange,
+  { reply, store, query, signal }: Exchange,
   { repository, digest }: { repository: string; digest: string },
 ) {
-  const { reply, store, query, signal } = exchange
   const wanted = query.get('artifactType')
-  const all = await store.referrers(repository, digest, signal)
-  const manifests = wanted === null ? all : all.filter((found) => found.artifactType === wanted)
+  const texts: string[] = []
+  let [room, unread, left, last] = [MAX_MANIFEST_BYTES - PAGE_MARGIN, MOST_READ_BYTES, MAX_PAGE, '']
+  let isWhole = true
+  for await (const referrer of store.referrers(repository, digest, query.get('last') ?? '')) {
+    signal.throwIfAborted()
+    const text = wanted === null || referrer.artifactType === wanted ? JSON.stringify(referrer) : ''
+    const bytes = Buffer.byteLength(text) + 1
+    isWhole = left > 0 && unread > 0 && (bytes <= room || texts.length === 0)
+    if (!isWhole) break
+    if (text !== '') texts.push(text)
+    last = referrer.digest
+    room -= bytes
+    unread -= referrer.size
+    left--
+  }
+  const filter = wanted === null ? '' : `&artifactType=${encodeURIComponent(wanted)}`
+  const path = `/v2/${repository}/referrers/${digest}?last=${encodeURIComponent(last)}${filter}`
+  if (!isWhole) reply.header('Link', `<${path}>; rel="next"`)
   if (wanted !== null) reply.header('OCI-Filters-Applied', 'artifactType')
-  const index = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.imageIndex, manifests })
+  const index = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPES.imageIndex}","manifests":[${texts.join(',')}]}`
   return reply.header('Content-Type', MEDIA_TYPES.imageIndex).bytes(Buffer.from(index))
 }
 

@@ -7,6 +7,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MEDIA_TYPES } from '../../model/descriptor.ts'
 import { isRepository } from '../../model/reference.ts'
+import { digestOf } from '../digest.ts'
+import { MAX_MANIFEST_BYTES } from '../parse-manifest.ts'
 import { aBlob, anImage, aRegistry, bytesOf, never, putBlob } from '../testing.ts'
 
 type Registry = Awaited<ReturnType<typeof aRegistry>>
@@ -380,6 +382,36 @@ describe('lists', () => {
       path = /<([^>]+)>/.exec(String(answer.headers.link ?? ''))?.[1]
     }
     expect(seen).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('A7, A14: of referrers come in pages that are no longer than a manifest, whatever annotations they have', async () => {
+    const { manifest, descriptor } = await anImage(registry.store, 'signed')
+    const subject = { mediaType: MEDIA_TYPES.imageManifest, digest: aBlob().digest, size: 10 }
+    const made = new Map<string, string>()
+    for (let n = 0; n < 9; n++) {
+      const artifactType = n % 3 === 0 ? 'application/x-sbom' : 'application/x-signature'
+      const annotations = { n: String(n), text: 'x'.repeat(900_000) }
+      const bytes = Buffer.from(JSON.stringify({ ...manifest, subject, artifactType, annotations }))
+      const { mediaType } = descriptor
+      const put = { mediaType, bytes, digest: digestOf(bytes), sparse: true }
+      made.set((await registry.store.putManifest('signed', put, [], never)).descriptor.digest, artifactType)
+    }
+    const all = async (query: string) => {
+      const pages: string[][] = []
+      let path: string | undefined = `/v2/signed/referrers/${subject.digest}${query}`
+      while (path !== undefined) {
+        const answer = await ask({ path })
+        expect(answer.text.length).toBeLessThanOrEqual(MAX_MANIFEST_BYTES)
+        pages.push(JSON.parse(answer.text).manifests.map((found: { digest: string }) => found.digest))
+        path = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link ?? ''))?.[1]
+      }
+      return pages
+    }
+    const whole = await all('')
+    expect(whole.map((page) => page.length)).toEqual([4, 4, 1])
+    expect(whole.flat()).toEqual([...made.keys()].sort())
+    const boms = [...made].filter(([, type]) => type === 'application/x-sbom').map(([digest]) => digest)
+    expect((await all('?artifactType=application/x-sbom')).flat()).toEqual(boms.sort())
   })
 
   it('A14: take any n, and answer an unknown repository with NAME_UNKNOWN', async () => {
