@@ -66,12 +66,7 @@ class RegistryClient implements ContentStore, RegistryContents {
     })
   }
 
-  async writeBlob(
-    repository: string,
-    wanted: WantedBlob,
-    open: () => Readable,
-    signal: AbortSignal,
-  ): Promise<number> {
+  async writeBlob(repository: string, wanted: WantedBlob, open: () => Readable, signal: AbortSignal): Promise<number> {
     if (wanted.unasked !== true && (await this.statBlob(repository, wanted.digest, signal)) !== null) return 0
     const upload = new BlobUpload(this.#calls, this.#name(repository), wanted, open)
     await upload.send(signal)
