@@ -49,6 +49,7 @@ describe('COPY', () => {
     'dir/c.txt': 'C',
     'dir/sub/d.sh': { run: 'D' },
     'dir/link': { link: 'c.txt' },
+    abs: { link: '/dir' },
     out: { link: '/etc' },
   }
   it.each<[string, string, Record<string, string>]>([
@@ -83,6 +84,7 @@ describe('COPY', () => {
     ['knows patterns', 'COPY ?.txt /', { 'a.txt': 'f 644 0:0 A', 'b.txt': 'f 644 0:0 B' }],
     ['knows patterns on the way and sets', 'COPY d*/[b-d].txt /', { 'c.txt': 'f 644 0:0 C' }],
     ['follows a link that is named itself', 'COPY dir/link /x', { x: 'f 644 0:0 C' }],
+    ['goes on at the root of the context where a link points out of it', 'COPY abs/c.txt /x', { x: 'f 644 0:0 C' }],
     ['sets owner and mode', 'COPY --chown=7:8 --chmod=4750 a.txt /x/', { x: 'd 750 7:8', 'x/a.txt': 'f 4750 7:8 A' }],
     ['takes the number of the user for the group', 'COPY --chown=7 a.txt /', { 'a.txt': 'f 644 7:7 A' }],
     ['takes variables', 'ARG F=a.txt\nENV D=/x\nCOPY ${F} $D/${F%.txt}', { x: 'd 755 0:0', 'x/a': 'f 644 0:0 A' }],
@@ -229,7 +231,7 @@ describe('COPY', () => {
       'out leads out',
       { out: { link: '../../etc/passwd' } },
     ],
-    ['an absolute link', 'COPY out /x', 'BUILD_PATH_ESCAPES', 'leads out', { out: { link: '/etc/passwd' } }],
+    ['an absolute link to nothing', 'COPY out /x', 'BUILD_PATH_ESCAPES', 'leads out', { out: { link: '/etc/passwd' } }],
     [
       'a path through a link out of the context',
       'COPY out/passwd /x',

@@ -56,8 +56,9 @@ export function findOne(source: CopySource, path: string, place: Place): Found {
   const { files, name } = source.from
   const real = resolvePath(files, path)
   if (real === null) throw invalid(place, `${path} is a loop of links`)
-  if (real.escaped && name === CONTEXT) throw escapes(source, path, place)
-  if (files.at(real.path) === null) throw sourceMissing(source, path, place)
+  // A link that points out of the context goes on at its root (BuildKit's rule). Where nothing is there, the link is the mistake.
+  if (files.at(real.path) === null)
+    throw real.escaped && name === CONTEXT ? escapes(source, path, place) : sourceMissing(source, path, place)
   return { files, path: real.path, name: nameOf(path.replace(/\/+$/, '')) }
 }
 

@@ -13,6 +13,8 @@ const files = {
   'p/q/g.txt': 'g',
   'p/z.txt': 'z',
   abs: { link: '/x.txt' },
+  'abs-folder': { link: '/src/b' },
+  'src/above': { link: '../../../x.txt' },
   up: { link: '../../../../etc/passwd' },
   'eq=a': 'eq',
   do$lar: 'd',
