@@ -74,6 +74,12 @@ export const basesOf = (images: DiskStore): NamedImages =>
     },
   })
 
+/** Looks on while a build runs. */
+export interface Watch {
+  readonly signal: AbortSignal
+  readonly tell: (happening: Happening) => void
+}
+
 export interface TestBuild extends AsyncDisposable {
   readonly folder: string
   readonly root: string
@@ -81,7 +87,10 @@ export interface TestBuild extends AsyncDisposable {
   readonly store: DiskStore
   /** Writes more files into the tree. */
   write(files: Readonly<Record<string, TestFile>>): Promise<void>
-  run(request?: Partial<BuildRequest>): Promise<BuildResult & { readonly happenings: readonly Happening[] }>
+  run(
+    request?: Partial<BuildRequest>,
+    watch?: Watch,
+  ): Promise<BuildResult & { readonly happenings: readonly Happening[] }>
   /** Builds and reads the image that was pushed. */
   image(request?: Partial<BuildRequest>): Promise<TestImage>
   readonly prune: SweepingBuilder['prune']
@@ -102,8 +111,12 @@ export async function aBuild(
   await writeTree(root, files)
   const store = await DiskStore.open(join(folder, 'store'), systemClock)
   const builder = dockerfileBuilder({ ...options, cacheFolder })
-  const run = async (request: Partial<BuildRequest> = {}) => {
+  const run: TestBuild['run'] = async (request = {}, watch = { signal: never, tell: () => {} }) => {
     const happenings: Happening[] = []
+    const report = (happening: Happening) => {
+      happenings.push(happening)
+      watch.tell(happening)
+    }
     const whole: BuildRequest = {
       root,
       context: '.',
@@ -115,7 +128,7 @@ export async function aBuild(
       destination: { store, repository: 'shop', tags: ['v1'] },
       ...request,
     }
-    return { ...(await builder.build(whole, (happening) => happenings.push(happening), never)), happenings }
+    return { ...(await builder.build(whole, report, watch.signal)), happenings }
   }
   return {
     folder,

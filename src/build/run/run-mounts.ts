@@ -27,7 +27,7 @@ export interface PreparedMounts {
   readonly bound: readonly Bound[]
   /** Mount points that the image may lack. */
   readonly stubs: ReadonlyMap<string, 'file' | 'folder'>
-  readonly secrets: EnterSecrets
+  readonly secrets: Omit<EnterSecrets, 'begins'>
   readonly env: Readonly<Record<string, string>>
   release(): void
 }

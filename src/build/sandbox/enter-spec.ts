@@ -8,6 +8,8 @@ export interface EnterSpec {
   /** Moved over `/`, so that nothing of the machine is left to climb to; null: an OCI runtime changes the root. */
   readonly newRoot: string | null
   readonly hostname: string
+  /** The program that sets it, where /proc does not let this user; null: then it stays that of the machine. */
+  readonly setHostname: string | null
   /** The folder of the command, for people. */
   readonly cwd: string
   /** Ends with 126 where the folder of the command is one of the sandbox; null: where it leads is found inside of it only. */
@@ -26,6 +28,8 @@ export interface EnterSpec {
 
 /** What `enter.cjs` is told by stdin, and nobody else. */
 export interface EnterSecrets {
+  /** The line that it says on stderr when everything is mounted. What comes before it is no output of the command. */
+  readonly begins: string
   readonly files: readonly {
     readonly name: string
     readonly mode: number

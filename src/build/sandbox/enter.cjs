@@ -15,6 +15,7 @@ const secrets = /** @type {import('./enter-spec.ts').EnterSecrets} */ (JSON.pars
 function standsInside([program = '', ...args]) {
   const { status } = spawnSync(program, args, { stdio: 'ignore' })
   if (status === 126) return
+  process.stderr.write(`${secrets.begins}\n`)
   process.stderr.write(`naru: ${spec.cwd} cannot be the folder of a RUN\n`)
   process.exit(125)
 }
@@ -30,10 +31,11 @@ for (const { name, mode, uid, gid, value } of secrets.files) {
 }
 mount(spec, ['--all', '--fstab', spec.mountTable])
 if (spec.check !== null) standsInside(spec.check)
-if (spec.newRoot !== null) moveRoot(spec, spec.newRoot, spec.hostname)
+if (spec.newRoot !== null) moveRoot(spec, spec.newRoot)
 if (spec.bundle !== null) {
   const variables = Object.entries({ ...spec.env, ...secrets.env }).map(([name, value]) => `${name}=${value}`)
   const config = { ...spec.bundle, process: { ...spec.bundle.process, env: variables } }
   writeFileSync(`${spec.privateFolder}/config.json`, JSON.stringify(config), { mode: 0o600 })
 }
+process.stderr.write(`${secrets.begins}\n`)
 become(spec.chain, spec.bundle === null ? { ...spec.env, ...secrets.env } : spec.own)

@@ -26,12 +26,18 @@ export async function findRuntime(
   if (privileges.userNamespace) return null
   for (const name of names) {
     const path = privileges.tools[name]
-    if (path !== null && (await works(path, work, privileges, signal))) return path
+    if (path !== null && (await whyNot(path, work, privileges, signal)) === null) return path
   }
   return null
 }
 
-async function works(runtime: string, parent: string, privileges: Privileges, signal: AbortSignal): Promise<boolean> {
+/** Why a runtime does not start here, in its own words; null: it does. */
+export async function whyNot(
+  runtime: string,
+  parent: string,
+  privileges: Privileges,
+  signal: AbortSignal,
+): Promise<string | null> {
   const work = await WorkFolder.make(parent)
   const said: string[] = []
   const step: RunStep = {
@@ -57,9 +63,10 @@ async function works(runtime: string, parent: string, privileges: Privileges, si
       onLine,
     }
     const { code } = await runSandboxed(probe, privileges, signal)
-    return code !== 0 && said.some((line) => line.includes(NOTHING))
+    if (code !== 0 && said.some((line) => line.includes(NOTHING))) return null
+    return said.at(-1) ?? `it ended with ${code}`
   } catch (failed) {
-    if (failed instanceof DeployError) return false
+    if (failed instanceof DeployError) return failed.message
     throw failed
   } finally {
     await privileges.remove(work.path, signal)

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { dockerfileBuilder } from '../dockerfile-builder.ts'
 import { aBusyboxBuild, hasBusybox } from '../run/testing.ts'
+import { cgroupsOf, processesWith } from './testing.ts'
 
 const able = hasBusybox && process.geteuid?.() === 0
 const CHILD = join(import.meta.dirname, 'testing-child.ts')
@@ -19,10 +20,10 @@ describe.skipIf(!able)('a builder that is killed in a RUN (needs root and busybo
       })
       const child = spawn(process.execPath, [CHILD, build.folder, kind], { stdio: ['ignore', 'inherit', 'inherit'] })
       const ended = once(child, 'close')
-      await expect.poll(() => running(marker), { timeout: 25_000 }).not.toEqual([])
+      await expect.poll(() => processesWith(marker), { timeout: 25_000 }).not.toEqual([])
       child.kill('SIGKILL')
       await ended
-      await expect.poll(() => running(marker), { timeout: 25_000 }).toEqual([])
+      await expect.poll(() => processesWith(marker), { timeout: 25_000 }).toEqual([])
       const work = join(build.cacheFolder, 'sandbox', 'work')
       expect(readdirSync(work)).toHaveLength(1)
       expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(build.folder)
@@ -31,28 +32,7 @@ describe.skipIf(!able)('a builder that is killed in a RUN (needs root and busybo
       await dockerfileBuilder({ cacheFolder: build.cacheFolder }).sweep()
       expect(readdirSync(work)).toEqual([])
       expect(existsSync(join(build.cacheFolder, 'tmp'))).toBe(false)
-      expect(cgroups(child.pid)).toEqual([])
+      expect(cgroupsOf(child.pid ?? 0)).toEqual([])
     },
   )
 })
-
-/** Processes of that marker, the shells that wait for them among them. */
-function running(marker: string): readonly string[] {
-  return readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith(`sleep\0${marker}`)
-    } catch {
-      return false
-    }
-  })
-}
-
-/** What that process's RUN had; those of other builds come and go. */
-function cgroups(pid = 0): readonly string[] {
-  const mounts = existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : []
-  return mounts.flatMap((name) => {
-    const path = join('/sys/fs/cgroup', name)
-    const inner = statSync(path).isDirectory() ? readdirSync(path) : []
-    return [name, ...inner].filter((one) => one.startsWith(`naru-build-${pid}_`))
-  })
-}

@@ -22,17 +22,17 @@ function mount({ mount, mountsFrom }, args) {
 /**
  * Moves a mounted folder over `/`, so that nothing of the machine is left to climb to, and stands in it: who changes its root to `.`
  * next is in there.
- * @param {{ readonly mount: string, readonly mountsFrom: string }} by
+ * @param {{ readonly mount: string, readonly mountsFrom: string, readonly hostname: string, readonly setHostname: string | null }} by
  * @param {string} root
- * @param {string} hostname
  */
-function moveRoot(by, root, hostname) {
+function moveRoot(by, root) {
   process.chdir(root)
   mount(by, ['--move', root, '/'])
   try {
-    writeFileSync('/proc/sys/kernel/hostname', hostname)
+    writeFileSync('/proc/sys/kernel/hostname', by.hostname)
   } catch {
-    // Only root may; the name is for people.
+    // In a user namespace the call is allowed, and the file is not. The name is for people: without the program it stays.
+    if (by.setHostname !== null) spawnSync(by.setHostname, [by.hostname], { stdio: 'ignore' })
   }
 }
 

@@ -6,8 +6,6 @@ import { MASKED } from './sandbox-mounts.ts'
 
 /** Sandboxes of OCI runtimes have cgroups of this name and that of their work folder: without a parent, which nobody could remove safely. */
 export const CGROUP_PREFIX = 'naru-build-'
-/** Processes and threads of one RUN; a fork bomb ends there. */
-const MOST_PROCESSES = 16_384
 
 export interface BundleOf {
   readonly root: string
@@ -19,7 +17,7 @@ export interface BundleOf {
   readonly args: readonly string[]
   readonly network: RunNetwork
   readonly hostname: string
-  /** `linux.resources` besides the count of processes. */
+  /** `linux.resources`. */
   readonly resources: object
 }
 
@@ -45,7 +43,7 @@ export function ociBundle({ root, devices, id, user, cwd, args, network, hostnam
     mounts: [bind, proc],
     linux: {
       cgroupsPath: `/${CGROUP_PREFIX}${id}`,
-      resources: { ...resources, pids: { limit: MOST_PROCESSES } },
+      resources,
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         ...(network === 'none' ? [{ type: 'network' }] : []),

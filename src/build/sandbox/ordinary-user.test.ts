@@ -1,57 +1,70 @@
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { run } from '../../os/run.ts'
 import { hasBusybox } from '../run/testing.ts'
+import { describeSandbox } from './sandbox.contract.ts'
 import { hasSubordinateIds } from './subordinate-ids.ts'
+import type { Outcome, Trial } from './testing.ts'
 
-const able = hasBusybox && process.geteuid?.() === 0
+const unable = !hasBusybox
+  ? 'needs busybox'
+  : process.geteuid?.() === 0
+    ? null
+    : 'needs root, to become an ordinary user with subordinate ids'
 const NOBODY = 65_534
 const CHILD = join(import.meta.dirname, 'testing-user.ts')
 
 /** Builds as nobody, in a mount namespace whose /etc/subuid and /etc/subgid say what is given. */
-async function asNobody(table: string): Promise<{ readonly told: string; readonly stderr: string }> {
+async function asNobody(trial: Trial, table = 'nobody:300000:65536'): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'naru-run-user-'))
   try {
     chownSync(folder, NOBODY, NOBODY)
-    const args = ['--mount', '--', process.execPath, CHILD, folder, table]
+    const args = ['--mount', '--', process.execPath, CHILD, folder, table, JSON.stringify(trial)]
     const { stdout, stderr } = await run('unshare', args, {
       env: { PATH: process.env.PATH ?? '' },
       cwd: '/',
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       signal: new AbortController().signal,
     })
-    return { told: stdout, stderr }
+    expect(stdout, stderr).toMatch(/^\{/)
+    return JSON.parse(stdout) as Outcome
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-describe.skipIf(!able)('RUN of an ordinary user (needs root to become one, and busybox)', () => {
-  it('has all ids of an image by subordinate ids, and leaves the layer that root leaves', async () => {
-    const { told, stderr } = await asNobody('nobody:300000:65536')
-    expect(told, stderr).toMatch(/^\{/)
-    expect(JSON.parse(told)).toEqual({
-      files: {
-        'old/.wh.a': 'f 0 0:0 ',
-        'd/own': 'f 600 1000:1001 own\n',
-        'd/set': 'f 4755 0:0 ',
-        d: 'd 700 1000:2000',
-        'etc/ssl/certs/ca-certificates.crt': 'f 644 0:0 own\n',
-        id: 'f 644 0:0 0\n1000\n',
-        old: 'd 755 0:0',
-        copied: 'f 600 1000:1001 own\n',
-      },
-      left: [],
+describeSandbox('user namespaces of an ordinary user', {
+  ...{ missing: unable, limitsMemory: false },
+  attempt: (trial) => asNobody(trial),
+})
+
+describe.skipIf(unable !== null)('RUN of an ordinary user (needs root to become one, and busybox)', () => {
+  it('keeps what other users of the image own for later stages, and trusts certificates', async () => {
+    const { files, failed } = await asNobody({
+      lines: [
+        'RUN mkdir /d && echo own > /d/own && chmod 600 /d/own && chown 1000:1001 /d/own && chmod 700 /d',
+        'FROM busybox:1',
+        'COPY --from=0 /d/own /copied',
+        // Certificates for this RUN only: what it adds to the bundle stays, they do not.
+        'RUN test -s $SSL_CERT_FILE && echo own >> /etc/ssl/certs/ca-certificates.crt',
+      ],
+      request: { ca: { text: rootCertificates[0] ?? '' } },
     })
+    expect(failed).toBeNull()
+    expect(files.copied).toBe('f 600 1000:1001 own\n')
+    expect(files['etc/ssl/certs/ca-certificates.crt']).toBe('f 644 0:0 own\n')
   })
 
-  it('is refused without them, and told how to get them', async () => {
-    const { told } = await asNobody('')
-    expect(told).toContain('ISOLATION_UNAVAILABLE')
-    expect(told).toContain('/etc/subuid has no 65535 ids for nobody')
-    expect(told).toContain('usermod --add-subuids')
+  it('is refused without subordinate ids, and told how to get them', async () => {
+    const { failed } = await asNobody({ lines: ['RUN true'] }, '')
+    expect(failed).toMatchObject({
+      code: 'ISOLATION_UNAVAILABLE',
+      message: expect.stringContaining('/etc/subuid has no 65535 ids for nobody'),
+      hint: expect.stringContaining('usermod --add-subuids'),
+    })
   })
 })
 

@@ -10,22 +10,26 @@ const PERIOD = 100_000
 
 export const NO_LIMITS: RunLimits = { memoryBytes: null, cpuMilli: null, timeoutMs: null }
 
-/** Where a sandbox without an OCI runtime is held to its limits: files to enter by, and what cannot be limited here. */
+/** Processes and threads of one RUN; a fork bomb ends there. */
+const MOST_PROCESSES = 16_384
+
+/** Where a sandbox without an OCI runtime is held to its limits: files to enter by, and what was asked for and cannot be limited here. */
 export interface LimitedGroups {
   readonly procs: readonly string[]
   readonly missing: readonly ('memory' | 'cpu')[]
 }
 
-type Limit = { readonly name: 'memory' | 'cpu'; readonly files: readonly (readonly [string, string])[] }
+type Limit = { readonly name: 'memory' | 'cpu' | 'pids'; readonly files: readonly (readonly [string, string])[] }
 
-/** Makes cgroups of a sandbox, of version 1 or 2, one for each limit that was asked for. The caller sweeps them (sweepCgroups). */
+/** Makes cgroups of a sandbox, of version 1 or 2, one for each limit. The caller sweeps them (sweepCgroups). */
 export function limitGroups(id: string, limits: RunLimits): LimitedGroups {
   const procs: string[] = []
   const missing: ('memory' | 'cpu')[] = []
-  for (const limit of [...memoryLimit(limits), ...cpuLimit(limits)]) {
+  for (const limit of [...memoryLimit(limits), ...cpuLimit(limits), PROCESSES]) {
     const folder = groupFolder(limit, CGROUP_PREFIX + id)
-    if (folder === null || !tryMake(folder, limit)) missing.push(limit.name)
-    else if (!procs.includes(join(folder, 'cgroup.procs'))) procs.push(join(folder, 'cgroup.procs'))
+    if (folder === null || !tryMake(folder, limit)) {
+      if (limit.name !== 'pids') missing.push(limit.name)
+    } else if (!procs.includes(join(folder, 'cgroup.procs'))) procs.push(join(folder, 'cgroup.procs'))
   }
   return { procs, missing }
 }
@@ -59,6 +63,8 @@ function cpuLimit({ cpuMilli }: RunLimits): readonly Limit[] {
   ]
 }
 
+const PROCESSES: Limit = { name: 'pids', files: [['pids.max', String(MOST_PROCESSES)]] }
+
 function groupFolder({ name }: Limit, group: string): string | null {
   if (existsSync(join(MOUNTS, name, 'cgroup.procs'))) return join(MOUNTS, name, group)
   return read(join(MOUNTS, 'cgroup.controllers')).split(/\s+/).includes(name) ? join(MOUNTS, group) : null
@@ -84,6 +90,7 @@ function tryMake(folder: string, { name, files }: Limit): boolean {
 export const ociResources = ({ memoryBytes, cpuMilli }: RunLimits): object => ({
   ...(memoryBytes === null ? {} : { memory: { limit: memoryBytes } }),
   ...(cpuMilli === null ? {} : { cpu: { quota: Math.round((cpuMilli / 1000) * PERIOD), period: PERIOD } }),
+  pids: { limit: MOST_PROCESSES },
 })
 
 function read(path: string): string {

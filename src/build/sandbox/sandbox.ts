@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -7,7 +8,7 @@ import { run } from '../../os/run.ts'
 import type { RunLimits } from '../builder.ts'
 import type { Files } from '../image/file-entry.ts'
 import { resolvePath } from '../image/resolve-path.ts'
-import { type EnterSpec, mountTable } from './enter-spec.ts'
+import { type EnterSecrets, type EnterSpec, mountTable } from './enter-spec.ts'
 import { ociBundle } from './oci-runtime.ts'
 import type { Privileges } from './privileges.ts'
 import type { PreparedMounts } from '../run/run-mounts.ts'
@@ -44,9 +45,10 @@ export interface Ended {
   readonly timedOut: boolean
 }
 
+/** A runtime writes it when the command was started: until then its exit code and what is said are its own. */
+const PID_FILE = 'pid'
 const ENTER = join(import.meta.dirname, 'enter.cjs')
 const HOSTNAME = 'naru-build'
-const NOT_MOUNTED = 125
 
 /** Runs a command in namespaces of its own; what it writes is in the work folder's `upper`. Throws ISOLATION_UNAVAILABLE. */
 export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal: AbortSignal): Promise<Ended> {
@@ -56,10 +58,16 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
     ...namespaces(privileges.tools, runtime === null ? 'all' : 'outer', step.network),
     ...[process.execPath, ENTER, work.at('spec.json')],
   ])
+  // Nobody but enter.cjs is told it: no command can look like a sandbox that was not made.
+  const begins = randomBytes(16).toString('hex')
+  let begun = false
+  let last = ''
   let refused: string | null = null
   const tell = (line: string) => {
-    if (line.startsWith('naru: mount ')) refused = line
-    of.onLine(line)
+    if (begun) of.onLine(line)
+    else if (line === begins) begun = true
+    else if (line !== '') refused = line
+    last = line
   }
   const groups = runtime === null ? limitGroups(basename(work.path), of.limits) : { procs: [], missing: [] }
   for (const name of groups.missing) of.onLine(`naru: the ${name} of RUN cannot be limited here`)
@@ -67,15 +75,23 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
     run(program, args, {
       env: TOOL_ENV,
       cwd: '/',
-      input: JSON.stringify(mounts.secrets),
+      input: JSON.stringify({ ...mounts.secrets, begins } satisfies EnterSecrets),
       timeoutMs: of.timeoutMs,
       signal,
       onStdoutLine: of.onLine,
       onStderrLine: tell,
     }),
   )
-  if (refused !== null && ended.code === NOT_MOUNTED) throw unavailable(refused)
-  return { code: ended.code, killed: ended.signal, timedOut: ended.timedOut }
+  if (!begun && !ended.timedOut && refused !== null) throw unavailable(refused)
+  const isStarted = runtime === null || existsSync(work.at(PID_FILE))
+  return { code: isStarted ? ended.code : notStarted(ended.code, last), killed: ended.signal, timedOut: ended.timedOut }
+}
+
+/** The code of a command that a runtime could not start, as shells tell it; runtimes end with 1. */
+function notStarted(code: number | null, said: string): number | null {
+  if (code !== 1) return code
+  if (/no such file|not found/i.test(said)) return 127
+  return /permission denied|exec format error|is a directory/i.test(said) ? 126 : code
 }
 
 async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSpec> {
@@ -93,7 +109,7 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
     mount: tool(privileges.tools, 'mount'),
     mountsFrom: work.path,
     mountTable: work.at('mounts'),
-    hostname: HOSTNAME,
+    ...{ hostname: HOSTNAME, setHostname: privileges.tools.hostname },
     cwd: step.cwd,
     privateFolder: work.at('private'),
     own: TOOL_ENV,
@@ -109,8 +125,9 @@ async function enterSpec(of: Sandboxed, privileges: Privileges): Promise<EnterSp
   const devices = `${root}/dev`
   const bundle = ociBundle({ root, devices, id, user, cwd, args, network, hostname: HOSTNAME, resources })
   const state = `${frame.privateFolder}/state`
-  const chain = [runtime, '--root', state, 'run', '--no-new-keyring', '--bundle', frame.privateFolder, id]
-  return { ...frame, newRoot: null, check: folderCheck(privileges.tools, root, cwd), bundle, chain }
+  const chain = [runtime, '--root', state, 'run', '--no-new-keyring', '--pid-file', work.at(PID_FILE)]
+  const whole = [...chain, '--bundle', frame.privateFolder, id]
+  return { ...frame, newRoot: null, check: folderCheck(privileges.tools, root, cwd), bundle, chain: whole }
 }
 
 /** Name lookup as the machine has it, and a name for the sandbox itself; never part of the layer. */

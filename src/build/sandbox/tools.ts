@@ -1,8 +1,8 @@
 import { DeployError } from '../../model/failure.ts'
 import { findProgram, toolFolders } from '../../os/find-program.ts'
 
-/** Programs of this machine that make sandboxes. All but the last three are of util-linux, GNU tar, coreutils and findutils. */
-const NAMES = ['unshare', 'setpriv', 'mount', 'tar', 'touch', 'xargs', 'newuidmap', 'runc', 'crun'] as const
+/** Programs of this machine that make sandboxes. All but the last four are of util-linux, GNU tar, coreutils and findutils. */
+const NAMES = ['unshare', 'setpriv', 'mount', 'tar', 'touch', 'xargs', 'newuidmap', 'hostname', 'runc', 'crun'] as const
 export type ToolName = (typeof NAMES)[number]
 export type Tools = Readonly<Record<ToolName, string | null>>
 
