@@ -180,7 +180,7 @@ export class RunSteps {
     }
   }
 
-  /** The folders of an overlay, top first. */
+  /** The folders of an overlay, top first. The kernel refuses one that is there twice (ELOOP): the topmost hides the others anyway. */
   async #lowers({ base, baseTree, layers, tree }: Executing, signal: AbortSignal): Promise<readonly string[]> {
     const { lowers } = this.#options
     const found: string[] = []
@@ -188,6 +188,6 @@ export class RunSteps {
       found.push(await lowers.ofImage(base.map(({ diffId }) => diffId).join(), await baseTree(), signal))
     }
     for (const layer of layers) found.push(layer.upper ?? (await lowers.ofLayer(await layer.entries(), tree, signal)))
-    return found.reverse()
+    return [...new Set(found.reverse())]
   }
 }

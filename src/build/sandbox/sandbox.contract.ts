@@ -186,6 +186,11 @@ function leaves(built: Built): void {
 }
 
 function mounts(built: Built): void {
+  it('a layer that is there twice, of which the upper one counts', async () => {
+    const lines = ['COPY one /f', 'COPY two /f', 'COPY one /f', 'RUN cat /f']
+    expect(await built({ lines, files: { one: '1\n', two: '2\n' } })).toMatchObject({ said: ['1'] })
+  })
+
   it('folders of the build, caches and memory, of which no layer has anything', async () => {
     const { said, layers } = await built({
       lines: [

@@ -330,6 +330,13 @@ describe('merged layers', () => {
     expect(lowers.map(({ short }) => short)).toEqual(['2', '1'])
   })
 
+  it('are not needed for a layer that an image has twice: the topmost counts', async () => {
+    const store = await open()
+    const [one, two] = [craftLayer(below), craftLayer(craftTar({ name: 'keep', content: 'other' }))]
+    const lowers = await store.lowers(await store.unpack([one, two, one], opened([one, two]), signal), signal)
+    expect(lowers.map(({ short }) => short)).toEqual(['1', '2'])
+  })
+
   it.runIf(isRoot)(
     'keep the owner and mode of a folder that an upper layer does not describe (needs root: owners)',
     async () => {

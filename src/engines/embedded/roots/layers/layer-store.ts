@@ -78,8 +78,13 @@ export class LayerStore {
     return unpacked
   }
 
-  /** The lower folders of an overlay, the top first. Where a layer deletes something, or there are too many, they are merged into one (hard links). */
-  async lowers(layers: readonly UnpackedLayer[], signal: AbortSignal): Promise<readonly UnpackedLayer[]> {
+  /**
+   * The lower folders of an overlay, the top first. Where a layer deletes something, or there are too many, they are merged into
+   * one (hard links). The kernel refuses a folder that is there twice (ELOOP): of a layer that an image has again, which builders
+   * do with empty ones, the topmost counts, since it hides the others.
+   */
+  async lowers(all: readonly UnpackedLayer[], signal: AbortSignal): Promise<readonly UnpackedLayer[]> {
+    const layers = all.filter(({ short }, at) => all.findLastIndex((other) => other.short === short) === at)
     const plain = layers.every(({ whiteouts, opaque }) => whiteouts.length + opaque.length === 0)
     if (plain && !this.#hidesSettings(layers) && layers.length <= MOST_LOWERS) return [...layers].reverse()
     const key = `merged:${createHash('sha256')
