@@ -39,6 +39,15 @@ export const isTelling = (name: string): boolean =>
   /^(?:cmd\/[^/]+\/)?[^/]+\.go$|^src\/main\/java\/.*\.java$|^(?:[\w-]+\/){0,2}[\w-]+\.py$/.test(name)
 
 const TELLING: ReadonlySet<string> = new Set([
-  ...['package.json', '.nvmrc', '.node-version', 'pom.xml', 'build.gradle', 'build.gradle.kts', 'go.mod'],
+  ...[
+    'package.json',
+    'pnpm-lock.yaml',
+    '.nvmrc',
+    '.node-version',
+    'pom.xml',
+    'build.gradle',
+    'build.gradle.kts',
+    'go.mod',
+  ],
   ...['requirements.txt', 'pyproject.toml', '.python-version'],
 ])

@@ -1,5 +1,8 @@
+/** A JSON object as it was written. */
+export type Manifest = Readonly<Record<string, unknown>>
+
 /** A JSON object, or null where the text is none. */
-export function parseJson(text: string): Readonly<Record<string, unknown>> | null {
+export function parseJson(text: string): Manifest | null {
   try {
     return asRecord(JSON.parse(text))
   } catch {
@@ -7,7 +10,5 @@ export function parseJson(text: string): Readonly<Record<string, unknown>> | nul
   }
 }
 
-export const asRecord = (value: unknown): Readonly<Record<string, unknown>> | null =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : null
+export const asRecord = (value: unknown): Manifest | null =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Manifest) : null

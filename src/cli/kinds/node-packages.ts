@@ -1,69 +1,76 @@
-import type { ProjectFiles } from './kind.ts'
-import { asRecord, parseJson } from './manifest.ts'
+import { cacheMount, type ProjectFiles } from './kind.ts'
+import { asRecord, type Manifest } from './manifest.ts'
+import { type NodeManager, nodeManager } from './node-manager.ts'
 
 const NEWEST_LTS = 24
 
-/** How the packages of a Node project are installed. */
-export interface NodeInstall {
-  /** Files that say which packages. */
-  readonly manifests: readonly string[]
-  readonly isLocked: boolean
-  /** The manifests are in several folders: all sources are needed before. */
-  readonly isWorkspace: boolean
-  /** Commands: with what only a build needs, without it, and taking that away again. */
-  readonly whole: string
-  readonly production: string
-  readonly prune: string
-  /** The folder that the package manager keeps downloads in. */
-  readonly cache: string
+/** The image that a Node project is built in and runs on. */
+export interface NodePackages {
+  readonly image: string
+  readonly manager: NodeManager
+  /** Something is installed for the program; for its build. */
+  readonly forProgram: boolean
+  readonly forBuild: boolean
+  /** package.json has a script `build`. */
+  readonly isBuilt: boolean
 }
 
-/** By the lock file that is there: npm, pnpm or yarn. */
-export function nodeInstall({ names, texts }: ProjectFiles): NodeInstall {
-  const manifest = parseJson(texts['package.json'] ?? '') ?? {}
-  const has = (name: string) => names.includes(name)
-  const isWorkspace = manifest.workspaces !== undefined || has('pnpm-workspace.yaml')
-  const found = (...all: readonly string[]) => ({ manifests: ['package.json', ...all.filter(has)], isWorkspace })
-  if (has('pnpm-lock.yaml')) {
-    const pnpm = `npx --yes ${pinned(manifest, 'pnpm')}`
-    return {
-      ...found('pnpm-lock.yaml', '.npmrc'),
-      isLocked: true,
-      whole: `${pnpm} install --frozen-lockfile --store-dir /cache/pnpm`,
-      production: `${pnpm} install --frozen-lockfile --prod --store-dir /cache/pnpm`,
-      prune: `CI=true ${pnpm} prune --prod`,
-      cache: '/cache/pnpm',
-    }
-  }
-  if (has('yarn.lock')) {
-    const yarn = 'YARN_CACHE_FOLDER=/cache/yarn yarn install --frozen-lockfile --non-interactive'
-    return {
-      ...found('yarn.lock', '.npmrc', '.yarnrc'),
-      isLocked: true,
-      whole: yarn,
-      production: `${yarn} --production`,
-      prune: `${yarn} --production --ignore-scripts --prefer-offline`,
-      cache: '/cache/yarn',
-    }
-  }
-  const isLocked = has('package-lock.json') || has('npm-shrinkwrap.json')
-  const npm = `npm ${isLocked ? 'ci' : 'install'} --no-audit --no-fund`
+export function nodePackages(files: ProjectFiles, manifest: Manifest): NodePackages {
+  const manager = nodeManager(files, manifest)
+  const forProgram =
+    manager.isWorkspace || count(manifest, 'dependencies') + count(manifest, 'optionalDependencies') > 0
   return {
-    ...found('package-lock.json', 'npm-shrinkwrap.json', '.npmrc'),
-    isLocked,
-    whole: npm,
-    production: `${npm} --omit=dev`,
-    prune: 'npm prune --omit=dev --no-audit --no-fund',
-    cache: '/root/.npm',
+    image: nodeImage(files, manifest),
+    manager,
+    forProgram,
+    forBuild: forProgram || count(manifest, 'devDependencies') > 0,
+    isBuilt: scriptOf(manifest, 'build') !== null,
   }
 }
+
+/** The stage that both others stand on: the package manager, and the files that say which packages. */
+export function manifestStage({ names }: ProjectFiles, manifest: Manifest, packages: NodePackages): readonly string[] {
+  const { image, manager } = packages
+  return [
+    `FROM ${image} AS manifests`,
+    'WORKDIR /app',
+    ...manager.setup,
+    needsSources(manager, manifest)
+      ? 'COPY . .'
+      : `COPY ${['package.json', ...manager.manifests.filter((name) => names.includes(name))].join(' ')} ./`,
+    // It is for the machine of a developer (git hooks), or builds, for which the sources are not there yet.
+    ...(scriptOf(manifest, 'prepare') === null ? [] : ['RUN npm pkg delete scripts.prepare']),
+  ]
+}
+
+/** What the program needs and no more. A change of the sources leaves it as it is. */
+export const packagesStage = ({ manager }: NodePackages): readonly string[] => [
+  'FROM manifests AS packages',
+  // Where nothing came of it, what the last stage copies has to be there all the same.
+  `RUN ${cacheMount(manager.cache)} ${manager.production} && mkdir -p node_modules`,
+]
+
+export const buildStage = ({ manager, forBuild }: NodePackages): readonly string[] => [
+  'FROM manifests AS build',
+  ...(forBuild ? [`RUN ${cacheMount(manager.cache)} ${manager.whole}`] : []),
+  'COPY . .',
+  `RUN ${manager.build}`,
+]
+
+/** Nothing that is locked: each build may have other packages. */
+export const lockNotes = ({ manager, forBuild }: NodePackages): readonly string[] => [
+  ...(forBuild && !manager.isLocked
+    ? ['there is no lock file: commit package-lock.json, so that each build has the same packages']
+    : []),
+  ...manager.notes,
+]
 
 /** The official image for the version that .nvmrc, .node-version or `engines.node` ask for. */
-export function nodeImage({ texts }: ProjectFiles): string {
+function nodeImage({ texts }: ProjectFiles, manifest: Manifest): string {
   const written = texts['.nvmrc'] ?? texts['.node-version']
   const major = Number(/^v?(\d+)/.exec(written?.trim() ?? '')?.[1] ?? 0)
   if (major > 0) return `node:${major}-slim`
-  const engines = asRecord(parseJson(texts['package.json'] ?? '')?.engines)?.node
+  const engines = asRecord(manifest.engines)?.node
   const [, sign = '', from = ''] = /^\s*([\^~]|>=|>)?\s*v?(\d+)/.exec(typeof engines === 'string' ? engines : '') ?? []
   if (from === '') return `node:${NEWEST_LTS}-slim`
   const least = Number(from)
@@ -71,9 +78,13 @@ export function nodeImage({ texts }: ProjectFiles): string {
   return `node:${isOpen ? Math.max(least, NEWEST_LTS) : least}-slim`
 }
 
-/** `packageManager` of package.json names the version. */
-function pinned(manifest: Readonly<Record<string, unknown>>, name: string): string {
-  const { packageManager } = manifest
-  const [, version] = typeof packageManager === 'string' ? (/^\w+@([\d.]+)/.exec(packageManager) ?? []) : []
-  return version === undefined ? name : `${name}@${version}`
+/** A script that runs when packages are installed may read anything of the project. */
+const needsSources = (manager: NodeManager, manifest: Manifest): boolean =>
+  manager.isWorkspace || ['install', 'postinstall'].some((name) => scriptOf(manifest, name) !== null)
+
+const scriptOf = (manifest: Manifest, name: string): string | null => {
+  const script = asRecord(manifest.scripts)?.[name]
+  return typeof script === 'string' ? script : null
 }
+
+const count = (manifest: Manifest, key: string): number => Object.keys(asRecord(manifest[key]) ?? {}).length

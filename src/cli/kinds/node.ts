@@ -1,6 +1,5 @@
-import { asRecord, parseJson } from './manifest.ts'
+import { asRecord, type Manifest, parseJson } from './manifest.ts'
 import {
-  cacheMount,
   dockerfile,
   execForm,
   healthcheck,
@@ -11,9 +10,14 @@ import {
   type Proposal,
   type Unready,
 } from './kind.ts'
-import { nodeImage, nodeInstall } from './node-packages.ts'
-
-type Manifest = Readonly<Record<string, unknown>>
+import {
+  buildStage,
+  lockNotes,
+  manifestStage,
+  type NodePackages,
+  nodePackages,
+  packagesStage,
+} from './node-packages.ts'
 
 const MAINS = ['server.mjs', 'server.js', 'index.mjs', 'index.js', 'app.mjs', 'app.js', 'main.mjs', 'main.js']
 const HEALTH = `fetch("http://127.0.0.1:"+(process.env.PORT||${PORT})).then(r=>process.exit(r.status<500?0:1),()=>process.exit(1))`
@@ -32,60 +36,34 @@ export function findNode(files: ProjectFiles): Proposal | Unready | null {
       'package.json has neither "main" nor a "start" script: add "start": "node server.js" with the program’s file'
     return { kind: 'node', because: 'package.json', missing }
   }
-  const image = nodeImage(files)
-  const hasPackages = packagesOf(manifest, 'dependencies') + packagesOf(manifest, 'devDependencies') > 0
-  const isBuilt = typeof asRecord(manifest.scripts)?.build === 'string'
-  const built = hasPackages || isBuilt
+  const packages = nodePackages(files, manifest)
   return {
     kind: 'node',
     because: 'package.json',
-    what: `${image}, runs ${command.join(' ')}`,
+    what: `${packages.image}, runs ${command.join(' ')}`,
     dockerfile: dockerfile(
-      ...(built ? [buildStage(files, image, isBuilt)] : []),
-      finalStage(image, command, { hasPackages, isBuilt }),
+      ...(packages.forProgram || packages.isBuilt ? [manifestStage(files, manifest, packages)] : []),
+      ...(packages.forProgram ? [packagesStage(packages)] : []),
+      ...(packages.isBuilt ? [buildStage(packages)] : []),
+      finalStage(packages, command),
     ),
-    ignore: [...IGNORED_ALWAYS, 'node_modules', 'npm-debug.log*'],
-    notes: notesOf(files, hasPackages),
+    ignore: [...IGNORED_ALWAYS, '**/node_modules', 'npm-debug.log*'],
+    notes: lockNotes(packages),
   }
 }
 
-function buildStage(files: ProjectFiles, image: string, isBuilt: boolean): readonly string[] {
-  const install = nodeInstall(files)
-  const lines = [
-    `FROM ${image} AS build`,
-    'WORKDIR /app',
-    ...(install.isWorkspace ? ['COPY . .'] : [`COPY ${install.manifests.join(' ')} ./`]),
-  ]
-  const mount = cacheMount(install.cache)
-  // An empty folder stays one: what the last stage copies has to be there.
-  if (!isBuilt) return [...lines, `RUN ${mount} ${install.production} && mkdir -p node_modules`]
-  return [
-    ...lines,
-    `RUN ${mount} ${install.whole}`,
-    ...(install.isWorkspace ? [] : ['COPY . .']),
-    'RUN npm run build',
-    `RUN ${mount} ${install.prune} && mkdir -p node_modules`,
-  ]
-}
-
-function finalStage(
-  image: string,
-  command: readonly string[],
-  { hasPackages, isBuilt }: { readonly hasPackages: boolean; readonly isBuilt: boolean },
-): readonly string[] {
-  return [
-    `FROM ${image}`,
-    `ENV NODE_ENV=production PORT=${PORT}`,
-    'WORKDIR /app',
-    ...(hasPackages || isBuilt ? ['COPY --from=build /app/node_modules ./node_modules'] : []),
-    isBuilt ? 'COPY --from=build --exclude=node_modules /app ./' : 'COPY . .',
-    `USER ${ORDINARY_USER}`,
-    `EXPOSE ${PORT}`,
-    healthcheck(['node', '-e', HEALTH]),
-    '# The program must listen on the PORT that it is given, and end on SIGTERM.',
-    `CMD ${execForm(command)}`,
-  ]
-}
+const finalStage = ({ image, forProgram, isBuilt }: NodePackages, command: readonly string[]): readonly string[] => [
+  `FROM ${image}`,
+  `ENV NODE_ENV=production PORT=${PORT}`,
+  'WORKDIR /app',
+  ...(forProgram ? ['COPY --from=packages /app/node_modules ./node_modules'] : []),
+  isBuilt ? 'COPY --from=build --exclude=node_modules /app ./' : 'COPY . .',
+  `USER ${ORDINARY_USER}`,
+  `EXPOSE ${PORT}`,
+  healthcheck(['node', '-e', HEALTH]),
+  '# The program must listen on the PORT that it is given, and end on SIGTERM.',
+  `CMD ${execForm(command)}`,
+]
 
 /** The start script where no shell is needed for it; else main, else npm, else the likeliest file. null: nothing to start. */
 function startCommand({ names }: ProjectFiles, manifest: Manifest): readonly string[] | null {
@@ -105,10 +83,3 @@ function startCommand({ names }: ProjectFiles, manifest: Manifest): readonly str
 
 /** Programs that are in no package, or start others. */
 const SHELL_LIKE = new Set(['npm', 'npx', 'yarn', 'pnpm', 'sh', 'bash', 'cd', 'env', 'exec', 'node', 'bun', 'deno'])
-
-const packagesOf = (manifest: Manifest, key: string): number => Object.keys(asRecord(manifest[key]) ?? {}).length
-
-function notesOf(files: ProjectFiles, hasPackages: boolean): readonly string[] {
-  if (!hasPackages || nodeInstall(files).isLocked) return []
-  return ['there is no lock file: commit package-lock.json, so that each build has the same packages']
-}

@@ -1,5 +1,4 @@
 import {
-  cacheMount,
   dockerfile,
   IGNORED_ALWAYS,
   healthcheck,
@@ -9,7 +8,7 @@ import {
   type Unready,
 } from './kind.ts'
 import { asRecord, parseJson } from './manifest.ts'
-import { nodeImage, nodeInstall } from './node-packages.ts'
+import { buildStage, lockNotes, manifestStage, nodePackages } from './node-packages.ts'
 
 const SERVER = 'nginxinc/nginx-unprivileged:stable-alpine'
 /** Where generators put a site, by the package that does it. The first that is there counts. */
@@ -38,7 +37,7 @@ export function findStaticSite(files: ProjectFiles): Proposal | Unready | null {
     because: folder === '.' ? 'index.html' : `${folder}/index.html`,
     what: `${SERVER}, serves ${folder === '.' ? 'this folder' : folder}`,
     dockerfile: dockerfile(serverStage([`COPY ${folder} /usr/share/nginx/html`])),
-    ignore: [...IGNORED_ALWAYS, 'node_modules'],
+    ignore: [...IGNORED_ALWAYS, '**/node_modules'],
     notes: [],
   }
 }
@@ -49,25 +48,25 @@ function builtSite(files: ProjectFiles): Proposal | null {
   const packages = { ...asRecord(manifest.dependencies), ...asRecord(manifest.devDependencies) }
   const [generator, output] = OUTPUTS.find(([name]) => packages[name] !== undefined) ?? []
   if (generator === undefined || output === undefined) return null
-  const install = nodeInstall(files)
-  const build = [
-    `FROM ${nodeImage(files)} AS build`,
-    'WORKDIR /app',
-    ...(install.isWorkspace ? ['COPY . .'] : [`COPY ${install.manifests.join(' ')} ./`]),
-    `RUN ${cacheMount(install.cache)} ${install.whole}`,
-    ...(install.isWorkspace ? [] : ['COPY . .']),
-    'RUN npm run build',
-  ]
+  const node = nodePackages(files, manifest)
   return {
     kind: 'static',
     because: `package.json, built by ${generator}`,
     what: `${SERVER}, serves ${output}`,
-    dockerfile: dockerfile(build, serverStage([`COPY --from=build /app/${output} /usr/share/nginx/html`])),
-    ignore: [...IGNORED_ALWAYS, 'node_modules', output],
-    notes: [`the build is taken to write into ${output}: change the last COPY of the Dockerfile where it does not`],
+    dockerfile: dockerfile(
+      manifestStage(files, manifest, node),
+      buildStage(node),
+      serverStage([`COPY --from=build /app/${output} /usr/share/nginx/html`]),
+    ),
+    ignore: [...IGNORED_ALWAYS, '**/node_modules', output],
+    notes: [
+      ...lockNotes(node),
+      `the build is taken to write into ${output}: change the last COPY of the Dockerfile where it does not`,
+    ],
   }
 }
 
+// No timeout for wget: that of HEALTHCHECK is enough, and busybox 1.35 crashes by its own.
 const serverStage = (copies: readonly string[]): readonly string[] => [
   `FROM ${SERVER}`,
   `ENV PORT=${PORT}`,
@@ -88,5 +87,5 @@ const serverStage = (copies: readonly string[]): readonly string[] => [
   `EXPOSE ${PORT}`,
   '# nginx ends its requests before it ends.',
   'STOPSIGNAL SIGQUIT',
-  healthcheck(['sh', '-c', 'wget -q -T 4 -O /dev/null "http://127.0.0.1:$PORT/"']),
+  healthcheck(['sh', '-c', 'wget -q -O /dev/null "http://127.0.0.1:$PORT/"']),
 ]

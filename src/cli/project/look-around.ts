@@ -1,6 +1,7 @@
-import type { Dirent } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { createReadStream, type Dirent } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { ProjectFiles } from '../kinds/kind.ts'
 import { isTelling } from '../kinds/find-kind.ts'
 
@@ -25,8 +26,8 @@ export async function lookAround(folder: string): Promise<ProjectFiles> {
   const names = await fileNames(folder)
   const texts: Record<string, string> = {}
   for (const name of names.filter(isTelling)) {
-    const text = await readSmall(join(folder, name))
-    if (text !== null) texts[name] = text
+    const beginning = await readBeginning(join(folder, name))
+    if (beginning !== null) texts[name] = beginning
   }
   return { names, texts }
 }
@@ -44,10 +45,8 @@ async function fileNames(folder: string): Promise<readonly string[]> {
   return names.sort()
 }
 
-async function readSmall(path: string): Promise<string | null> {
-  try {
-    return (await stat(path)).size > MOST_BYTES ? null : await readFile(path, 'utf8')
-  } catch {
-    return null
-  }
+/** The beginning of a large file tells as well: lock files say their form in the first line. */
+async function readBeginning(path: string): Promise<string | null> {
+  const chunks = createReadStream(path, { end: MOST_BYTES - 1 })
+  return text(chunks).catch(() => null)
 }
