@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, realpath, symlink, writeFile } from 'node:fs/promises
 import { dirname, join } from 'node:path'
 import { call } from '../peers/call.ts'
 
-const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
+export const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
 /** The root file system of a base image, made of this machine's programs: a busybox, a bash, certificates. */
 export async function makeRoot(root: string): Promise<void> {

@@ -1,0 +1,30 @@
+import { ORDINARY_USER, type Project } from './project.ts'
+import type { Tried } from './try-project.ts'
+
+/** What is not as it has to be; nothing: the project held. */
+export function judge(project: Project, { appFile, settings, first, second, broken, exits }: Tried): readonly string[] {
+  const wrong = (is: boolean, text: string) => (is ? [text] : [])
+  const names = Object.keys(exits)
+  return [
+    ...wrong(
+      !appFile.includes(`health: { readiness: ${project.readiness} }`),
+      `init wrote other than readiness ${project.readiness}`,
+    ),
+    ...wrong(settings?.User !== (project.user ?? ORDINARY_USER), `user ${settings?.User}`),
+    ...wrong(settings?.Healthcheck?.Test?.[0] !== 'CMD', 'no HEALTHCHECK in exec form'),
+    ...[first, second].flatMap(({ code, said, body, wanted, receipt }, at) => [
+      ...wrong(code !== 0, `deploy ${at + 1} ended with ${code}: ${said}`),
+      ...wrong(body !== wanted, `answered ${body}, not ${wanted}`),
+      ...wrong((receipt?.cut ?? 0) > 0, `${receipt?.cut} connections cut`),
+    ]),
+    ...wrong(second.receipt?.requests.kind !== 'measured', 'nothing was measured'),
+    ...wrong(
+      second.receipt?.requests.kind === 'measured' && second.receipt.requests.lost > 0,
+      `lost ${JSON.stringify(second.receipt?.requests)}`,
+    ),
+    ...wrong(broken?.code === 0, 'its HEALTHCHECK did not notice that it answers 500'),
+    ...wrong(broken !== null && broken.body !== broken.wanted, `answered ${broken?.body} after a broken revision`),
+    ...wrong(names.length !== 2, `${names.length} of 2 replicas were told to end`),
+    ...names.flatMap((name) => wrong(!exits[name]?.startsWith('exited with code'), `${name}: ${exits[name]}`)),
+  ]
+}
