@@ -41,6 +41,13 @@ export interface ExpiredTag {
   readonly cause: string
 }
 
+/** A repository of which a collection took nothing. */
+export interface SparedRepository {
+  readonly repository: string
+  /** What of it is damaged or lost: `the tag v1`, `the manifest sha256:…`. */
+  readonly broken: string
+}
+
 /** What became of content that was damaged, or that a repository has without its bytes. */
 export interface DamagedContent {
   readonly digest: string
@@ -77,6 +84,7 @@ export type KeepingReport =
       readonly manifests: number
       readonly blobs: number
       readonly bytes: number
+      readonly spared: readonly SparedRepository[]
     }
   | {
       readonly kind: 'scrubbed'

@@ -86,6 +86,17 @@ it('gc works where nobody serves, spares what is young, and refuses a rule that 
   expect(await naru('gc', '--protect', 'v*')).toMatchObject({ code: 2, err: expect.stringContaining('--keep-last') })
 }, 120_000)
 
+it('gc names the repository of which nothing goes because a manifest is damaged', async () => {
+  await using registry = await serveNaru(folder)
+  const [image] = await push(registry.host, ['v1'])
+  const digest = image?.top.digest ?? ''
+  writeFileSync(join(folder, 'registry/blobs/sha256', digest.slice(7, 9), digest.slice(7)), 'damaged')
+  age()
+  const collected = await naru('gc')
+  expect(collected).toMatchObject({ code: 0, out: '0 tags, 0 manifests, 0 blobs, 0 B freed\n' })
+  expect(collected.err).toContain(`shop stays whole: the manifest ${digest} is damaged or lost`)
+}, 120_000)
+
 it('scrub finds damage while the registry serves, fetches it from another one, and fails where none has it', async () => {
   await using registry = await serveNaru(folder)
   const [image] = await push(registry.host, ['v1'])

@@ -72,9 +72,11 @@ async function collect(session: Session, options: CollectOptions): Promise<void>
   const report = await keep(session, { kind: 'collect', dryRun, graceMs, retention: ruleOf(options) })
   if (report.kind !== 'collected' || output.json) return
   for (const { repository, tag, cause } of report.tags) output.data(`${repository}:${tag}  ${cause}`)
-  const { tags, manifests, blobs, bytes } = report
+  const { tags, manifests, blobs, bytes, spared } = report
   const parts = [`${countText(tags.length)} tags`, `${countText(manifests)} manifests`, `${countText(blobs)} blobs`]
   output.data(`${parts.join(', ')}, ${bytesText(bytes)} ${dryRun ? 'would go' : 'freed'}`)
+  for (const { repository, broken } of spared)
+    output.tell(`note: ${repository} stays whole: ${broken} is damaged or lost. Push it again, or delete it.`)
 }
 
 async function scrub(session: Session, bytesPerSecond: number | null, from: string | null): Promise<void> {

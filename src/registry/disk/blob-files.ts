@@ -29,7 +29,7 @@ export async function* readBlobFile(
       yield* pieces
       folder.checked.remember(path, opened, now)
     } finally {
-      if (damaged.error !== null) await folder.quarantine(path, opened.ino)
+      if (damaged.error !== null) await folder.quarantine(path, opened.ino, now)
     }
   } finally {
     await handle.close()

@@ -51,6 +51,7 @@ it('deletes what neither a tag nor a kept release leads to, and nothing else', a
     manifests: 0,
     blobs: 0,
     bytes: 0,
+    spared: [],
   })
 })
 
@@ -77,7 +78,8 @@ it('keeps all of a repository in which a manifest is damaged', async () => {
   const hex = descriptor.digest.slice(7)
   await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), hex), 'damaged')
   await disk.age()
-  await store.collectGarbage({ keep: new Set() }, never)
+  const { spared } = await store.collectGarbage({ keep: new Set() }, never)
+  expect(spared).toEqual([{ repository: 'shop', broken: `the manifest ${descriptor.digest}` }])
   for (const { digest, size } of layers) expect(await store.statBlob('shop', digest, never)).toBe(size)
 })
 

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDigest } from '../../model/descriptor.ts'
+import type { SparedRepository } from '../../model/registry-keeping.ts'
 import { syncFolder } from '../../os/atomic-file.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import { reachable, type Scope } from './reachable.ts'
@@ -26,6 +27,8 @@ export interface Garbage {
   readonly manifests: number
   readonly blobs: number
   readonly bytes: number
+  /** Repositories of which nothing may go, because something of them is damaged. */
+  readonly spared: readonly SparedRepository[]
 }
 
 /** Where garbage is collected. */
@@ -67,6 +70,7 @@ export async function collectGarbage(
   const live = new Set<string>()
   const dryRun = request.dryRun === true
   const take: Take = dryRun ? sizeOfUnused : (path, at) => folder.removeUnused(path, at)
+  const spared: SparedRepository[] = []
   let manifests = 0
   for (const repository of await repositoryNames(folder)) {
     signal.throwIfAborted()
@@ -76,7 +80,7 @@ export async function collectGarbage(
       const sweep = { folder, repository, files, keep: request.keep, nowMs, before, take, dryRun, untagged, forget }
       if (request.expire !== undefined && repository.startsWith(request.expire.below))
         for (const tag of await expireTags(sweep, nowMs - request.expire.unusedMs)) untagged.add(tag)
-      return sweepRepository(sweep, live)
+      return sweepRepository(sweep, live, spared)
     })
   }
   let blobs = 0
@@ -90,7 +94,7 @@ export async function collectGarbage(
   for (const name of await readdir(join(folder.root, 'quarantine'))) {
     bytes += (await take(join(folder.root, 'quarantine', name), nowMs - QUARANTINE_MS)) ?? 0
   }
-  return { manifests, blobs, bytes }
+  return { manifests, blobs, bytes, spared }
 }
 
 /** Deletes a file, or in a dry run only says so: its size, or null when it stays. */
@@ -103,10 +107,12 @@ interface Sweep extends Scope {
   readonly forget: Ground['forget']
 }
 
-/** Deletes what is dead in one repository, and adds to `live` what it still has. Answers how many manifests went. */
-async function sweepRepository(sweep: Sweep, live: Set<string>): Promise<number> {
+/** Deletes what is dead in one repository, and adds to `live` what it still has, to `spared` itself where something of it is damaged. Answers how many manifests went. */
+async function sweepRepository(sweep: Sweep, live: Set<string>, spared: SparedRepository[]): Promise<number> {
   const { folder, repository, files, dryRun } = sweep
-  const named = await reachable(sweep)
+  const found = await reachable(sweep)
+  const named = 'broken' in found ? null : found
+  if ('broken' in found) spared.push({ repository, broken: found.broken })
   const manifests = await sweepMarks(sweep, '_manifests', named?.manifests ?? null, live)
   const blobs = await sweepMarks(sweep, '_blobs', named?.blobs ?? null, live)
   if (dryRun) return manifests

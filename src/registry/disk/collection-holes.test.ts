@@ -68,7 +68,8 @@ it('keeps all of a repository of which a tag is damaged', async () => {
   for (const content of ['', 'sha256:nonsense', aBlob().digest]) {
     await writeFile(join(root, 'repositories/shop/_tags/v1'), content)
     time.later(2 * HOUR_MS)
-    expect(await store.collectGarbage({ keep: new Set() }, never)).toEqual({ manifests: 0, blobs: 0, bytes: 0 })
+    const spared = [{ repository: 'shop', broken: 'the tag v1' }]
+    expect(await store.collectGarbage({ keep: new Set() }, never)).toEqual({ manifests: 0, blobs: 0, bytes: 0, spared })
   }
   for (const { digest, size } of layers) expect(await store.statBlob('shop', digest, never)).toBe(size)
 })
@@ -99,7 +100,7 @@ it('follows indexes of indexes and what refers to any of them, and takes all of 
   await store.writeManifest('shop', { mediaType: MEDIA_TYPES.imageManifest, bytes: Buffer.from(signature) }, [], never)
   time.later(2 * HOUR_MS)
   const before = (await filesIn(root)).length
-  expect(await store.collectGarbage({ keep: new Set() }, never)).toEqual({ manifests: 0, blobs: 0, bytes: 0 })
+  expect(await store.collectGarbage({ keep: new Set() }, never)).toMatchObject({ manifests: 0, blobs: 0, bytes: 0 })
   expect((await filesIn(root)).length).toBe(before)
   await store.deleteManifest('shop', 'v1', never)
   expect(await store.collectGarbage({ keep: new Set() }, never)).toMatchObject({ manifests: 4, blobs: 8 })
@@ -159,3 +160,38 @@ it('removes repositories in which nothing is left, while others push into them',
   await store.collectGarbage({ keep: new Set() }, never)
   expect(await store.repositories()).toEqual([])
 }, 120_000)
+
+it('lets a tag go by its age only if nobody set or used it since its age was told', async () => {
+  await using time = await aStoreInTime()
+  const { store } = time
+  const [first, second] = [
+    await anImage(store, 'shop', { tags: ['gone', 'used', 'set'] }),
+    await anImage(store, 'shop'),
+  ]
+  const ages = new Map((await store.tagAges('shop')).map(({ tag, setAtMs }) => [tag, setAtMs]))
+  time.later(2 * HOUR_MS)
+  await store.useTag('shop', 'used', first.descriptor.digest)
+  await store.useTag('shop', 'set', second.descriptor.digest)
+  const deleted = [...ages].map(([tag, setAtMs]) => store.deleteUnchangedTag('shop', tag, setAtMs))
+  expect(await Promise.all(deleted)).toEqual([true, false, false])
+  expect(await store.tags('shop', never)).toEqual(['set', 'used'])
+  expect((await store.readManifest('shop', 'set', never))?.descriptor.digest).toBe(second.descriptor.digest)
+})
+
+it('keeps what was set aside for a week from then on, however old it is', async () => {
+  await using time = await aStoreInTime()
+  const { store, root } = time
+  const { digest } = await putBlob(store, 'shop', aBlob().bytes)
+  const path = join(root, 'blobs/sha256', digest.slice(7, 9), digest.slice(7))
+  await writeFile(path, 'damaged')
+  time.later(30 * 24 * HOUR_MS)
+  await expect(store.checkBlob(digest, never)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  const aside = async () => {
+    await store.collectGarbage({ keep: new Set() }, never)
+    return (await readdir(join(root, 'quarantine'))).length
+  }
+  time.later(6 * 24 * HOUR_MS)
+  expect(await aside()).toBe(1)
+  time.later(2 * 24 * HOUR_MS)
+  expect(await aside()).toBe(0)
+})

@@ -126,6 +126,13 @@ export class DiskManifests {
     })
   }
 
+  /** Deletes a tag, unless it was set or used since `tagAges` told `setAtMs`. False: it was, or is not there. */
+  deleteUnchangedTag(repository: string, tag: string, setAtMs: number): Promise<boolean> {
+    const path = this.#folder.tagPath(repository, tag)
+    const remove = () => this.#folder.removeUnchanged(path, setAtMs)
+    return this.locks.run(repository, () => remove().finally(() => this.held.drop(repository, tag)))
+  }
+
   /** Descriptors of the manifests whose subject is `subject`, as the referrers list of the distribution specification wants them: by digest, those behind `after`, each read when it is asked for. */
   async *referrers(repository: string, subject: string, after: string): AsyncGenerator<Descriptor, void> {
     for (const referrer of await this.#files(repository).referrers(subject)) {

@@ -180,6 +180,11 @@ export class DiskStore implements ContentStore {
     return this.#manifests.delete(repository, reference)
   }
 
+  /** Deletes a tag, unless it was set or used since `tagAges` told `setAtMs`. False: it was, or is not there. */
+  deleteUnchangedTag(repository: string, tag: string, setAtMs: number): Promise<boolean> {
+    return this.#manifests.deleteUnchangedTag(repository, tag, setAtMs)
+  }
+
   /** Descriptors of the manifests whose subject is `subject`: by digest, those behind `after`, each read when it is asked for. */
   referrers(repository: string, subject: string, after = ''): AsyncGenerator<Descriptor, void> {
     return this.#manifests.referrers(repository, subject, after)

@@ -24,36 +24,46 @@ interface Reachable {
   readonly blobs: ReadonlySet<string>
 }
 
-/**
- * What tags, kept and young manifests lead to: manifests of an index, blobs, and what refers to any of them. null: a tag or a
- * manifest on the way is damaged or lost, so that nothing of the repository may be called dead.
- */
-export async function reachable(scope: Scope): Promise<Reachable | null> {
+/** A tag or a manifest that cannot be followed: it is damaged or lost, so that nothing of its repository may be called dead. */
+export interface Broken {
+  /** `the tag v1`, `the manifest sha256:…`. */
+  readonly broken: string
+}
+
+/** What tags, kept and young manifests lead to: manifests of an index, blobs, and what refers to any of them. */
+export async function reachable(scope: Scope): Promise<Reachable | Broken> {
   const waiting = await roots(scope)
-  if (waiting === null) return null
+  if ('broken' in waiting) return waiting
   const manifests = new Set<string>()
   const blobs = new Set<string>()
   for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
     if (manifests.has(digest)) continue
     manifests.add(digest)
     const manifest = await readParsed(scope, digest)
-    if (manifest === 'damaged') return null
+    if (manifest === 'damaged') return { broken: `the manifest ${digest}` }
     // Its index is sparse: it was never here, or its deletion was asked for.
     if (manifest === null) continue
-    waiting.push(...(await scope.files.referrers(digest)))
-    if (manifest.kind === 'index') waiting.push(...manifest.manifests.map((child) => child.digest))
-    else for (const blob of [manifest.config, ...manifest.layers]) blobs.add(blob.digest)
+    const named = [...(await scope.files.referrers(digest)), ...namedManifests(manifest)]
+    // One by one: there may be more than a call can have arguments.
+    for (const next of named) waiting.push(next)
+    for (const blob of namedBlobs(manifest)) blobs.add(blob)
   }
   return { manifests, blobs }
 }
 
-/** Manifests that stay for their own sake: tagged, kept, or young. null: a tag leads nowhere, which only damage can bring about. */
-async function roots({ folder, repository, files, keep, before, untagged }: Scope): Promise<string[] | null> {
+const namedManifests = (manifest: ParsedManifest): readonly string[] =>
+  manifest.kind === 'index' ? manifest.manifests.map((child) => child.digest) : []
+
+const namedBlobs = (manifest: ParsedManifest): readonly string[] =>
+  manifest.kind === 'image' ? [manifest.config, ...manifest.layers].map((blob) => blob.digest) : []
+
+/** Manifests that stay for their own sake: tagged, kept, or young. Only damage can bring about a tag that leads nowhere. */
+async function roots({ folder, repository, files, keep, before, untagged }: Scope): Promise<string[] | Broken> {
   const found: string[] = []
   for (const tag of await files.tags()) {
     if (untagged.has(tag)) continue
     const digest = await files.tag(tag)
-    if (digest === null || (await files.manifestType(digest)) === null) return null
+    if (digest === null || (await files.manifestType(digest)) === null) return { broken: `the tag ${tag}` }
     found.push(digest)
   }
   for (const digest of await files.marks('_manifests')) {

@@ -141,11 +141,22 @@ export class StoreFolder {
     })
   }
 
-  /** Sets a damaged file aside, where nobody reads it, unless another one (`inode` tells) has taken its place meanwhile. */
-  quarantine(path: string, inode: number): Promise<void> {
+  /** Removes a file durably, unless it was replaced or used since `stat` said `mtimeMs`. False: it was, or is not there. */
+  removeUnchanged(path: string, mtimeMs: number): Promise<boolean> {
+    return this.#files.run(path, async () => {
+      if ((await stat(path).catch(ignoreMissing))?.mtimeMs !== mtimeMs) return false
+      await rm(path, { force: true })
+      await syncFolder(dirname(path))
+      return true
+    })
+  }
+
+  /** Sets a damaged file aside, where nobody reads it, unless another one (`inode` tells) has taken its place meanwhile. Its time is then when that was, `nowMs`. */
+  quarantine(path: string, inode: number, nowMs: number): Promise<void> {
     return this.#files.run(path, async () => {
       const now = await stat(path).catch(ignoreMissing)
       if (now?.ino !== inode) return
+      await utimes(path, nowMs / 1000, nowMs / 1000).catch(ignoreMissing)
       const name = `${path.slice(this.root.length + 1).replaceAll('/', '-')}.${randomBytes(4).toString('hex')}`
       await rename(path, join(this.root, 'quarantine', name)).catch(ignoreMissing)
       await syncFolder(dirname(path))

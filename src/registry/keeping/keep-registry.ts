@@ -1,4 +1,4 @@
-import type { KeepingReport, KeepingRequest, ListedTag } from '../../model/registry-keeping.ts'
+import type { ExpiredTag, KeepingReport, KeepingRequest, ListedTag } from '../../model/registry-keeping.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { ScrubTools } from '../disk/scrub.ts'
 import { RepositoryReading } from '../contents/registry-contents.ts'
@@ -57,11 +57,14 @@ async function collect(
   { dryRun, graceMs, retention }: Extract<KeepingRequest, { kind: 'collect' }>,
   signal: AbortSignal,
 ): Promise<KeepingReport> {
-  const tags = retention === null ? [] : planRetention(await allTags(store), retention, now())
+  const expired = retention === null ? [] : planRetention(await allTags(store), retention, now())
+  const tags: ExpiredTag[] = []
   const untagged = new Map<string, Set<string>>()
-  for (const { repository, tag } of tags) {
+  for (const { repository, tag, setAtMs, cause } of expired) {
     signal.throwIfAborted()
-    if (!dryRun) await store.deleteManifest(repository, tag, signal)
+    // Whoever pushed or deployed it meanwhile keeps it.
+    if (!dryRun && !(await store.deleteUnchangedTag(repository, tag, setAtMs))) continue
+    tags.push({ repository, tag, cause })
     untagged.set(repository, (untagged.get(repository) ?? new Set()).add(tag))
   }
   const request = { keep: await kept(), graceMs, ...(dryRun ? { untagged, dryRun } : {}) }

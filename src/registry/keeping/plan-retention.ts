@@ -8,16 +8,19 @@ export interface TagAge {
   readonly setAtMs: number
 }
 
+/** A tag that is to go, if it was not set or used since. */
+type PlannedTag = TagAge & ExpiredTag
+
 const DAY_MS = 86_400_000
 
 /** The tags that a rule lets go, in the order in which they were given. */
-export function planRetention(tags: readonly TagAge[], rule: RetentionRule, nowMs: number): readonly ExpiredTag[] {
+export function planRetention(tags: readonly TagAge[], rule: RetentionRule, nowMs: number): readonly PlannedTag[] {
   const about = tags.filter(({ repository, tag }) => isAbout(rule, repository, tag))
   const kept = new Set(rule.keepLast === null ? [] : lastOfEach(about, rule.keepLast))
   const before = rule.olderThanMs === null ? Number.POSITIVE_INFINITY : nowMs - rule.olderThanMs
   return about
     .filter((tag) => !kept.has(tag) && tag.setAtMs < before)
-    .map(({ repository, tag, setAtMs }) => ({ repository, tag, cause: causeOf(rule, nowMs - setAtMs) }))
+    .map(({ repository, tag, setAtMs }) => ({ repository, tag, setAtMs, cause: causeOf(rule, nowMs - setAtMs) }))
 }
 
 function isAbout({ repositories, tags, protect }: RetentionRule, repository: string, tag: string): boolean {
