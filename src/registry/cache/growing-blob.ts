@@ -1,9 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { open } from 'node:fs/promises'
 import { ignoreMissing } from '../disk/store-folder.ts'
-import { write } from '../server/send-file.ts'
-
-const PIECE = 256 * 1024
+import type { ByteRoom } from '../server/byte-room.ts'
+import { pieceSize, write } from '../server/send-file.ts'
 
 /** A blob that is being stored: as many as like are sent what has arrived, and wait for the rest. */
 export class GrowingBlob {
@@ -33,16 +32,18 @@ export class GrowingBlob {
    * Sends the whole blob as the body of an answer; `begin` sends its head. False: it was stored meanwhile, and nothing was sent. Throws when
    * it cannot be stored: its last bytes come only after its digest was found right, so that nobody takes a wrong one for whole.
    */
-  async sendTo(begin: () => ServerResponse): Promise<boolean> {
+  async sendTo(begin: () => ServerResponse, room: ByteRoom): Promise<boolean> {
     const handle = await open(this.#path, 'r').catch(ignoreMissing)
     if (handle === null) return false
     try {
       await this.#until(1)
       const response = begin()
+      using share = room.share()
+      const most = pieceSize(share, this.size, 1)
       for (let at = 0; at < this.size; ) {
         const there = await this.#until(at + 1)
         // What was sent may be read into again: one piece is under way at a time.
-        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(PIECE, there - at)), 0, null, at)
+        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(Math.min(most, there - at)), 0, null, at)
         await write(response, buffer.subarray(0, bytesRead))
         at += bytesRead
       }

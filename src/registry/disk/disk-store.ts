@@ -28,6 +28,7 @@ export class DiskStore implements ContentStore {
   readonly #folder: StoreFolder
   readonly #clock: Clock
   readonly #manifests: DiskManifests
+  readonly #checking = new Map<string, Promise<void>>()
 
   private constructor(folder: StoreFolder, clock: Clock) {
     this.#folder = folder
@@ -57,9 +58,18 @@ export class DiskStore implements ContentStore {
     return openCheckedBlob(this.#folder, digest, this.#clock.now())
   }
 
-  /** Reads a blob to its end. Throws STORE_CORRUPT, and sets it aside. */
+  /** Reads a blob to its end, once for all who want it checked at the same time. Throws STORE_CORRUPT, and sets it aside. */
   async checkBlob(digest: string, signal: AbortSignal): Promise<void> {
-    for await (const _piece of readBlobFile(this.#folder, digest, this.#clock.now())) signal.throwIfAborted()
+    signal.throwIfAborted()
+    const checking = this.#checking.get(digest) ?? this.#check(digest).finally(() => this.#checking.delete(digest))
+    this.#checking.set(digest, checking)
+    await checking
+  }
+
+  async #check(digest: string): Promise<void> {
+    for await (const _piece of readBlobFile(this.#folder, digest, this.#clock.now())) {
+      // Its digest is what it is read for.
+    }
   }
 
   async writeBlob(

@@ -25,24 +25,29 @@ export async function readBlob(exchange: Exchange, { repository, digest }: BlobT
     throw new RegistryError('SIZE_INVALID', `the blob has ${size} bytes`, { status: 416, headers })
   }
   const { start, end } = range ?? { start: 0, end: size - 1 }
-  const handle = size === 0 ? null : await openBlob(exchange, digest, range !== null)
+  using share = exchange.sendRoom.share()
+  const mayStream = () => range === null && share.take(Math.min(size, STREAM_BYTES))
+  const handle = size === 0 ? null : await openBlob(exchange, digest, mayStream)
   reply.header('Content-Length', end - start + 1)
   if (range !== null) reply.status(206).header('Content-Range', `bytes ${start}-${end}/${size}`)
   if (handle === null) return reply.stream(await begun(exchange, await store.readBlob(repository, digest, signal)))
   try {
-    await sendFile(handle, start, end, reply.head())
+    await sendFile({ handle, start, end }, reply.head(), exchange.sendRoom)
   } finally {
     await handle.close()
   }
 }
 
-/** The file of a blob whose bytes are known to be right. null: they can be checked while they go out, as the whole goes out. */
-async function openBlob(exchange: Exchange, digest: string, part: boolean): Promise<FileHandle | null> {
+/** What a blob that is checked while it goes out holds in memory where its client does not read. */
+const STREAM_BYTES = 768 * 1024
+
+/** The file of a blob whose bytes are known to be right. null: they are to be checked while they go out, where `mayStream` says so. */
+async function openBlob(exchange: Exchange, digest: string, mayStream: () => boolean): Promise<FileHandle | null> {
   const { store, signal } = exchange
   const checked = await store.openBlob(digest)
-  if (checked !== null || !part) return checked
+  if (checked !== null || mayStream()) return checked
   await undisturbed(exchange, () => store.checkBlob(digest, signal))
-  return openBlob(exchange, digest, part)
+  return openBlob(exchange, digest, mayStream)
 }
 
 /** A blob of another registry that is not here yet: the whole is sent while it comes, a part when it has come. */
@@ -57,7 +62,7 @@ async function readCopy(exchange: Exchange, cache: PullThrough, target: BlobTarg
   const growing = await undisturbed(exchange, () => cache.blob(repository, digest))
   if (growing !== null && request.headers.range === undefined) {
     const begin = () => describe(reply, digest).header('Content-Length', growing.size).head()
-    if (await growing.sendTo(begin)) return
+    if (await growing.sendTo(begin, exchange.sendRoom)) return
   }
   await undisturbed(exchange, async () => growing?.stored)
   return readBlob(exchange, target)

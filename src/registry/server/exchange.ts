@@ -16,6 +16,8 @@ export interface RegistryLimits {
   readonly manifestMs: number
   /** All manifests that arrive at a time may take so much memory. */
   readonly manifestsBytes: number
+  /** Blobs that are sent at a time take so much memory; beyond that each takes little, and goes slower. */
+  readonly sendingBytes: number
 }
 
 /** What the embedded registry takes of one request unless told otherwise. */
@@ -24,6 +26,7 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   maxBlobBytes: 2 ** 36,
   manifestMs: 30_000,
   manifestsBytes: 64 * 2 ** 20,
+  sendingBytes: 32 * 2 ** 20,
 }
 
 /** One request and what is needed to answer it. */
@@ -34,6 +37,8 @@ export class Exchange {
   readonly limits: RegistryLimits
   /** Where manifests arrive. */
   readonly room: ByteRoom
+  /** From where blobs are sent. */
+  readonly sendRoom: ByteRoom
   /** What fetches from other registries; null: this one is no cache. */
   readonly cache: PullThrough | null
   /** null: as much as the disk takes. */
@@ -49,6 +54,7 @@ export class Exchange {
     this.store = of.store
     this.limits = of.limits
     this.room = of.room
+    this.sendRoom = of.sendRoom
     this.cache = of.cache
     this.quota = of.quota
     this.query = of.query

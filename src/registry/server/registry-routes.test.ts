@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, utimes } from 'node:fs/promises'
 import http, { type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -429,6 +429,20 @@ it.each([
   ['GET', '/v2/a/blobs/uploads/'],
 ])('%s %s: UNSUPPORTED', async (method, path) => {
   expect(await ask({ method, path })).toMatchObject({ status: 405, code: 'UNSUPPORTED' })
+})
+
+it('A14: sends blobs whole and in part also where there is no room in memory for their pieces', async () => {
+  await using narrow = await aRegistry({ limits: { sendingBytes: 0 } })
+  const { bytes, digest } = aBlob(700_000)
+  await putBlob(narrow.store, 'narrow', bytes)
+  const path = `/v2/narrow/blobs/${digest}`
+  // As after a start: the first who asks has it checked.
+  const now = new Date()
+  await utimes(join(narrow.root, 'blobs/sha256', digest.slice(7, 9), digest.slice(7)), now, now)
+  const asked = Array.from({ length: 20 }, () => fetch(`http://${narrow.host}${path}`))
+  for (const answer of await Promise.all(asked)) expect(digestOf(Buffer.from(await answer.arrayBuffer()))).toBe(digest)
+  const part = await fetch(`http://${narrow.host}${path}`, { headers: { Range: 'bytes=100000-499999' } })
+  expect(Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(100_000, 500_000))).toBe(true)
 })
 
 it('answers ranges of a blob', async () => {

@@ -59,6 +59,7 @@ export const isRegistryPath = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(u
 export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const room = new ByteRoom(limits.manifestsBytes)
+  const sendRoom = new ByteRoom(limits.sendingBytes)
   const cache = options.cache ?? null
   const quota = options.quota === undefined ? null : new Quota(options.store, options.quota)
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
@@ -72,7 +73,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
     await answer(
-      new Exchange({ request, reply, store: options.store, limits, room, cache, quota, query, visitor }),
+      new Exchange({ request, reply, store: options.store, limits, room, sendRoom, cache, quota, query, visitor }),
       target,
     )
   }
