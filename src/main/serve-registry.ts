@@ -13,6 +13,7 @@ import { PullThrough } from '../registry/cache/pull-through.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
+import { ConnectionShare } from './connection-share.ts'
 import { dataPaths } from './data-folder.ts'
 import { endServer } from './end-server.ts'
 import { keepingOf, keptByFolder } from './keep-registry.ts'
@@ -26,6 +27,9 @@ const KEEP_ALIVE_MS = 75_000
 
 /** Whoever opens more is not let in: each costs memory and a file of the kernel. */
 const MOST_CONNECTIONS = 4096
+const MOST_OF_ONE_ADDRESS = MOST_CONNECTIONS / 4
+/** How often connections are looked at that send no request (`headersTimeout`). */
+const CHECK_MS = 5000
 
 /** How long the releases of the folder may take to be read. */
 const MEMORY_MS = 30_000
@@ -63,11 +67,13 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
     ...(options.quota.repository === null && options.quota.whole === null ? {} : { quota: options.quota }),
     keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
   })
+  const share = new ConnectionShare(MOST_OF_ONE_ADDRESS)
   const listen = async (at: ListenOptions) => {
-    const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS }
+    const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CHECK_MS }
     const isSecure = certificate !== null && at.path === undefined
     const server = isSecure ? createTlsServer({ ...times, ...certificate }) : createServer(times)
     server.maxConnections = MOST_CONNECTIONS
+    if (at.path === undefined) share.guard(server)
     server.on('request', app)
     await listenOn(server, at)
     closing.push(() => endServer(server, ending.graceMs))

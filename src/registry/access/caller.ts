@@ -33,10 +33,12 @@ export function addressOf({ headers, socket }: IncomingMessage): string {
   const forwarded = headers['x-forwarded-for']
   const told = typeof forwarded === 'string' ? forwarded.split(',').at(-1)?.trim() : undefined
   const isProxied = told !== undefined && told !== '' && /^(::ffff:)?127\.|^::1$/.test(peer)
-  return network((isProxied ? told : peer).replace(/^::ffff:/, '').slice(0, 64))
+  return networkOf((isProxied ? told : peer).slice(0, 64))
 }
 
-function network(address: string): string {
+/** What counts as one address: an IPv4 address, however it is written, or an IPv6 network of /64. */
+export function networkOf(text: string): string {
+  const address = text.replace(/^::ffff:/, '')
   if (!address.includes(':')) return address
   const [before = '', after] = address.split('::')
   const groups = before === '' ? [] : before.split(':')

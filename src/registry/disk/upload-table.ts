@@ -4,11 +4,16 @@ import type { DigestAlgorithm } from '../digest.ts'
 import type { StoreFolder } from './store-folder.ts'
 import { Upload } from './upload.ts'
 
-/** Uploads that a client may have open at a time, and how long one may be idle: what a client that goes away can cost (A14). */
-export const UPLOAD_LIMITS = { open: 256, idleMs: 30 * 60_000 } as const
+/**
+ * Uploads that may be open at a time, how many of them by one account, and how long one may be idle: what a client that goes away can
+ * cost (A14). Where a limit is reached, one that was idle for `crowdedMs` makes room for the next.
+ */
+export const UPLOAD_LIMITS = { open: 256, each: 128, idleMs: 30 * 60_000, crowdedMs: 60_000 } as const
 
 interface Session {
   readonly repository: string
+  /** Account; null: anybody. */
+  readonly owner: string | null
   readonly upload: Upload
   /** Wall clock, as the times of files. */
   readonly beganAtMs: number
@@ -28,13 +33,19 @@ export class UploadTable {
     this.#clock = clock
   }
 
-  /** Begins an upload and answers its id; null when too many are open. */
-  async begin(repository: string, algorithm: DigestAlgorithm): Promise<string | null> {
+  /** Begins an upload of an account (null: of anybody) and answers its id; null when too many are open. */
+  async begin(repository: string, algorithm: DigestAlgorithm, owner: string | null = null): Promise<string | null> {
     await this.expire()
-    if (this.#sessions.size >= UPLOAD_LIMITS.open) return null
+    if (!(await this.#makeRoom(owner))) return null
     const upload = await Upload.begin(this.#folder.temporaryPath(), algorithm)
     const id = randomUUID()
-    this.#sessions.set(id, { repository, upload, beganAtMs: this.#clock.now(), usedAtMs: this.#clock.monotonic() })
+    this.#sessions.set(id, {
+      repository,
+      owner,
+      upload,
+      beganAtMs: this.#clock.now(),
+      usedAtMs: this.#clock.monotonic(),
+    })
     return id
   }
 
@@ -85,6 +96,21 @@ export class UploadTable {
     for (const [id, session] of this.#sessions) {
       if (session.upload.ended || (session.usedAtMs < oldest && !session.upload.appending)) await this.end(id)
     }
+  }
+
+  /** False: as many are open as may be, and all of them are in use. */
+  async #makeRoom(owner: string | null): Promise<boolean> {
+    const own = [...this.#sessions].filter(([, session]) => owner !== null && session.owner === owner)
+    const isFull = own.length >= UPLOAD_LIMITS.each
+    if (!isFull && this.#sessions.size < UPLOAD_LIMITS.open) return true
+    const idle = (isFull ? own : [...this.#sessions])
+      .filter(
+        ([, { upload, usedAtMs }]) => !upload.appending && usedAtMs < this.#clock.monotonic() - UPLOAD_LIMITS.crowdedMs,
+      )
+      .sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs)
+    const [longest] = idle
+    if (longest !== undefined) await this.end(longest[0])
+    return longest !== undefined
   }
 
   async close(): Promise<void> {

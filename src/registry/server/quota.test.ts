@@ -79,3 +79,35 @@ it('holds mounts and manifests to it as well', async () => {
   const put = await fetch(`http://${host}/v2/other/manifests/v1`, { method: 'PUT', body, headers })
   expect((await refusal(put)).slice(0, 2)).toEqual([413, 'DENIED'])
 })
+
+it('forgets the bytes of a push that it refused, so that one that fits is taken after it', async () => {
+  await using registry = await aRegistry({ quota: { repository: 10_000, whole: null } })
+  const upload = async () => {
+    const begun = await fetch(`http://${registry.host}/v2/shop/blobs/uploads/`, { method: 'POST' })
+    return `http://${registry.host}${begun.headers.get('location')}`
+  }
+  const send = async (url: string, bytes: Buffer) => {
+    const body = new ReadableStream({
+      start: (stream) => {
+        for (let at = 0; at < bytes.length; at += 4000) stream.enqueue(new Uint8Array(bytes.subarray(at, at + 4000)))
+        stream.close()
+      },
+    })
+    return fetch(url, { method: 'PATCH', body, duplex: 'half' })
+  }
+  const first = await upload()
+  expect(await refusal(await send(first, aBlob(12_000).bytes))).toEqual([
+    413,
+    'DENIED',
+    'shop may have 10000 bytes and has 0: there is no room for 10001 more',
+  ])
+  expect((await fetch(first)).status).toBe(404)
+  const second = await upload()
+  expect((await send(second, aBlob(6000).bytes)).status).toBe(202)
+  expect(await refusal(await send(await upload(), aBlob(6000).bytes))).toEqual([
+    413,
+    'DENIED',
+    'shop may have 10000 bytes and has 0, 6000 more are on their way: there is no room for 4001 more',
+  ])
+  expect((await push(registry, 'shop', aBlob(4000))).status).toBe(201)
+})

@@ -61,10 +61,15 @@ export class Quota {
 
   async refusal(repository: string, bytes: number): Promise<RegistryError> {
     const { repository: own, whole } = this.#limits
-    const used = await this.#store.usage.of(repository)
-    const isOwn = own !== null && used + this.#of(repository) + bytes > own
-    const has = isOwn ? used : await this.#store.usage.whole()
-    const text = `${isOwn ? repository : 'this registry'} may have ${isOwn ? own : whole} bytes and has ${has}: there is no room for ${bytes} more`
+    const { uploads, usage } = this.#store
+    const used = await usage.of(repository)
+    const ownComing = Math.max(uploads.openBytes(repository), this.#of(repository))
+    const isOwn = own !== null && used + ownComing + bytes > own
+    const [has, coming] = isOwn
+      ? [used, ownComing]
+      : [await usage.whole(), Math.max(uploads.openBytes(null), this.#allUnderWay)]
+    const underWay = coming > 0 ? `, ${coming} more are on their way` : ''
+    const text = `${isOwn ? repository : 'this registry'} may have ${isOwn ? own : whole} bytes and has ${has}${underWay}: there is no room for ${bytes} more`
     return new RegistryError('DENIED', text, { status: 413 })
   }
 

@@ -21,7 +21,7 @@ export async function beginUpload(exchange: Exchange, { repository }: { readonly
   const whole = query.get('digest')
   const algorithm = algorithmWanted(whole ?? query.get('digest-algorithm'))
   if (whole !== null) checkDigest(whole)
-  const id = await store.uploads.begin(repository, algorithm)
+  const id = await store.uploads.begin(repository, algorithm, exchange.visitor.name)
   if (id === null)
     throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are open', { headers: { 'Retry-After': '5' } })
   const upload = openUpload(exchange, { repository, id })
@@ -114,12 +114,18 @@ async function receive(exchange: Exchange, target: UploadTarget, upload: Upload,
   if (upload.offset + (expected || 0) > limits.maxBlobBytes) {
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
-  if (upload.offset + (expected || 0) > most) throw await exchange.quota?.refusal(target.repository, expected || 0)
+  if (upload.offset + (expected || 0) > most) throw await overQuota(exchange, target, expected || 0)
   const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, most, { owned: true }))
   await taking.catch(async (failed: unknown) => {
     const isQuota = failed instanceof RegistryError && failed.code === 'SIZE_INVALID' && most < limits.maxBlobBytes
-    throw isQuota ? await exchange.quota?.refusal(target.repository, most + 1) : failed
+    throw isQuota ? await overQuota(exchange, target, most + 1) : failed
   })
+}
+
+/** Its bytes do not take room away from what would fit: the upload is over. */
+async function overQuota({ store, quota }: Exchange, { repository, id }: UploadTarget, bytes: number) {
+  await store.uploads.end(id)
+  return quota?.refusal(repository, bytes)
 }
 
 /** The most that an upload may have by the quota. What other uploads have brought so far counts. */
