@@ -62,11 +62,11 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
   const begins = randomBytes(16).toString('hex')
   let begun = false
   let last = ''
-  let refused: string | null = null
+  const before: string[] = []
   const tell = (line: string) => {
     if (begun) of.onLine(line)
     else if (line === begins) begun = true
-    else if (line !== '') refused = line
+    else before.push(line)
     last = line
   }
   const groups = runtime === null ? limitGroups(basename(work.path), of.limits) : { procs: [], missing: [] }
@@ -82,7 +82,7 @@ export async function runSandboxed(of: Sandboxed, privileges: Privileges, signal
       onStderrLine: tell,
     }),
   )
-  if (!begun && !ended.timedOut && refused !== null) throw unavailable(refused)
+  if (!begun && !ended.timedOut && before.length > 0) throw unavailable(before.join(' '))
   const isStarted = runtime === null || existsSync(work.at(PID_FILE))
   return { code: isStarted ? ended.code : notStarted(ended.code, last), killed: ended.signal, timedOut: ended.timedOut }
 }
