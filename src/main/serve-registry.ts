@@ -12,6 +12,7 @@ import { openTokenIssuer } from '../registry/access/token-issuer.ts'
 import { PullThrough } from '../registry/cache/pull-through.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
+import { Quota } from '../registry/server/quota.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
 import { ConnectionShare } from './connection-share.ts'
 import { dataPaths } from './data-folder.ts'
@@ -58,13 +59,15 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const store = await DiskStore.open(paths.registry, clock)
   closing.push(() => store.close())
   const ending = { graceMs: 0 }
-  const cache = cacheOf(store, options)
+  const { quota: limits } = options
+  const quota = limits.repository === null && limits.whole === null ? null : new Quota(store, limits)
+  const cache = cacheOf(store, quota, options)
   if (cache !== null) closing.push(() => cache.close())
   const app = registryApp({
     store,
     access: await openAccess(paths.access, options),
     ...(cache === null ? {} : { cache }),
-    ...(options.quota.repository === null && options.quota.whole === null ? {} : { quota: options.quota }),
+    ...(quota === null ? {} : { quota }),
     keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
   })
   const share = new ConnectionShare(MOST_OF_ONE_ADDRESS)
@@ -93,10 +96,10 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   }
 }
 
-function cacheOf(store: DiskStore, { cache, cacheFreshMs }: RegistryOptions): PullThrough | null {
+function cacheOf(store: DiskStore, quota: Quota | null, { cache, cacheFreshMs }: RegistryOptions): PullThrough | null {
   if (cache.length === 0) return null
   const open = (registry: string) => openRegistry(registry, { clock, env: process.env })
-  return new PullThrough({ store, of: cache, open, clock, freshMs: cacheFreshMs })
+  return new PullThrough({ store, quota, of: cache, open, clock, freshMs: cacheFreshMs })
 }
 
 /** Connections over the unix socket, which only this user can open. */

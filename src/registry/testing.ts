@@ -12,6 +12,7 @@ import { systemClock } from '../os/system-clock.ts'
 import type { ContentStore } from './content-store.ts'
 import { digestOf } from './digest.ts'
 import { DiskStore } from './disk/disk-store.ts'
+import { Quota, type QuotaLimits } from './server/quota.ts'
 import { oneKeyGate } from './server/gate.ts'
 import { type RegistryRoutesOptions, registryRoutes } from './server/registry-routes.ts'
 
@@ -43,17 +44,22 @@ interface Serving {
   readonly token?: string
   readonly limits?: NonNullable<RegistryRoutesOptions['limits']>
   readonly cache?: NonNullable<RegistryRoutesOptions['cache']>
-  readonly quota?: NonNullable<RegistryRoutesOptions['quota']>
+  readonly quota?: QuotaLimits
 }
 
 /** Our registry on a free port, over a store. */
 export async function serving(
   store: DiskStore,
-  { token, ...options }: Serving = {},
+  { token, quota, ...options }: Serving = {},
 ): Promise<{ readonly host: string } & AsyncDisposable> {
   const wanted = token === undefined ? null : `Basic ${btoa(`naru:${token}`)}`
   const gate = oneKeyGate((request) => wanted === null || request.headers.authorization === wanted)
-  const routes = registryRoutes({ store, gate, ...options })
+  const routes = registryRoutes({
+    store,
+    gate,
+    ...options,
+    ...(quota === undefined ? {} : { quota: new Quota(store, quota) }),
+  })
   const server = createServer((request, response) => void routes(request, response))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return {

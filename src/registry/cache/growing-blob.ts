@@ -4,18 +4,18 @@ import { ignoreMissing } from '../disk/store-folder.ts'
 import type { ByteRoom } from '../server/byte-room.ts'
 import { pieceSize, write } from '../server/send-file.ts'
 
-/** A blob that is being stored: as many as like are sent what has arrived, and wait for the rest. */
+/** A blob that is coming: as many as like are sent what has arrived, and wait for the rest. */
 export class GrowingBlob {
   readonly size: number
-  /** Resolves when it is stored; rejects when it cannot be. */
-  readonly stored: Promise<void>
+  /** Resolves when all of it has come: true where it is stored now, false where there is no room for it here. Rejects when it cannot be had. */
+  readonly stored: Promise<boolean>
   readonly #path: string
   #written = 0
   #failed: { readonly reason: unknown } | null = null
   #grown = Promise.withResolvers<void>()
 
-  /** `path`: the file that grows. `store` fills it, calls `grew`, and resolves when the blob is in its place. */
-  constructor(path: string, size: number, store: (grew: (bytes: number) => void) => Promise<void>) {
+  /** `path`: the file that grows. `store` fills it, calls `grew`, and resolves when the blob is in its place (true) or is not to be kept. */
+  constructor(path: string, size: number, store: (grew: (bytes: number) => void) => Promise<boolean>) {
     this.#path = path
     this.size = size
     this.stored = store((bytes) => {
@@ -29,8 +29,8 @@ export class GrowingBlob {
   }
 
   /**
-   * Sends the whole blob as the body of an answer; `begin` sends its head. False: it was stored meanwhile, and nothing was sent. Throws when
-   * it cannot be stored: its last bytes come only after its digest was found right, so that nobody takes a wrong one for whole.
+   * Sends the whole blob as the body of an answer; `begin` sends its head. False: all of it had come before, and nothing was sent. Throws when
+   * it cannot be had: its last bytes come only after its digest was found right, so that nobody takes a wrong one for whole.
    */
   async sendTo(begin: () => ServerResponse, room: ByteRoom): Promise<boolean> {
     const handle = await open(this.#path, 'r').catch(ignoreMissing)

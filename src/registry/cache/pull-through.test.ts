@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../lib/clock.ts'
 import { MEDIA_TYPES } from '../../model/descriptor.ts'
 import { systemClock } from '../../os/system-clock.ts'
 import { aGuardedRegistry } from '../access/testing.ts'
 import { registryClient } from '../client/registry-client.ts'
+import { digestOf } from '../digest.ts'
 import type { ContentStore } from '../content-store.ts'
+import { Quota, type QuotaLimits } from '../server/quota.ts'
 import { aBlob, aDiskStore, anImage, aRegistry, never, putBlob, serving } from '../testing.ts'
 import { PullThrough } from './pull-through.ts'
 
@@ -13,13 +15,15 @@ type Registry = ContentStore & { close(): void }
 const FRESH_MS = 60_000
 
 /** A registry that is a cache of another one below `hub/`, and whose time can be put forward. */
-async function aCache(open: () => Registry, patienceMs = 30_000) {
+async function aCache(open: () => Registry, patienceMs = 30_000, limits: QuotaLimits | null = null) {
   const disk = await aDiskStore()
+  const quota = limits === null ? null : new Quota(disk.store, limits)
   let ahead = 0
   const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead }
   const of = [{ prefix: 'hub/', registry: 'hub.example.com' }]
   const cache = new PullThrough({
     store: disk.store,
+    quota,
     of,
     open: async () => open(),
     clock,
@@ -219,4 +223,52 @@ it('logs in to the other registry with a login of its own, which its clients nei
   expect(digestIn(await cached.get('hub/shop/manifests/v1'))).toBe(descriptor.digest)
   await change.remove('robot', 'cache')
   await hub[Symbol.asyncDispose]()
+})
+
+describe('a quota', () => {
+  const pulled = async (cached: Awaited<ReturnType<typeof aCache>>, image: Awaited<ReturnType<typeof anImage>>) => {
+    const manifest = await cached.get('hub/team/shop/manifests/v1')
+    expect(Buffer.from(await manifest.arrayBuffer()).equals(image.bytes)).toBe(true)
+    for (const { digest } of [image.configBlob, ...image.layers]) {
+      const blob = await cached.get(`hub/team/shop/blobs/${digest}`)
+      expect(digestOf(Buffer.from(await blob.arrayBuffer()))).toBe(digest)
+    }
+  }
+
+  it.each([
+    ['the small parts', 10_000, true],
+    ['nothing', 100, false],
+  ])('keeps of an image what there is room for (%s), and hands on the rest each time', async (_, whole, isSome) => {
+    await using hub = await aRegistry()
+    const image = await anImage(hub.store, 'team/shop', { tags: ['v1'] })
+    await using cached = await aCache(() => clientOf(hub.host), 30_000, { repository: null, whole })
+    const { store } = cached
+    for (let n = 0; n < 2; n++) {
+      await pulled(cached, image)
+      cached.later()
+    }
+    const here = async () => {
+      const sizes = [image.configBlob, ...image.layers].map(({ digest }) =>
+        store.statBlob('hub/team/shop', digest, never),
+      )
+      return (await Promise.all(sizes)).filter((size) => size !== null).length
+    }
+    // Bytes go out before they are on the disk.
+    await expect.poll(here, { timeout: 20_000 }).toBe(isSome ? 2 : 0)
+    await expect.poll(() => store.uploads.openBytes(null), { timeout: 20_000 }).toBe(0)
+    expect(await store.usage.whole()).toBeLessThanOrEqual(whole)
+    // A tag only where it leads somewhere.
+    expect(await store.tags('hub/team/shop', never)).toEqual(isSome ? ['v1'] : [])
+    expect((await store.collectGarbage({ keep: new Set() }, never)).spared).toEqual([])
+  })
+
+  it('has the whole sent to whoever asks for a part of what is not kept', async () => {
+    await using hub = await aRegistry()
+    const { digest, bytes } = aBlob(70_000)
+    await putBlob(hub.store, 'team/shop', bytes)
+    await using cached = await aCache(() => clientOf(hub.host), 30_000, { repository: 10_000, whole: null })
+    const part = await cached.get(`hub/team/shop/blobs/${digest}`, { headers: { Range: 'bytes=10-19' } })
+    expect(part.status).toBe(200)
+    expect(Buffer.from(await part.arrayBuffer()).equals(bytes)).toBe(true)
+  })
 })

@@ -6,6 +6,7 @@ import type { DiskStore } from '../disk/disk-store.ts'
 import type { HeldManifest } from '../disk/held-manifests.ts'
 import { isAway } from '../failures.ts'
 import { parseManifest } from '../parse-manifest.ts'
+import type { Quota } from '../server/quota.ts'
 import { RegistryError } from '../server/registry-error.ts'
 import { GrowingBlob } from './growing-blob.ts'
 
@@ -21,6 +22,8 @@ export interface CachedRegistry {
 
 export interface PullThroughOptions {
   readonly store: DiskStore
+  /** Copies are held to it: what there is no room for is handed on, and not kept. null: as much as the disk takes. */
+  readonly quota: Quota | null
   readonly of: readonly CachedRegistry[]
   /** Opens another registry, with the login that this machine has for it. */
   readonly open: (registry: string) => Promise<Registry>
@@ -35,6 +38,12 @@ export interface PullThroughOptions {
 export interface CachedManifest {
   readonly manifest: HeldManifest
   readonly warning: string | null
+}
+
+/** A manifest of another registry, and whether it is here now. */
+interface Fetched {
+  readonly manifest: HeldManifest
+  readonly isKept: boolean
 }
 
 /** A registry that was away is not asked for the same tag again for so long. */
@@ -64,9 +73,11 @@ export class PullThrough {
 
   /** A manifest by tag or digest; null: its registry does not have it. Throws REGISTRY_* where there is no earlier copy. */
   manifest(repository: string, reference: string): Promise<CachedManifest | null> {
-    return shared(this.#manifests, `${repository}:${reference}`, () =>
-      reference.includes(':') ? this.#byDigest(repository, reference) : this.#byTag(repository, reference),
-    )
+    return shared(this.#manifests, `${repository}:${reference}`, async () => {
+      if (!reference.includes(':')) return this.#byTag(repository, reference)
+      const fetched = await this.#byDigest(repository, reference)
+      return fetched === null ? null : { manifest: fetched.manifest, warning: null }
+    })
   }
 
   /** A blob that is not here: on its way. null: it came meanwhile. Throws IMAGE_NOT_FOUND, REGISTRY_*. */
@@ -104,9 +115,9 @@ export class PullThrough {
     }
     try {
       const renewing = this.#renewed(repository, tag, here)
-      const manifest = await (here === null ? renewing : this.#inTime(renewing, repository))
-      if (manifest !== null) this.#remember(key, freshMs, null)
-      return manifest === null ? null : { manifest, warning: null }
+      const fetched = await (here === null ? renewing : this.#inTime(renewing, repository))
+      if (fetched?.isKept === true) this.#remember(key, freshMs, null)
+      return fetched === null ? null : { manifest: fetched.manifest, warning: null }
     } catch (failed) {
       if (here === null || !isAway(failed)) throw failed
       const warning = `299 - "${failed.message.replaceAll('"', "'")}: this is the copy that was taken before"`
@@ -115,8 +126,8 @@ export class PullThrough {
     }
   }
 
-  /** What the tag names at its registry now; here it names the same then. */
-  async #renewed(repository: string, tag: string, here: HeldManifest | null): Promise<HeldManifest | null> {
+  /** What the tag names at its registry now; here it names the same then, where that could be kept. */
+  async #renewed(repository: string, tag: string, here: HeldManifest | null): Promise<Fetched | null> {
     const { store } = this.#options
     const { signal } = this.#ending
     const { registry, name } = this.#there(repository)
@@ -126,9 +137,10 @@ export class PullThrough {
       if (here !== null) await store.deleteManifest(repository, tag, signal)
       return null
     }
-    const manifest = digest === here?.descriptor.digest ? here : (await this.#byDigest(repository, digest))?.manifest
-    if (manifest !== undefined) await store.useTag(repository, tag, digest)
-    return manifest ?? null
+    const isSame = here !== null && digest === here.descriptor.digest
+    const fetched = isSame ? { manifest: here, isKept: true } : await this.#byDigest(repository, digest)
+    if (fetched?.isKept === true) await store.useTag(repository, tag, digest)
+    return fetched
   }
 
   /** What a registry says within a while. Its answer counts also when it comes later. */
@@ -147,25 +159,42 @@ export class PullThrough {
     }
   }
 
-  async #byDigest(repository: string, digest: string): Promise<CachedManifest | null> {
+  async #byDigest(repository: string, digest: string): Promise<Fetched | null> {
     const { store } = this.#options
     const { signal } = this.#ending
     const here = await store.readManifest(repository, digest, signal)
-    if (here !== null) return { manifest: here, warning: null }
+    if (here !== null) return { manifest: here, isKept: true }
     const { registry, name } = this.#there(repository)
     const found = await (await this.#open(registry)).readManifest(name, digest, signal)
     if (found === null) return null
     const { mediaType } = found.descriptor
     const parsed = parseManifest(mediaType, found.bytes)
     // Layers come when they are asked for. Without its configuration no image is stored.
-    if (parsed.kind === 'image') await this.#whole(repository, parsed.config.digest)
-    await store.putManifest(repository, { mediaType, bytes: found.bytes, digest, sparse: true }, [], signal)
-    return { manifest: found, warning: null }
+    const isWhole = parsed.kind === 'index' || (await this.#whole(repository, parsed.config.digest))
+    const put = { mediaType, bytes: found.bytes, digest, sparse: true }
+    const isKept =
+      isWhole &&
+      (await this.#keep(repository, digest, found.bytes.length, () => store.putManifest(repository, put, [], signal)))
+    return { manifest: found, isKept }
   }
 
-  async #whole(repository: string, digest: string): Promise<void> {
-    if ((await this.#options.store.statBlob(repository, digest, this.#ending.signal)) !== null) return
-    await (await this.blob(repository, digest))?.stored
+  /** False: there was no room for it. */
+  async #whole(repository: string, digest: string): Promise<boolean> {
+    if ((await this.#options.store.statBlob(repository, digest, this.#ending.signal)) !== null) return true
+    const growing = await this.blob(repository, digest)
+    return growing === null || growing.stored
+  }
+
+  /** Runs `work`, which keeps so many bytes. False: the quota has no room for them, and they are not kept. */
+  async #keep(repository: string, digest: string, bytes: number, work: () => Promise<unknown>): Promise<boolean> {
+    const { quota } = this.#options
+    try {
+      await (quota === null ? work() : quota.admit(repository, digest, bytes, work))
+      return true
+    } catch (failed) {
+      if (failed instanceof RegistryError && failed.code === 'DENIED') return false
+      throw failed
+    }
   }
 
   async #fetch(repository: string, digest: string): Promise<GrowingBlob | null> {
@@ -185,7 +214,7 @@ export class PullThrough {
     return new GrowingBlob(upload.path, size, async (written) => {
       try {
         await upload.append(await upstream.readBlob(name, digest, signal), size, { written })
-        await store.finishUpload(repository, upload, digest)
+        return await this.#keep(repository, digest, size, () => store.finishUpload(repository, upload, digest))
       } finally {
         await store.uploads.end(id)
       }

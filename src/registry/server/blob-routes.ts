@@ -50,8 +50,13 @@ async function openBlob(exchange: Exchange, digest: string, mayStream: () => boo
   return openBlob(exchange, digest, mayStream)
 }
 
-/** A blob of another registry that is not here yet: the whole is sent while it comes, a part when it has come. */
-async function readCopy(exchange: Exchange, cache: PullThrough, target: BlobTarget): Promise<void> {
+/** A blob of another registry that is not here yet: the whole is sent while it comes, a part (`range`) when it has come. */
+async function readCopy(
+  exchange: Exchange,
+  cache: PullThrough,
+  target: BlobTarget,
+  range: string | null = exchange.request.headers.range ?? null,
+): Promise<void> {
   const { request, reply } = exchange
   const { repository, digest } = target
   if (request.method === 'HEAD') {
@@ -60,12 +65,13 @@ async function readCopy(exchange: Exchange, cache: PullThrough, target: BlobTarg
     return describe(reply, digest).header('Content-Length', size).send()
   }
   const growing = await undisturbed(exchange, () => cache.blob(repository, digest))
-  if (growing !== null && request.headers.range === undefined) {
+  if (growing !== null && range === null) {
     const begin = () => describe(reply, digest).header('Content-Length', growing.size).head()
     if (await growing.sendTo(begin, exchange.sendRoom)) return
   }
-  await undisturbed(exchange, async () => growing?.stored)
-  return readBlob(exchange, target)
+  const isHere = await undisturbed(exchange, async () => growing?.stored ?? true)
+  // Of what cannot be kept the whole is sent, which whoever asked for a part has to expect (RFC 9110, "Range").
+  return isHere ? readBlob(exchange, target) : readCopy(exchange, cache, target, null)
 }
 
 const describe = (reply: Reply, digest: string): Reply =>

@@ -10,7 +10,7 @@ import type { Gate, Need } from './gate.ts'
 import { listReferrers, listRepositories, listTags } from './list-routes.ts'
 import { deleteManifest, readManifest, writeManifest } from './manifest-routes.ts'
 import { parseTarget, type Target } from './parse-target.ts'
-import { Quota, type QuotaLimits } from './quota.ts'
+import type { Quota } from './quota.ts'
 import { RegistryError, registryError } from './registry-error.ts'
 import { type Reply, replyTo } from './reply.ts'
 import { appendToUpload, beginUpload, cancelUpload, finishUpload, readUpload } from './upload-routes.ts'
@@ -24,7 +24,7 @@ export interface RegistryRoutesOptions {
   /** Repositories that are copies of other registries'. Default: none is. */
   readonly cache?: PullThrough
   /** The most that may be pushed. Default: what the disk takes. */
-  readonly quota?: QuotaLimits
+  readonly quota?: Quota
 }
 
 /** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
@@ -61,7 +61,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const room = new ByteRoom(limits.manifestsBytes)
   const sendRoom = new ByteRoom(limits.sendingBytes)
   const cache = options.cache ?? null
-  const quota = options.quota === undefined ? null : new Quota(options.store, options.quota)
+  const quota = options.quota ?? null
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
     request.socket.setTimeout(limits.stallMs)
