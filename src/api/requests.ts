@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BUILD_PLATFORM } from '../model/descriptor.ts'
 
 /** Where the source is and which revision of it is meant. */
 const source = z.object({
@@ -65,6 +66,10 @@ export const buildRequest = z
     dockerfile: z.string().nullable(),
     args: z.record(z.string(), z.string()),
     target: z.string().nullable(),
+    platforms: z
+      .array(z.string().regex(BUILD_PLATFORM))
+      .optional()
+      .describe('What the image is for; none: as build.platforms says.'),
     tags: z
       .array(z.string())
       .describe('References to put the image under besides the app’s own; with a registry they are pushed there.'),

@@ -11,6 +11,8 @@ export interface BuildTask {
   readonly request: SourceRequest
   readonly dockerfile: string | null
   readonly target: string | null
+  /** None: as naru.yaml says. */
+  readonly platforms: readonly string[]
   readonly extras: BuildExtras
   /** References of other registries. */
   readonly push: readonly string[]
@@ -31,7 +33,12 @@ export async function buildApp(
   for (const message of found.notes) report({ kind: 'note', message })
   const { build } = found.app
   if (build === null) throw new TypeError(`${found.app.app} is not built`)
-  const changed = { ...build, dockerfile: task.dockerfile ?? build.dockerfile, target: task.target ?? build.target }
+  const changed = {
+    ...build,
+    dockerfile: task.dockerfile ?? build.dockerfile,
+    target: task.target ?? build.target,
+    platforms: task.platforms.length > 0 ? task.platforms : build.platforms,
+  }
   const asked = { ...found, app: { ...found.app, build: changed } }
   const made = await buildArtifact(workshop, control.place.clock, stream.operation, asked, task.extras, report, signal)
   for (const reference of task.push)

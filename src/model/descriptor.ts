@@ -22,6 +22,9 @@ export function platformOf(text: string): Platform {
   return isKnown ? { os, architecture } : { os, architecture, variant }
 }
 
+/** What an image can be built for, as people write it. */
+export const BUILD_PLATFORM = /^linux\/(?:amd64|arm64|arm|386|ppc64le|s390x|riscv64)(?:\/v[0-9]+)?$/
+
 /** `linux/arm/v7`, as `--platform` takes it. */
 export const platformText = ({ os, architecture, variant }: Platform): string =>
   [os, architecture, ...(variant === undefined ? [] : [variant])].join('/')

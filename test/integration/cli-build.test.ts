@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -67,6 +68,36 @@ describe.skipIf(!able)('a build as people see it (needs root and script of util-
       expect(events).toHaveLength(8)
       const step = { number: 2, stage: 'made', step: 3, steps: 3, cached: true, instruction: expect.any(String) }
       expect(events).toContainEqual(expect.objectContaining({ ...step, state: 'finished' }))
+    },
+    SLOW,
+  )
+
+  it(
+    'is for the platforms that are asked for, and says where a RUN cannot be carried out',
+    async () => {
+      const layout = join(app.repository, '..', 'layout')
+      await app.write('Dockerfile', 'FROM scratch\nCOPY hello.txt /\n')
+      await app.commit('good', {})
+      const asked = ['--platform', 'linux/amd64,linux/arm64', '--platform', 'linux/arm/v7', '-o', `oci:${layout}`]
+      const { code, stderr } = await naru('build', ...asked)
+      expect(code, stderr).toBe(0)
+      const read = (path: string) => JSON.parse(readFileSync(join(layout, path), 'utf8'))
+      const [{ digest }] = read('index.json').manifests
+      const found = read(`blobs/${digest.replace(':', '/')}`).manifests
+      expect(found.map((one: { platform: object }) => one.platform)).toEqual([
+        { os: 'linux', architecture: 'amd64' },
+        { os: 'linux', architecture: 'arm64' },
+        { os: 'linux', architecture: 'arm', variant: 'v7' },
+      ])
+      expect(await naru('build', '--platform', 'windows/amd64')).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('Write linux/amd64, linux/arm64 or linux/arm/v7'),
+      })
+      await app.write('Dockerfile', 'FROM scratch\nCOPY hello.txt /\nRUN ["/hello.txt"]\n')
+      await app.commit('good', {})
+      const refused = await naru('build', '--platform', 'linux/riscv64')
+      expect(refused.stderr).toContain('Dockerfile:3:1: RUN in an image for linux/riscv64 does not run on linux/')
+      expect(refused.code).toBe(3)
     },
     SLOW,
   )

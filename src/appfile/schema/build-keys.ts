@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BUILD_PLATFORM } from '../../model/descriptor.ts'
 import {
   command,
   contextName,
@@ -12,8 +13,6 @@ import {
   whole,
   word,
 } from './values.ts'
-
-const PLATFORM = /^linux\/(?:amd64|arm64|arm|386|ppc64le|s390x|riscv64)(?:\/v[0-9]+)?$/
 
 /** `source:` where the code comes from. Default: the repository one stands in. */
 export const sourceSchema = z
@@ -73,7 +72,9 @@ export const buildSchema = z
       .optional()
       .describe('COPY of an unpacked jar or WAR becomes layers by how often they change'),
     platforms: z
-      .array(z.string().regex(PLATFORM, { error: 'a platform such as linux/arm64' }), { error: 'a list of platforms' })
+      .array(z.string().regex(BUILD_PLATFORM, { error: 'a platform such as linux/arm64' }), {
+        error: 'a list of platforms',
+      })
       .optional()
       .describe('What the image is for, such as [linux/amd64, linux/arm64]; default: the machine of the server'),
     with: z

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { BuildRequestBody } from '../../api/requests.ts'
 import type { OperationBody } from '../../api/responses.ts'
 import { nearest } from '../../lib/nearest.ts'
+import { BUILD_PLATFORM } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { withServer } from '../connect.ts'
 import type { Describe } from '../describe.ts'
@@ -19,6 +20,7 @@ interface BuildOptions {
   readonly file?: string
   readonly buildArg?: readonly string[]
   readonly target?: string
+  readonly platform?: readonly string[]
   readonly tag?: readonly string[]
   readonly ssh?: readonly string[]
   readonly buildContext?: readonly string[]
@@ -34,6 +36,11 @@ export const describeBuild: Describe = (command, start) => {
     .option('--file <path>', 'Dockerfile in place of that of naru.yaml (naru --file F build: another naru.yaml)')
     .option('--build-arg <name=value>', 'value of an ARG; NAME alone takes it from the environment', append)
     .option('--target <stage>', 'stage to build')
+    .option(
+      '--platform <os/arch>',
+      'what the image is for; of several, an index is made (default: build.platforms)',
+      platforms,
+    )
     .option(
       '--ssh <id[=socket]>',
       'agent for RUN --mount=type=ssh: default, or its socket (default: $SSH_AUTH_SOCK)',
@@ -57,6 +64,7 @@ export const describeBuild: Describe = (command, start) => {
   examples(command, [
     ['naru build --tag v1', 'into the embedded registry, also as v1'],
     ['naru build -o oci:./image', 'also as an OCI image layout'],
+    ['naru build --platform linux/amd64,linux/arm64 --tag v1', 'an image for each, and an index of them'],
     ['naru build --tag ghcr.io/team/shop:1.4 -o json', 'also pushed there; events as JSON lines'],
   ])
 }
@@ -74,6 +82,18 @@ function place(text: string, before: readonly string[] = []): readonly string[] 
 
 const FORMS: readonly string[] = ['json', 'text']
 
+/** Several with commas between, or by several options; each once. */
+function platforms(text: string, before: readonly string[] = []): readonly string[] {
+  const asked = text.split(',').map((one) => one.trim())
+  const wrong = asked.find((one) => !BUILD_PLATFORM.test(one))
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(wrong)} is none. Write linux/amd64, linux/arm64 or linux/arm/v7, several with commas between.`,
+    )
+  }
+  return [...new Set([...before, ...asked])]
+}
+
 const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
 
 async function build(session: Session, options: BuildOptions, command: Command): Promise<number> {
@@ -84,6 +104,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
     dockerfile: options.file === undefined ? null : await inRepository(session, fields, options.file),
     args: Object.fromEntries((options.buildArg ?? []).map((text) => buildArg(text, session.env))),
     target: options.target ?? null,
+    ...(options.platform === undefined ? {} : { platforms: [...options.platform] }),
     ssh: Object.fromEntries((options.ssh ?? []).map((text) => agent(text, session))),
     contexts: Object.fromEntries((options.buildContext ?? []).map(namedContext)),
     runLimits: {

@@ -28,6 +28,7 @@ export const buildRoutes =
           request: source,
           dockerfile,
           target,
+          platforms: body.platforms ?? [],
           extras: {
             ...{ args, tags, variables: body.variables },
             ...{
