@@ -56,7 +56,7 @@ export function dockerfileBuilder(options: DockerfileBuilderOptions): SweepingBu
       await sweepTemporary(cacheFolder, systemClock.now())
       const contents = new SpooledContents(temporaryFolder(cacheFolder))
       const bases = new BaseImages(request.bases, signal)
-      const adds = sandboxes.adds(options, () => contents.ownFolder())
+      const adds = sandboxes.adds(options, async () => contents.ownFolder())
       let context: BuildContext | null = null
       try {
         context = await openContext(request.root, request, () => contents.ownFolder())

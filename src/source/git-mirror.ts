@@ -64,6 +64,13 @@ export async function makeMirror(mirror: Mirror, alternates: readonly string[]):
   await makeRepository(mirror.gitDir, mirror.format, alternates)
 }
 
+/** Whether a mirror is there; its last file is made last. */
+export const isMade = (mirror: Mirror): Promise<boolean> =>
+  stat(join(mirror.gitDir, 'HEAD')).then(
+    () => true,
+    () => false,
+  )
+
 /** Whether the commit with all its files is in the mirror. */
 export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean> {
   return stat(join(mirror.commits, commit)).then(

@@ -7,6 +7,7 @@ import {
   dropMirror,
   formatOf,
   hasCommit,
+  isMade,
   makeMirror,
   type Mirror,
   mirrorOf,
@@ -49,6 +50,8 @@ class GitSource implements Source {
   readonly #git: GitProgram
   readonly #readers: KeptReaders
   readonly #lists = new TreeLists()
+  /** Mirrors of local repositories that are whole, and where they find objects. */
+  readonly #made = new Map<string, string>()
 
   constructor(options: GitSourceOptions) {
     this.#options = options
@@ -139,13 +142,21 @@ class GitSource implements Source {
     const wanted = ref === null ? 'head' : isId ? 'none' : 'all'
     const local = (await readInPlace(path, ref)) ?? (await readLocal(this.#git, path, wanted, signal))
     const mirror = mirrorOf(this.#options.cacheFolder, path, local.format)
-    await makeMirror(mirror, [local.objects])
+    await this.#makeOnce(mirror, local.objects)
     const meaning = meaningOf(ref, local.refs)
     if (meaning.kind === 'commit') return { mirror, commit: meaning.commit }
     const commit =
       meaning.kind === 'short' ? await commitByPrefix(this.#git, mirror.gitDir, meaning.prefix, path, signal) : null
     if (commit === null) throw refNotFound(ref, path, local.refs)
     return { mirror, commit }
+  }
+
+  /** Once for each process: what a loss of power may have left of a mirror is compared then. */
+  async #makeOnce(mirror: Mirror, objects: string): Promise<void> {
+    if (this.#made.get(mirror.gitDir) === objects && (await isMade(mirror))) return
+    await makeMirror(mirror, [objects])
+    this.#readers.forget(mirror.gitDir)
+    this.#made.set(mirror.gitDir, objects)
   }
 
   async #findRemote(

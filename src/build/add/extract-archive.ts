@@ -36,17 +36,14 @@ export function extractArchive(archive: Archive, extraction: Extraction): void {
 class Unpacking {
   readonly #archive: Archive
   readonly #at: Extraction
-  readonly #inside: Files
+  readonly #inside: Pick<Files, 'at'>
   /** All names of a file that has several, by each of them. */
   readonly #names = new Map<string, Set<string>>()
 
   constructor(archive: Archive, at: Extraction) {
     this.#archive = archive
     this.#at = at
-    this.#inside = {
-      at: (path) => at.tree.at(this.#outer(path)),
-      names: (path) => at.tree.names(this.#outer(path)),
-    }
+    this.#inside = { at: (path) => at.tree.at(this.#outer(path)) }
   }
 
   take(entry: Packed): void {

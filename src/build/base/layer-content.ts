@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFull } from '../../model/disk-full.ts'
 import { CommitContent } from '../context/commit-contents.ts'
@@ -57,7 +57,6 @@ export class LayerContent implements Content {
 export class SpooledContents {
   readonly #temporary: string
   #folder: string | null = null
-  #made: Promise<string> | null = null
   #count = 0
   /** One after the other: two layers may want the same file. */
   #turn: Promise<void> = Promise.resolve()
@@ -85,10 +84,12 @@ export class SpooledContents {
     for (const wanted of byLayer.values()) await this.#readOut(wanted, signal)
   }
 
-  /** A folder of this build's own, which ends with it. */
-  async ownFolder(): Promise<string> {
-    this.#made ??= mkdir(this.#temporary, { recursive: true }).then(() => mkdtemp(join(this.#temporary, 'base-')))
-    this.#folder = await this.#made
+  /** A folder of this build's own, which ends with it. Most builds need none. */
+  ownFolder(): string {
+    if (this.#folder === null) {
+      mkdirSync(this.#temporary, { recursive: true })
+      this.#folder = mkdtempSync(join(this.#temporary, 'base-'))
+    }
     return this.#folder
   }
 
@@ -96,13 +97,12 @@ export class SpooledContents {
   async discard(): Promise<void> {
     if (this.#folder !== null) await rm(this.#folder, { recursive: true, force: true })
     this.#folder = null
-    this.#made = null
   }
 
   async #readOut(wanted: readonly LayerContent[], signal: AbortSignal): Promise<void> {
     const source = wanted[0]?.source
     if (source === undefined) return
-    const folder = await this.ownFolder()
+    const folder = this.ownFolder()
     const byPath = Map.groupBy(wanted, ({ path }) => path)
     await readLayer(
       source,

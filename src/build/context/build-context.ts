@@ -35,7 +35,7 @@ export type ContextRoot = string | SourceTree
 export async function openContext(
   root: ContextRoot,
   { context, dockerfile }: { readonly context: string; readonly dockerfile: string },
-  temporary: () => Promise<string>,
+  temporary: () => string,
 ): Promise<BuildContext> {
   if (typeof root !== 'string') return contextOf(await commitFiles(root, temporary), context, dockerfile, () => {})
   const beneath = new Beneath(root)

@@ -52,14 +52,14 @@ export class CommitContent implements Content {
 /** The files of a commit, each read at most once and only when somebody asks. */
 export class CommitContents {
   readonly #tree: Pick<SourceTree, 'read'>
-  readonly #folder: () => Promise<string>
+  readonly #folder: () => string
   readonly #byBlob = new Map<string, CommitContent>()
   #held = 0
   #packs = 0
   #turn: Promise<void> = Promise.resolve()
 
   /** `folder`: for what is too much for memory; whoever gave it removes it. */
-  constructor(tree: Pick<SourceTree, 'read'>, folder: () => Promise<string>) {
+  constructor(tree: Pick<SourceTree, 'read'>, folder: () => string) {
     this.#tree = tree
     this.#folder = folder
   }
@@ -81,9 +81,8 @@ export class CommitContents {
 
   async #bring(contents: readonly CommitContent[]): Promise<void> {
     if (contents.length === 0) return
-    const path = join(await this.#folder(), `commit-${this.#packs++}`)
-    let pack: ContentPack | null = null
-    const openPack = () => (pack ??= new ContentPack(path))
+    let pack: OpenPack | null = null
+    const openPack = () => (pack ??= this.#openPack())
     const sinks: (InMemory | InPack)[] = []
     try {
       await this.#tree.read(
@@ -91,18 +90,28 @@ export class CommitContents {
         (_, size) => {
           const isLittle = this.#held + size <= MOST_IN_MEMORY
           if (isLittle) this.#held += size
-          const sink = isLittle ? new InMemory(size) : new InPack(openPack(), path, size)
+          const sink = isLittle ? new InMemory(size) : new InPack(openPack(), size)
           sinks.push(sink)
           return (part) => sink.take(part)
         },
       )
     } catch (failed) {
-      throw diskFull(failed, `reading a commit to ${path}`)
+      throw diskFull(failed, 'reading a commit to the folder of the build cache')
     } finally {
-      ;(pack as ContentPack | null)?.close()
+      ;(pack as OpenPack | null)?.pack.close()
     }
     for (const [at, sink] of sinks.entries()) contents[at]?.broughtAs(sink.content())
   }
+
+  #openPack(): OpenPack {
+    const path = join(this.#folder(), `commit-${this.#packs++}`)
+    return { path, pack: new ContentPack(path) }
+  }
+}
+
+interface OpenPack {
+  readonly path: string
+  readonly pack: ContentPack
 }
 
 class InMemory {
@@ -130,7 +139,7 @@ class InPack {
   readonly #at: number
   readonly #hash = createHash('sha256')
 
-  constructor(pack: ContentPack, path: string, size: number) {
+  constructor({ pack, path }: OpenPack, size: number) {
     this.#pack = pack
     this.#path = path
     this.#size = size

@@ -9,7 +9,7 @@ import { CommitContents } from './commit-contents.ts'
 const LONGEST_TARGET = 4095
 
 /** The files of a commit as files of an image, the same as of the folder that its checkout would fill. Reads nothing but links. */
-export async function commitFiles(tree: SourceTree, folder: () => Promise<string>): Promise<Files> {
+export async function commitFiles(tree: SourceTree, folder: () => string): Promise<Files> {
   const contents = new CommitContents(tree, folder)
   const targets = await linkTargets(tree)
   const files = new FileTree()

@@ -1,12 +1,13 @@
 import type { Stats } from 'node:fs'
 import { DiskContent } from '../image/content.ts'
-import type { FileEntry, Files } from '../image/file-entry.ts'
+import type { FileEntry, Files, NamedEntry } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import { FOLDER, joinPath } from '../image/file-tree.ts'
 import type { Beneath } from './beneath.ts'
 
 /** A folder of this machine as files of an image: everything belongs to root, and of the permissions only "executable" counts, as in git. */
 export class DiskFiles implements Files {
+  readonly mayLink = false
   readonly #beneath: Beneath
   readonly #seen = new Map<string, FileEntry | null>()
 
@@ -23,6 +24,13 @@ export class DiskFiles implements Files {
       // Nothing but its kind is asked of a folder, and the listing tells it.
       if (listed.isDirectory()) this.#entry(joinPath(path, listed.name), () => FOLDER)
       return listed.name
+    })
+  }
+
+  entries(path: string): readonly NamedEntry[] {
+    return this.names(path).flatMap((name) => {
+      const entry = this.at(joinPath(path, name))
+      return entry === null ? [] : { name, entry }
     })
   }
 

@@ -1,14 +1,16 @@
 import { DeployError } from '../../model/failure.ts'
-import type { FileEntry, Files } from '../image/file-entry.ts'
+import type { FileEntry, Files, NamedEntry } from '../image/file-entry.ts'
 import { joinPath } from '../image/file-tree.ts'
 import { type Ignore, readIgnore } from './ignore.ts'
 
-/** A folder of other files, less what is ignored in it. */
+/** A folder of a context, less what is ignored in it. */
 export class FolderFiles implements Files {
+  readonly mayLink = false
   readonly #all: Files
   readonly #base: string
   readonly #ignore: Ignore
-  readonly #seen = new Map<string, FileEntry | null>()
+  /** Folders that are left out, and whether something in them is brought back. */
+  readonly #back = new Map<string, boolean>()
 
   /** `base`: the folder that is the root of these files; a real path. */
   constructor(all: Files, base: string, ignore: Ignore = readIgnore(null)) {
@@ -18,31 +20,36 @@ export class FolderFiles implements Files {
   }
 
   at(path: string): FileEntry | null {
-    const seen = this.#seen.get(path)
-    if (seen !== undefined) return seen
-    const entry = this.#look(path)
-    this.#seen.set(path, entry)
-    return entry
+    const entry = this.#all.at(this.#real(path))
+    return entry === null ? null : this.#keep(path, entry)
   }
 
   names(path: string): readonly string[] {
-    return this.#all.names(this.#real(path)).filter((name) => this.at(joinPath(path, name)) !== null)
+    return this.entries(path).map(({ name }) => name)
+  }
+
+  entries(path: string): readonly NamedEntry[] {
+    const all = this.#all.entries(this.#real(path))
+    return all.filter(({ name, entry }) => this.#keep(joinPath(path, name), entry) !== null)
   }
 
   #real(path: string): string {
     return path === '' ? this.#base : joinPath(this.#base, path)
   }
 
-  #look(path: string): FileEntry | null {
-    const entry = this.#all.at(this.#real(path))
-    if (entry === null) return null
+  #keep(path: string, entry: FileEntry): FileEntry | null {
     if (path !== '' && this.#ignore.ignores(path) && !this.#comesBack(path, entry)) return null
     if (path.includes('\uFFFD')) throw notUtf8(path)
     return entry
   }
 
   #comesBack(path: string, { type }: FileEntry): boolean {
-    return type === 'directory' && this.#ignore.exceptions && this.names(path).length > 0
+    if (type !== 'directory' || !this.#ignore.exceptions) return false
+    const known = this.#back.get(path)
+    if (known !== undefined) return known
+    const comesBack = this.entries(path).length > 0
+    this.#back.set(path, comesBack)
+    return comesBack
   }
 }
 

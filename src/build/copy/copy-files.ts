@@ -86,10 +86,8 @@ function copyFolder(target: Target, { files, path: from }: Found, into: string):
   makeFolder(target, into)
   const walk = (inside: string) => {
     const source = inside === '' ? from : joinPath(from, inside)
-    for (const name of files.names(source)) {
+    for (const { name, entry } of files.entries(source)) {
       const path = joinPath(inside, name)
-      const entry = files.at(joinPath(from, path))
-      if (entry === null) continue
       const isOut = excluded.ignores(path)
       if (!isOut) {
         putEntry(target, joinPath(into, path), entry)
@@ -100,7 +98,7 @@ function copyFolder(target: Target, { files, path: from }: Found, into: string):
     }
   }
   walk('')
-  linkTogether(target, copied)
+  if (files.mayLink) linkTogether(target, copied)
 }
 
 interface Copied {
@@ -144,16 +142,18 @@ function putEntry({ copy, tree, added }: Target, path: string, entry: FileEntry)
       entry.type === 'directory' ? `/${path} is no folder in the image` : `/${path} is a folder in the image`
     throw invalid(place, `${message}, and the source is${entry.type === 'directory' ? '' : ' no'} one`)
   }
-  const settled = {
-    ...entry,
-    ...(owner === null ? {} : { uid: owner.uid, gid: owner.gid }),
-    ...(mode === null || entry.type === 'symlink' ? {} : { mode: mode.change(entry.mode, entry.type === 'directory') }),
-  }
+  const settled = owner === null && mode === null ? entry : changed(entry, owner, mode)
   if (there?.type === 'directory' && isSameFolder(there, settled)) return
   makeFolder({ copy, tree, added }, parentOf(path))
   tree.set(path, settled)
   added.set(path, settled)
 }
+
+const changed = (entry: FileEntry, owner: Owner | null, mode: Mode | null): FileEntry => ({
+  ...entry,
+  ...(owner === null ? {} : { uid: owner.uid, gid: owner.gid }),
+  ...(mode === null || entry.type === 'symlink' ? {} : { mode: mode.change(entry.mode, entry.type === 'directory') }),
+})
 
 const isSameFolder = (one: FileEntry, other: FileEntry): boolean =>
   one.mode === other.mode && one.uid === other.uid && one.gid === other.gid

@@ -9,5 +9,7 @@ export function folderOf({ root }: BuildRequest): string {
 
 /** Opens the context of such a build. */
 export function openFolder(request: BuildRequest): Promise<BuildContext> {
-  return openContext(folderOf(request), request, () => Promise.reject(new TypeError('a folder needs no temporary one')))
+  return openContext(folderOf(request), request, () => {
+    throw new TypeError('a folder needs no temporary one')
+  })
 }

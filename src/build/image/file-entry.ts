@@ -35,6 +35,16 @@ export interface Files {
   at(path: string): FileEntry | null
   /** The names in a folder, sorted. */
   names(path: string): readonly string[]
+  /** What is in a folder, sorted by name. */
+  entries(path: string): readonly NamedEntry[]
+  /** Whether several names may be one file: they have the same entry then. */
+  readonly mayLink: boolean
+}
+
+/** What has which name in a folder. */
+export interface NamedEntry {
+  readonly name: string
+  readonly entry: FileEntry
 }
 
 /** What one layer puts where. */

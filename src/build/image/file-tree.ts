@@ -1,4 +1,4 @@
-import type { FileEntry, Files } from './file-entry.ts'
+import type { FileEntry, Files, NamedEntry } from './file-entry.ts'
 import { EARLIEST } from './file-time.ts'
 
 export const FOLDER: FileEntry = { type: 'directory', uid: 0, gid: 0, mode: 0o755, mtime: EARLIEST }
@@ -12,6 +12,7 @@ export const isWhiteout = (path: string): boolean => nameOf(path).startsWith('.w
 
 /** The file system of a stage, in memory: what is where, and where its content can be read. */
 export class FileTree implements Files {
+  readonly mayLink = true
   readonly #entries: Map<string, FileEntry>
   readonly #names: Map<string, Set<string>>
 
@@ -34,6 +35,15 @@ export class FileTree implements Files {
 
   names(path: string): readonly string[] {
     return [...(this.#names.get(path) ?? [])].sort()
+  }
+
+  entries(path: string): readonly NamedEntry[] {
+    const found: NamedEntry[] = []
+    for (const name of this.names(path)) {
+      const entry = this.#entries.get(joinPath(path, name))
+      if (entry !== undefined) found.push({ name, entry })
+    }
+    return found
   }
 
   /** Puts an entry, with missing parents as plain folders. What stood there goes, except what is in a folder that stays one. */

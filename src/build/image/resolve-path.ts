@@ -8,7 +8,10 @@ const MOST_LINKS = 40
  * Follows the links of a path inside its tree. `path`: where it leads; its last parts may be missing. `escaped`: a link or
  * `..` pointed above the root; as in a chroot it then goes on at the root. null: a loop of links.
  */
-export function resolvePath(files: Files, path: string): { readonly path: string; readonly escaped: boolean } | null {
+export function resolvePath(
+  files: Pick<Files, 'at'>,
+  path: string,
+): { readonly path: string; readonly escaped: boolean } | null {
   const left = path.split('/').reverse()
   let at = ''
   let links = 0

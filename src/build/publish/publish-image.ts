@@ -29,11 +29,13 @@ export async function publishImage(
     ...image.layers.map((layer, index) => (placing: Placing) => placeLayer(layer, index, publishing, placing)),
   ]
   const layers = jobs.map((place) => ({ place, name: Promise.withResolvers<NamedLayer>() }))
+  // The last ones change most often: they begin.
+  const order = layers.toReversed()
   const slots = new Slots(AT_ONCE)
-  const [placed, { documents, found }] = await together(
+  const [placedLast, { documents, found }] = await together(
     signal,
     (abort) =>
-      mapLimited(layers, MOST_ASKED, abort, ({ place, name }, inner) =>
+      mapLimited(order, MOST_ASKED, abort, ({ place, name }, inner) =>
         place({ name: name.resolve, slots, signal: inner }),
       ).catch((failed) => {
         for (const { name } of layers) name.reject(failed)
@@ -47,6 +49,7 @@ export async function publishImage(
       return { documents, found: await placeConfig(documents, { named, isNew }, destination, abort) }
     },
   )
+  const placed = placedLast.toReversed()
   const manifestSent = await placeManifest(documents, found, publishing, signal)
   const { mediaType, digest, size } = documents.manifest
   return {
