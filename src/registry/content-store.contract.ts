@@ -61,6 +61,35 @@ export function describeContentStore(
         expect(await store.writeBlob(repository, blob, open, never)).toBe(0)
       })
 
+      it('sends without asking what it is told to, also what is there', async () => {
+        const repository = aRepository()
+        const { bytes, ...blob } = aBlob()
+        for (const _ of [1, 2]) {
+          const sent = await store.writeBlob(
+            repository,
+            { ...blob, unasked: true },
+            () => Readable.from([bytes]),
+            never,
+          )
+          expect([0, blob.size]).toContain(sent)
+          expect(await bytesOf(await store.readBlob(repository, blob.digest, never))).toEqual(bytes)
+        }
+      })
+
+      it.each([1, 1000, 5_000_001])('takes %d bytes into what was begun before they were known', async (size) => {
+        const repository = aRepository()
+        const blob = aBlob(size)
+        const begun = store.beginBlob?.(repository, never)
+        if (begun === undefined) return
+        expect(await begun.write({ ...blob, unasked: true }, () => Readable.from([blob.bytes]), never)).toBe(size)
+        await begun.discard()
+        expect(await bytesOf(await store.readBlob(repository, blob.digest, never))).toEqual(blob.bytes)
+        const again = store.beginBlob?.(repository, never)
+        expect(await again?.write(blob, () => Readable.from([blob.bytes]), never)).toBe(0)
+        await again?.discard()
+        await again?.discard()
+      })
+
       it.skipIf(gaps.sha512 === false)('keeps blobs by sha512 as well', async () => {
         const repository = aRepository()
         const bytes = randomBytes(3000)

@@ -9,6 +9,14 @@ export interface WantedBlob {
   readonly unasked?: boolean
 }
 
+/** A blob whose bytes are not known yet. */
+export interface BegunBlob {
+  /** As `ContentStore.writeBlob`, once. */
+  write(wanted: WantedBlob, open: () => Readable, signal: AbortSignal): Promise<number>
+  /** Leaves nothing of it in the store where it was not written. Never fails. */
+  discard(): Promise<void>
+}
+
 /**
  * A place with blobs, manifests and tags: the store on disk, or any registry through the client. One store covers many
  * repositories. Digests are verified on the way in and out. Throws DIGEST_MISMATCH, IMAGE_NOT_FOUND, STORE_CORRUPT,
@@ -21,6 +29,8 @@ export interface ContentStore {
   readBlob(repository: string, digest: string, signal: AbortSignal): Promise<Readable>
   /** Stores a blob; nothing is kept when the bytes are not those. Answers how many bytes were sent: 0 when it was found there. */
   writeBlob(repository: string, wanted: WantedBlob, open: () => Readable, signal: AbortSignal): Promise<number>
+  /** Begins to store a blob that is still being made. Only where a store lets one wait for its first answer. */
+  beginBlob?(repository: string, signal: AbortSignal): BegunBlob
   /** Makes a blob of another repository of this store one of this repository, without sending it. False: not there. */
   mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean>
   /** A manifest by tag or digest, with its exact bytes; null: not there. */

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { ContentStore } from '../../registry/content-store.ts'
+import type { BegunBlob, ContentStore } from '../../registry/content-store.ts'
 import type { ImageDocuments } from './image-documents.ts'
 import type { Publishing } from './place-layer.ts'
 import { together } from '../image/together.ts'
@@ -23,10 +23,10 @@ export interface PlacedDocuments {
   readonly tagged: boolean
 }
 
-/** Brings the configuration into the store. `named`: what the tags name now. `isNew`: with a layer that no store had. */
+/** Brings the configuration into the store. `named`: what the tags name now. `isNew`: with a layer that no store had. `upload`: of the configuration. */
 export async function placeConfig(
   { config, manifest }: ImageDocuments,
-  { named, isNew }: { readonly named: Manifests; readonly isNew: boolean },
+  { named, isNew, upload }: { readonly named: Manifests; readonly isNew: boolean; readonly upload: BegunBlob },
   { store, repository }: Publishing['destination'],
   signal: AbortSignal,
 ): Promise<PlacedDocuments> {
@@ -36,7 +36,7 @@ export async function placeConfig(
   const unasked = count === 0 && isNew
   const [configSentBytes, stored] = await together(
     signal,
-    (abort) => store.writeBlob(repository, { digest: config.digest, size: config.size, unasked }, open, abort),
+    (abort) => upload.write({ digest: config.digest, size: config.size, unasked }, open, abort),
     async (abort) => count > 0 || (!unasked && isIt(await store.readManifest(repository, manifest.digest, abort))),
   )
   return { configSentBytes, stored, tagged: count === named.length }

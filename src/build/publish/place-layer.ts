@@ -3,6 +3,7 @@ import type { Report } from '../../model/event.ts'
 import type { ContentStore } from '../../registry/content-store.ts'
 import type { SpooledContents } from '../base/layer-content.ts'
 import type { BuildRequest } from '../builder.ts'
+import type { EarlyUploads } from './early-uploads.ts'
 import type { Slots } from './slots.ts'
 import { compressedType } from '../image/compress.ts'
 import type { Added, Content } from '../image/file-entry.ts'
@@ -46,6 +47,7 @@ export interface Placing {
   /** For packing and sending; what is there already waits for nobody. */
   readonly slots: Slots
   readonly signal: AbortSignal
+  readonly uploads: EarlyUploads
 }
 
 /** Whether the repository has a blob, or can have it from another one of its store. */
@@ -67,7 +69,7 @@ export async function placeLayer(
   layer: Layer,
   index: number,
   publishing: Publishing,
-  { name, slots, signal }: Placing,
+  { name, slots, uploads, signal }: Placing,
 ): Promise<Placed> {
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
@@ -84,6 +86,7 @@ export async function placeLayer(
     return { ...named(known, false), cached: true, sentBytes: 0 }
   }
   const pack = async () => {
+    const upload = uploads.layer()
     const added = await layer.entries()
     await publishing.contents.prepare(contentsOf(added), signal)
     const files = await settleLayer(added, signal)
@@ -93,7 +96,7 @@ export async function placeLayer(
       name(named(made, true))
       const { digest, size } = made
       const wanted = { digest, size, unasked: size <= LITTLE_BYTES }
-      return { ...made, sentBytes: await destination.store.writeBlob(repository, wanted, open, signal) }
+      return { ...made, sentBytes: await upload.write(wanted, open, signal) }
     })
   }
   const { sentBytes, ...made } = await slots.during(pack)

@@ -1,6 +1,7 @@
 import type { BuildResult } from '../builder.ts'
 import { Slots } from './slots.ts'
 import { imageDocuments, type PlannedImage } from './image-documents.ts'
+import { EarlyUploads } from './early-uploads.ts'
 import { mapLimited } from '../image/map-limited.ts'
 import { placeBase } from './place-base.ts'
 import { manifestsOf, placeConfig, placeManifest } from './place-documents.ts'
@@ -32,11 +33,12 @@ export async function publishImage(
   // The last ones change most often: they begin.
   const order = layers.toReversed()
   const slots = new Slots(AT_ONCE)
+  await using uploads = new EarlyUploads(destination, signal)
   const [placedLast, { documents, found }] = await together(
     signal,
     (abort) =>
       mapLimited(order, MOST_ASKED, abort, ({ place, name }, inner) =>
-        place({ name: name.resolve, slots, signal: inner }),
+        place({ name: name.resolve, slots, uploads, signal: inner }),
       ).catch((failed) => {
         for (const { name } of layers) name.reject(failed)
         throw failed
@@ -46,7 +48,10 @@ export async function publishImage(
       const [named, ...known] = await Promise.all([asking, ...layers.map(({ name }) => name.promise)])
       const documents = imageDocuments(image, known)
       const isNew = known.some((layer) => layer.isNew)
-      return { documents, found: await placeConfig(documents, { named, isNew }, destination, abort) }
+      return {
+        documents,
+        found: await placeConfig(documents, { named, isNew, upload: uploads.config() }, destination, abort),
+      }
     },
   )
   const placed = placedLast.toReversed()

@@ -47,6 +47,7 @@ export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[
       return digest ?? registry.resolveTag(repository, tag, signal)
     },
     writeBlob: (...args) => registry.writeBlob(...args),
+    ...(registry.beginBlob === undefined ? {} : { beginBlob: registry.beginBlob.bind(registry) }),
     mountBlob: (...args) => registry.mountBlob(...args),
     writeManifest: (...args) => registry.writeManifest(...args),
     tags: (...args) => registry.tags(...args),

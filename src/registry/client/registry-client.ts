@@ -3,7 +3,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { type Descriptor, isDigest } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
-import type { ContentStore, WantedBlob } from '../content-store.ts'
+import type { BegunBlob, ContentStore, WantedBlob } from '../content-store.ts'
 import type { RegistryContents } from '../contents/registry-contents.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
@@ -17,13 +17,15 @@ import {
   schemaOne,
 } from '../parse-manifest.ts'
 import type { Connection } from './calls/connection.ts'
+import { BegunUpload, cancelUpload } from './begun-upload.ts'
 import { checked, isReference } from './checked.ts'
 import { listRepositories, listTags } from './list-names.ts'
 import { openCalls, type RegistryClientOptions } from './calls/open-calls.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
 import type { RegistryCalls } from './calls/registry-calls.ts'
-import { BlobUpload, pushScopes } from './upload-blob.ts'
+import { pushScopes } from './scopes.ts'
+import { BlobUpload } from './upload-blob.ts'
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
 export function registryClient(options: RegistryClientOptions): ContentStore & RegistryContents & { close(): void } {
@@ -73,6 +75,19 @@ class RegistryClient implements ContentStore, RegistryContents {
     return wanted.size
   }
 
+  beginBlob(repository: string, signal: AbortSignal): BegunBlob {
+    const name = this.#name(repository)
+    const begun = new BegunUpload(this.#calls, name, signal)
+    return {
+      write: async (wanted, open, inner) => {
+        if (wanted.unasked !== true && (await this.statBlob(repository, wanted.digest, inner)) !== null) return 0
+        await new BlobUpload(this.#calls, name, wanted, open, begun).send(inner)
+        return wanted.size
+      },
+      discard: () => begun.discard(),
+    }
+  }
+
   async mountBlob(repository: string, digest: string, from: string, signal: AbortSignal): Promise<boolean> {
     const [name, source] = [this.#name(repository), this.#name(from)]
     const query = new URLSearchParams({ mount: checked(digest, isDigest), from: source })
@@ -85,11 +100,8 @@ class RegistryClient implements ContentStore, RegistryContents {
     const answer = await this.#calls.callForHead(call, signal).catch(unlessForbidden)
     if (answer === null) return false
     if (answer.statusCode === 201) return true
-    // It began an upload instead. Nobody will use it: a registry that does not let us take it back forgets it by itself.
-    const place = this.#calls.locationOf(answer, this.#calls.url(at))
-    await this.#calls
-      .onceForHead({ method: 'DELETE', at: place, scopes, expect: [204], what }, signal)
-      .catch(() => signal.throwIfAborted())
+    // It began an upload instead, which nobody will use.
+    await cancelUpload(this.#calls, this.#calls.locationOf(answer, this.#calls.url(at)), scopes, signal)
     return false
   }
 

@@ -4,8 +4,10 @@ import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
 import { skipping } from '../skipping.ts'
 import { type Expected, verified } from '../verified.ts'
+import { type BegunUpload, beginUpload } from './begun-upload.ts'
 import { refused, Transient } from './failures.ts'
 import type { RegistryCalls } from './calls/registry-calls.ts'
+import { pushScopes } from './scopes.ts'
 
 /** Blobs up to this size are sent whole in one request; longer ones so that an interrupted upload can go on. */
 const WHOLE_BYTES = 4 * 1024 * 1024
@@ -23,15 +25,18 @@ export class BlobUpload {
   readonly #open: () => Readable
   readonly #scopes: readonly string[]
   #place: Place | null = null
-  /** Whether some of it was sent in an earlier request. */
+  /** Whether some of it was sent, or it was begun, in an earlier request: the registry may have forgotten it. */
   #isResumed = false
+  #begun: BegunUpload | null
 
   constructor(
     calls: RegistryCalls,
     repository: string,
     blob: { readonly digest: string; readonly size: number },
     open: () => Readable,
+    begun: BegunUpload | null = null,
   ) {
+    this.#begun = begun
     this.#calls = calls
     this.#repository = repository
     this.#blob = blob
@@ -49,16 +54,20 @@ export class BlobUpload {
 
   async #sendWhole(signal: AbortSignal): Promise<void> {
     const { url } = await this.#begin(signal)
-    await this.#put(url, signal, { size: this.#blob.size, body: () => this.#bytesFrom(0) })
+    await this.#unlessForgotten(() => this.#put(url, signal, { size: this.#blob.size, body: () => this.#bytesFrom(0) }))
   }
 
   /** Sends what the registry does not have yet; from the start again where it cannot put together what it got. */
   async #sendRest(signal: AbortSignal): Promise<void> {
     const place = this.#place === null ? await this.#begin(signal) : await this.#resume(this.#place, signal)
     this.#place = place
-    this.#isResumed = place.offset > 0
+    this.#isResumed ||= place.offset > 0
+    await this.#unlessForgotten(() => this.#sendFrom(place, signal))
+  }
+
+  async #unlessForgotten(send: () => Promise<void>): Promise<void> {
     try {
-      await this.#sendFrom(place, signal)
+      await send()
     } catch (failed) {
       if (!this.#isResumed || !isOfRegistry(failed)) throw failed
       this.#place = null
@@ -93,12 +102,10 @@ export class BlobUpload {
   }
 
   async #begin(signal: AbortSignal): Promise<Place> {
-    const at = `/v2/${this.#repository}/blobs/uploads/`
-    const answer = await this.#calls.onceForHead(
-      { method: 'POST', at, scopes: this.#scopes, headers: { 'Content-Length': 0 }, expect: [202], what: this.#what },
-      signal,
-    )
-    return { url: this.#calls.locationOf(answer, this.#calls.url(at)), offset: 0 }
+    const begun = (await this.#begun?.take()) ?? null
+    this.#begun = null
+    this.#isResumed = begun !== null
+    return { url: begun ?? (await beginUpload(this.#calls, this.#repository, this.#what, signal)), offset: 0 }
   }
 
   /** Asks how much has arrived; begins again where the registry does not know any more. */
@@ -166,9 +173,3 @@ function arrivedIn({ headers }: IncomingMessage): number {
   const last = /^(?:bytes=)?0-([0-9]+)$/.exec(headers.range ?? '')?.[1]
   return last === undefined ? Number.POSITIVE_INFINITY : Number(last) + 1
 }
-
-/** Token scopes of a push. */
-export const pushScopes = (repository: string, from?: string): readonly string[] => [
-  `repository:${repository}:pull,push`,
-  ...(from === undefined ? [] : [`repository:${from}:pull`]),
-]
