@@ -80,6 +80,18 @@ export interface RegistryOptions {
   readonly quota: { readonly repository: number | null; readonly whole: number | null }
   /** A tag of a copy is asked for again after so long. */
   readonly cacheFreshMs: number
+  /** What it does by itself while it serves. */
+  readonly housekeeping: {
+    /** Garbage is collected so often, and when the disk or a quota is full; null: never. */
+    readonly collectEveryMs: number | null
+    /** Tags of copies go with a collection that nobody asked for in so long; null: they stay. */
+    readonly copiesUnusedMs: number | null
+    readonly scrubEveryMs: number | null
+    /** The most that a scrub reads in a second; null: as fast as the disk is. */
+    readonly bytesPerSecond: number | null
+    /** Told what was done, or failed. */
+    readonly tell: (report: KeepingReport) => void
+  }
   /** Rights of whoever has no login, as `pull` or `team/**:pull`. */
   readonly anonymous: readonly string[]
   /** Paths of PEM files; null: plain HTTP. */

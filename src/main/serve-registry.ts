@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { ListenOptions } from 'node:net'
+import { join } from 'node:path'
 import type { OpenRegistry, RegistryOptions } from '../cli/host.ts'
 import { parseRegistryRight } from '../model/registry-right.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
@@ -11,6 +12,8 @@ import { SignIn } from '../registry/access/sign-in.ts'
 import { openTokenIssuer } from '../registry/access/token-issuer.ts'
 import { PullThrough } from '../registry/cache/pull-through.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
+import { Housekeeping } from '../registry/keeping/housekeeping.ts'
+import type { Keeping } from '../registry/keeping/keep-registry.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { Quota } from '../registry/server/quota.ts'
 import { registryApp } from '../registry/server/registry-app.ts'
@@ -63,12 +66,16 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const quota = limits.repository === null && limits.whole === null ? null : new Quota(store, limits)
   const cache = cacheOf(store, quota, options)
   if (cache !== null) closing.push(() => cache.close())
+  const keeping = keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS)))
+  const housekeeping = housekeepingOf(keeping, join(paths.registry, 'kept'), options)
+  closing.push(() => housekeeping.close())
   const app = registryApp({
     store,
+    full: (reason) => housekeeping.full(reason),
     access: await openAccess(paths.access, options),
     ...(cache === null ? {} : { cache }),
     ...(quota === null ? {} : { quota }),
-    keeping: keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS))),
+    keeping,
   })
   const share = new ConnectionShare(MOST_OF_ONE_ADDRESS)
   const listen = async (at: ListenOptions) => {
@@ -85,6 +92,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const onSocket = await listenOnSocket(paths.registrySocket, listen)
   onSocket.on('connection', (socket) => locals.add(socket))
   closing.push(() => rmSync(paths.registrySocket, { force: true }))
+  housekeeping.start()
   const url = await listenOnTcp(address, tls === null ? 'http' : 'https', listen)
   return {
     url,
@@ -100,6 +108,17 @@ function cacheOf(store: DiskStore, quota: Quota | null, { cache, cacheFreshMs }:
   if (cache.length === 0) return null
   const open = (registry: string) => openRegistry(registry, { clock, env: process.env })
   return new PullThrough({ store, quota, of: cache, open, clock, freshMs: cacheFreshMs })
+}
+
+function housekeepingOf(
+  keeping: Keeping,
+  folder: string,
+  { housekeeping: { copiesUnusedMs, tell, ...plan }, cache }: RegistryOptions,
+): Housekeeping {
+  const aboutCopies = { tags: [], protect: [], keepLast: null, olderThanMs: copiesUnusedMs }
+  const rules =
+    copiesUnusedMs === null ? [] : cache.map(({ prefix }) => ({ ...aboutCopies, repositories: `${prefix}**` }))
+  return new Housekeeping({ ...plan, rules }, { keeping, folder, clock, tell })
 }
 
 /** Connections over the unix socket, which only this user can open. */

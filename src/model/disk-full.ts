@@ -20,5 +20,5 @@ export function diskFull(thrown: unknown, doing: string, place?: string): unknow
 /** What to do on a full disk: `where` is a file or folder of it. */
 export const freeSpace = (where: string | null): string =>
   `Nothing was changed. Free some space on that file system (df -h${where === null ? '' : ` ${where}`}), then run the same command again. ` +
-  'What builds keep goes by: naru image prune --all. ' +
+  'What builds keep goes by: naru image prune --all; what no tag or release needs of a registry by: naru registry gc. ' +
   'Images go with their releases: a smaller rollout.revisionHistoryLimit keeps fewer.'

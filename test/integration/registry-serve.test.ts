@@ -106,10 +106,35 @@ describe('naru registry serve', () => {
     [['--tls-cert', '/nonexistent', '--tls-key', '/nonexistent'], 'cannot be read: ENOENT'],
     [['--tls-cert', '/etc/hostname', '--tls-key', '/etc/hostname'], 'no certificate with its key'],
     [['--grace', 'long'], 'Write a number of seconds'],
+    [['--gc-every', '5s'], 'Write 1m or more'],
+    [['--cache-keep', '30d'], 'was given alone'],
+    [['--scrub-rate', '20Mi'], 'was given alone'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await refusing.naru(['registry', 'serve', '--listen', '127.0.0.1:0', ...args])
     expect(code).toBe(2)
     expect(stderr).toContain(message)
+  })
+
+  it('collects and scrubs by itself where it is told to, and says so', async () => {
+    const stage = aStage()
+    const running = stage.start([
+      'registry',
+      'serve',
+      '--listen',
+      '127.0.0.1:0',
+      '--gc-every',
+      '1d',
+      '--scrub-every',
+      '30d',
+    ])
+    await running.told('gc: 0 tags, 0 manifests, 0 blobs, 0 B freed')
+    await running.told('scrub: 0 blobs, 0 B read, 0 damaged')
+    running.child.kill('SIGTERM')
+    expect((await running.ended).code).toBe(0)
+    // Its time has not come again.
+    await using again = await aServedRegistry(stage, ['--gc-every', '1d', '--scrub-every', '30d'])
+    await again.end()
+    expect(again.written()).not.toContain('collected')
   })
 
   it.skipIf(!existsSync('/usr/bin/openssl'))('serves TLS (left out without openssl, for its certificate)', async () => {

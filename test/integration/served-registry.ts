@@ -6,6 +6,8 @@ export interface ServedRegistry extends AsyncDisposable {
   /** What it wrote when it served. */
   readonly serving: { readonly url: string; readonly socket: string }
   readonly ended: Promise<number | null>
+  /** What it wrote to stdout, once it has ended. */
+  written(): string
   signal(name: NodeJS.Signals): void
   /** SIGTERM; answers its exit code. */
   end(): Promise<number | null>
@@ -15,7 +17,11 @@ export async function aServedRegistry(stage: CliStage, args: readonly string[] =
   const running = stage.start(['registry', 'serve', '--listen', '127.0.0.1:0', '-o', 'json', ...args])
   const line = await running.said('"kind":"serving"')
   const serving = JSON.parse(line) as ServedRegistry['serving']
-  const ended = running.ended.then(({ code }) => code)
+  let written = ''
+  const ended = running.ended.then(({ code, stdout }) => {
+    written = stdout
+    return code
+  })
   const end = () => {
     running.child.kill('SIGTERM')
     return ended
@@ -24,6 +30,7 @@ export async function aServedRegistry(stage: CliStage, args: readonly string[] =
     url: serving.url,
     serving,
     ended,
+    written: () => written,
     signal: (name) => void running.child.kill(name),
     end,
     [Symbol.asyncDispose]: async () => void (await end()),

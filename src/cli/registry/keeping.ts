@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import type { KeepingReport, KeepingRequest, RetentionRule } from '../../model/registry-keeping.ts'
 import type { Start } from '../describe.ts'
@@ -27,11 +27,10 @@ export function describeCollect(command: Command, start: Start): void {
       'Free what no tag or release needs, while the registry serves: pushes, pulls and uploads in progress go on. With a rule, tags go first.',
     )
     .option('--dry-run', 'tell what would go; delete nothing')
-    .option(
-      '--grace <time>',
-      'what was pushed, pulled or asked for within this time stays: 30m, 2h, 7d',
-      graceOf,
-      HOUR_MS,
+    .addOption(
+      new Option('--grace <time>', 'what was pushed, pulled or asked for within this time stays: 30m, 2h, 7d')
+        .argParser(graceOf)
+        .default(HOUR_MS, '1h'),
     )
     .option('--keep-last <number>', 'tags go but for so many of each repository: those that were set last', numberOf)
     .option('--older-than <time>', 'tags go that were set before: 12h, 30d', timeOf)
@@ -71,27 +70,42 @@ async function collect(session: Session, options: CollectOptions): Promise<void>
   const { dryRun = false, grace: graceMs } = options
   const report = await keep(session, { kind: 'collect', dryRun, graceMs, retention: ruleOf(options) })
   if (report.kind !== 'collected' || output.json) return
-  for (const { repository, tag, cause } of report.tags) output.data(`${repository}:${tag}  ${cause}`)
-  const { tags, manifests, blobs, bytes, spared } = report
+  for (const line of collectedLines(report)) output.data(line)
+  for (const line of sparedLines(report)) output.tell(line)
+}
+
+type Report<K extends KeepingReport['kind']> = Extract<KeepingReport, { readonly kind: K }>
+
+/** Tags that went, and how much. */
+export function collectedLines({ dryRun, tags, manifests, blobs, bytes }: Report<'collected'>): readonly string[] {
   const parts = [`${countText(tags.length)} tags`, `${countText(manifests)} manifests`, `${countText(blobs)} blobs`]
-  output.data(`${parts.join(', ')}, ${bytesText(bytes)} ${dryRun ? 'would go' : 'freed'}`)
-  for (const { repository, broken } of spared)
-    output.tell(`note: ${repository} stays whole: ${broken} is damaged or lost. Push it again, or delete it.`)
+  return [
+    ...tags.map(({ repository, tag, cause }) => `${repository}:${tag}  ${cause}`),
+    `${parts.join(', ')}, ${bytesText(bytes)} ${dryRun ? 'would go' : 'freed'}`,
+  ]
+}
+
+/** Of which repositories nothing went. */
+export const sparedLines = ({ spared }: Report<'collected'>): readonly string[] =>
+  spared.map(({ repository, broken }) => {
+    return `note: ${repository} stays whole: ${broken} is damaged or lost. Push it again, or delete it.`
+  })
+
+/** What is damaged, and how much was read. */
+export function scrubbedLines({ blobs, bytes, damaged }: Report<'scrubbed'>): readonly string[] {
+  const lines = damaged.map(({ digest, repositories, fetchedFrom }) => {
+    const where = repositories.length === 0 ? 'no repository has it' : `in ${repositories.join(', ')}`
+    return `damaged: ${digest}  ${where}  ${fetchedFrom === null ? 'lost' : `fetched from ${fetchedFrom}`}`
+  })
+  return [...lines, `${countText(blobs)} blobs, ${bytesText(bytes)} read, ${countText(damaged.length)} damaged`]
 }
 
 async function scrub(session: Session, bytesPerSecond: number | null, from: string | null): Promise<void> {
   const { output } = session
   const report = await keep(session, { kind: 'scrub', bytesPerSecond, from })
   if (report.kind !== 'scrubbed') return
-  const { blobs, bytes, damaged } = report
-  if (!output.json) {
-    for (const { digest, repositories, fetchedFrom } of damaged) {
-      const where = repositories.length === 0 ? 'no repository has it' : `in ${repositories.join(', ')}`
-      output.data(`damaged: ${digest}  ${where}  ${fetchedFrom === null ? 'lost' : `fetched from ${fetchedFrom}`}`)
-    }
-    output.data(`${countText(blobs)} blobs, ${bytesText(bytes)} read, ${countText(damaged.length)} damaged`)
-  }
-  const lost = damaged.filter(({ repositories, fetchedFrom }) => repositories.length > 0 && fetchedFrom === null)
+  if (!output.json) for (const line of scrubbedLines(report)) output.data(line)
+  const lost = report.damaged.filter(({ repositories, fetchedFrom }) => repositories.length > 0 && fetchedFrom === null)
   const [first] = lost
   if (first === undefined) return
   throw new DeployError('STORE_CORRUPT', `${lost.length} damaged blobs are lost, first ${shortDigest(first.digest)}`, {

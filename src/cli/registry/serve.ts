@@ -1,11 +1,14 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import { isOfThisMachine } from '../connect.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
+import type { KeepingReport } from '../../model/registry-keeping.ts'
 import type { RegistryOptions } from '../host.ts'
+import type { Output } from '../output.ts'
 import type { Session } from '../session.ts'
 import { memoryBytes } from '../numbers.ts'
+import { collectedLines, scrubbedLines, sparedLines } from './keeping.ts'
 import { share } from '../shared-options.ts'
 import { timeOf } from './time-of.ts'
 
@@ -19,6 +22,10 @@ interface Options {
   readonly cacheFresh: number
   readonly quota?: number
   readonly repositoryQuota?: number
+  readonly gcEvery?: number
+  readonly cacheKeep?: number
+  readonly scrubEvery?: number
+  readonly scrubRate?: number
 }
 
 export const describeServe: Describe = (command, start) => {
@@ -36,7 +43,15 @@ export const describeServe: Describe = (command, start) => {
     .option('--quota <bytes>', 'the most that the registry may have on the disk: 500Gi', memoryBytes)
     .option('--repository-quota <bytes>', 'the most that each repository may have: 20Gi', memoryBytes)
     .option('--cache <registries...>', 'be a pull-through cache of docker.io, or below a prefix only: hub/=docker.io')
-    .option('--cache-fresh <time>', 'a tag of a cached registry is asked for again after this time', timeOf, 60_000)
+    .addOption(
+      new Option('--cache-fresh <time>', 'a tag of a cached registry is asked for again after this time')
+        .argParser(timeOf)
+        .default(60_000, '1m'),
+    )
+    .option('--cache-keep <time>', 'with --gc-every: copies go that nobody asked for in this time: 30d', timeOf)
+    .option('--gc-every <time>', 'free what no tag leads to after each such time, and when room is short: 24h', everyOf)
+    .option('--scrub-every <time>', 'read everything after each such time, and set damage aside: 30d', everyOf)
+    .option('--scrub-rate <bytes>', 'read at most so much in a second for that: 20Mi', memoryBytes)
   share(command, ['data', 'output', 'quiet'])
   command.action((options: Options) => start(command, (session) => serve(session, options)))
   examples(command, [
@@ -59,6 +74,7 @@ async function serve(session: Session, options: Options): Promise<void> {
     cache: (options.cache ?? []).map(cachedOf),
     cacheFreshMs: options.cacheFresh,
     quota: { repository: options.repositoryQuota ?? null, whole: options.quota ?? null },
+    housekeeping: housekeepingOf(output, options),
     anonymous,
     tls: tlsOf(options),
   })
@@ -75,6 +91,30 @@ async function serve(session: Session, options: Options): Promise<void> {
   await ended
   output.tell(`ending: requests in progress have ${options.grace} s`)
   await opened.close(options.grace * 1000)
+}
+
+/** What it does by itself. Throws USAGE_INVALID. */
+function housekeepingOf(output: Output, options: Options): RegistryOptions['housekeeping'] {
+  const { gcEvery = null, cacheKeep = null, scrubEvery = null, scrubRate = null } = options
+  const lone = cacheKeep !== null && gcEvery === null ? ['cache-keep', 'gc-every 24h'] : null
+  const wrong = scrubRate !== null && scrubEvery === null ? ['scrub-rate', 'scrub-every 30d'] : lone
+  if (wrong !== null)
+    throw new DeployError('USAGE_INVALID', `--${wrong[0]} was given alone`, { hint: `Add --${wrong[1]}.` })
+  const tell = (report: KeepingReport) => (output.json ? output.object(report) : tellKeeping(output, report))
+  return {
+    collectEveryMs: gcEvery,
+    copiesUnusedMs: cacheKeep,
+    scrubEveryMs: scrubEvery,
+    bytesPerSecond: scrubRate,
+    tell,
+  }
+}
+
+function tellKeeping(output: Output, report: KeepingReport): void {
+  if (report.kind === 'failed') output.insist(`${report.code}: ${report.message}`)
+  if (report.kind === 'collected')
+    for (const line of [...collectedLines(report), ...sparedLines(report)]) output.tell(`gc: ${line}`)
+  if (report.kind === 'scrubbed') for (const line of scrubbedLines(report)) output.tell(`scrub: ${line}`)
 }
 
 /** Who can do something there; where nobody can, how that is changed. */
@@ -106,6 +146,14 @@ function tlsOf({ tlsCert: cert, tlsKey: key }: Options): RegistryOptions['tls'] 
   throw new DeployError('USAGE_INVALID', `--tls-${cert === undefined ? 'key' : 'cert'} was given alone`, {
     hint: 'Give both: --tls-cert FILE --tls-key FILE.',
   })
+}
+
+const SHORTEST_EVERY_MS = 60_000
+
+function everyOf(text: string): number {
+  const ms = timeOf(text)
+  if (ms >= SHORTEST_EVERY_MS) return ms
+  throw new InvalidArgumentError('Write 1m or more.')
 }
 
 function secondsOf(text: string): number {

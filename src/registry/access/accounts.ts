@@ -94,7 +94,7 @@ export class Accounts {
     try {
       await writeFileAtomic(path, formatAccount(account), 0o600)
     } catch (failed) {
-      throw diskFull(failed, `keeping the account ${account.name}`, path)
+      throw diskFull(failed, `keeping the account ${account.name}`, this.#folder)
     }
     await likeOwner(path, this.#folder)
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { DeployError } from '../../model/failure.ts'
 import { isRepository } from '../../model/reference.ts'
 import type { RegistryAction } from '../../model/registry-right.ts'
 import type { PullThrough } from '../cache/pull-through.ts'
@@ -25,6 +26,8 @@ export interface RegistryRoutesOptions {
   readonly cache?: PullThrough
   /** The most that may be pushed. Default: what the disk takes. */
   readonly quota?: Quota
+  /** Told why something could not be taken for want of room. */
+  readonly full?: (reason: unknown) => void
 }
 
 /** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
@@ -82,10 +85,17 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     try {
       await route(request, reply)
     } catch (failed) {
+      if (isWantOfRoom(failed)) options.full?.(failed)
       fail(request, reply, failed)
     }
   }
 }
+
+/** A full disk, or a quota. */
+const isWantOfRoom = (failed: unknown): boolean =>
+  failed instanceof RegistryError
+    ? failed.code === 'DENIED' && failed.status === 413
+    : failed instanceof DeployError && failed.code === 'DISK_FULL'
 
 /** The target, or what is wrong with the path: told only to whoever is let in. */
 function readTarget(path: string): Target | RegistryError {
