@@ -96,6 +96,7 @@ export const buildRequest = z
       .describe(
         'Certificates (PEM) that RUN trusts, or system: those of the server’s machine. null: as build.ca says.',
       ),
+    fresh: z.boolean().optional().describe('Each RUN is carried out, also where its result is there.'),
     output: z.string().nullable().describe('oci:FOLDER (on the server’s machine) in addition to the registry.'),
   })
   .describe('Build without deploying.')

@@ -68,6 +68,8 @@ export interface BuildRequest {
   readonly compression?: LayerCompression
   /** 'java': what COPY takes of an unpacked jar or WAR becomes layers by how often it changes. Default: one layer each. */
   readonly split?: 'java' | null
+  /** Each RUN is carried out, also where its result is there. Later builds find the new one. Default no. */
+  readonly fresh?: boolean
   /** Who builds: Naru, or a tool of this machine. Default naru. */
   readonly with?: BuilderName
   readonly destination: { readonly store: ContentStore; readonly repository: string; readonly tags: readonly string[] }

@@ -57,6 +57,9 @@ describe.skipIf(!able)('a build as people see it (needs root and script of util-
       expect(hasColours(stderr)).toBe(false)
       const again = await naru('build')
       for (const number of [1, 2, 3, 4]) expect(again.stderr).toContain(`  #${number} CACHED\n`)
+      const anew = await naru('build', '--no-cache')
+      expect(anew.stderr).toMatch(/^ {2}#2 \d+\.\d{3} line 30$/m)
+      expect(anew.stderr).toMatch(/^ {2}#4 \d+\.\d{3} done$/m)
     },
     SLOW,
   )

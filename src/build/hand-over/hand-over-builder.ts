@@ -113,6 +113,7 @@ class HandOver {
       secrets = {},
       contexts = {},
       platforms = [],
+      fresh = false,
     } = this.#request
     const ids = Object.keys(secrets).map((id, at) => ({ id, variable: variableOf(at) }))
     const folders = Object.entries(contexts).map(([name, from]) => [name, isElsewhere(from) ? from : join(root, from)])
@@ -123,6 +124,7 @@ class HandOver {
       epochSeconds,
       ssh,
       out,
+      fresh,
       secrets: ids,
       platforms: platforms.map(platformText),
       context: join(root, context),

@@ -10,6 +10,7 @@ const BUILD: ToolBuild = {
   ssh: { default: '/run/agent' },
   contexts: {},
   platforms: [],
+  fresh: false,
   epochSeconds: 1_700_000_000,
   out: '/out',
 }
@@ -46,6 +47,17 @@ describe('what a tool is started with', () => {
     expect(plan.build.args.join(' ')).toContain(asked)
     expect(plan.build.args.join(' ').endsWith(end)).toBe(true)
     expect(plan.idFile).toBeNull()
+  })
+
+  it.each([
+    ['docker', dockerPlan({ ...BUILD, fresh: true }, true)],
+    ['docker', dockerPlan({ ...BUILD, fresh: true, platforms: ['linux/amd64', 'linux/arm64'] }, true)],
+    ['docker', dockerPlan({ ...BUILD, fresh: true }, false)],
+    ['buildah', buildahPlan({ ...BUILD, fresh: true })],
+    ['buildctl', buildkitPlan({ ...BUILD, fresh: true })],
+  ])('%s with nothing of earlier builds', (program, { build }) => {
+    expect(build.program).toBe(program)
+    expect(build.args).toContain('--no-cache')
   })
 
   it('docker without buildx', () => {

@@ -15,6 +15,8 @@ export interface ToolBuild {
   readonly epochSeconds: number
   /** `linux/arm64`; none: the tool's own choice, this machine. Several: an index comes out. */
   readonly platforms: readonly string[]
+  /** Nothing that was built before is taken. */
+  readonly fresh: boolean
   /** An empty folder for what comes out. */
   readonly out: string
 }
@@ -40,8 +42,18 @@ const each = (names: Readonly<Record<string, string>>, toArgs: (name: string, va
   Object.entries(names).flatMap(([name, value]) => toArgs(name, value))
 
 /** Args, secrets and ssh as docker and buildah spell them. */
-const common = ({ dockerfile, target, args, secrets, ssh, contexts, platforms }: ToolBuild): readonly string[] => [
+const common = ({
+  dockerfile,
+  target,
+  args,
+  secrets,
+  ssh,
+  contexts,
+  platforms,
+  fresh,
+}: ToolBuild): readonly string[] => [
   `--file=${dockerfile}`,
+  ...(fresh ? ['--no-cache'] : []),
   ...(platforms.length === 0 ? [] : [`--platform=${platforms.join(',')}`]),
   ...(target === null ? [] : [`--target=${target}`]),
   ...each(args, (name, value) => ['--build-arg', `${name}=${value}`]),
@@ -91,7 +103,7 @@ export function buildahPlan(build: ToolBuild): ToolPlan {
 
 /** `buildctl build`, which writes an image layout as a tar. */
 export function buildkitPlan(build: ToolBuild): ToolPlan {
-  const { context, dockerfile, target, secrets, ssh, contexts, platforms, out } = build
+  const { context, dockerfile, target, secrets, ssh, contexts, platforms, fresh, out } = build
   const path = `${out}/image.tar`
   const slash = dockerfile.lastIndexOf('/')
   const options = {
@@ -101,7 +113,7 @@ export function buildkitPlan(build: ToolBuild): ToolPlan {
     ...Object.fromEntries(Object.entries(withTime(build).args).map(([name, value]) => [`build-arg:${name}`, value])),
   }
   const args = [
-    ...['build', '--progress=plain', '--frontend=dockerfile.v0'],
+    ...['build', '--progress=plain', '--frontend=dockerfile.v0', ...(fresh ? ['--no-cache'] : [])],
     ...['--local', `context=${context}`, '--local', `dockerfile=${dockerfile.slice(0, slash)}`],
     ...each(options, (name, value) => ['--opt', `${name}=${value}`]),
     ...secrets.flatMap(({ id, variable }) => ['--secret', `id=${id},env=${variable}`]),

@@ -75,7 +75,8 @@ export class RunSandboxes {
     const lowers = new LowerFolders(join(this.#folder, 'lowers'), work, privileges, contents)
     return new RunSteps({
       ...{ work, lowers, privileges, certificates },
-      results: new RunResults(join(this.#folder, 'runs')),
+      results: new RunResults(join(this.#folder, 'runs'), join(this.#folder, 'renewed')),
+      fresh: request.fresh ?? false,
       caches: new CacheFolders(join(this.#folder, 'caches'), work, lowers, privileges),
       runtime: (signal) => this.#findRuntime(signal),
       secrets: request.secrets ?? {},

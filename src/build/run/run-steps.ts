@@ -61,6 +61,8 @@ export interface RunStepsOptions {
   readonly limits: RunLimits
   /** Trusted besides what the image has; null: nothing. */
   readonly certificates: string | null
+  /** Nothing that was done before is taken. */
+  readonly fresh: boolean
 }
 
 /** Where a RUN that is carried out stands. */
@@ -90,7 +92,8 @@ export class RunSteps {
   /** Throws BUILD_RUN_FAILED, ISOLATION_UNAVAILABLE, DISK_FULL, BUILD_SOURCE_INVALID. */
   async run(step: RunStep, standing: Standing, telling: RunTelling, signal: AbortSignal): Promise<RunResult> {
     const key = await this.#key(step, standing, signal)
-    const known = await this.#options.results.find(key)
+    const { results, fresh } = this.#options
+    const known = fresh ? undefined : await results.find(key)
     if (known !== undefined) {
       telling.found()
       return known
@@ -127,7 +130,7 @@ export class RunSteps {
     signal: AbortSignal,
   ): Promise<RunResult> {
     const { work } = standing
-    const { timeoutMs, results, privileges, secrets, certificates } = this.#options
+    const { timeoutMs, results, privileges, secrets, certificates, fresh } = this.#options
     checkFolder(step, standing.tree)
     const user = runUser(
       step.user,
@@ -151,7 +154,8 @@ export class RunSteps {
     const upper = work.at('upper')
     const listing = await listUpper(upper, startedAt, privileges, signal)
     await settleTimes(upper, listing.touched, RUN_TIME + standing.layers.length, privileges, signal)
-    return results.keep(key, upper, listing.layer(standing.tree))
+    const left = listing.layer(standing.tree)
+    return fresh ? results.renew(key, upper, left) : results.keep(key, upper, left)
   }
 
   async #sandboxed(

@@ -28,6 +28,7 @@ interface BuildOptions {
   readonly cpus?: number
   readonly runTimeout?: number
   readonly ca?: string
+  readonly cache: boolean
 }
 
 export const describeBuild: Describe = (command, start) => {
@@ -54,6 +55,7 @@ export const describeBuild: Describe = (command, start) => {
       '--ca <file>',
       'certificates (PEM) that RUN trusts besides its image; system: those of the server’s machine',
     )
+    .option('--no-cache', 'carry each RUN out, also where its result is there; later builds find the new one')
     .option('--tag <reference>', 'also under this tag, or pushed to this registry', append)
     .option('-o, --output <where>', 'json, or where the image goes too: oci:FOLDER, registry/repository:tag', place)
   share(
@@ -113,6 +115,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
       timeoutMs: options.runTimeout === undefined ? null : options.runTimeout * 1000,
     },
     ca: await certificates(session, options.ca),
+    ...(options.cache ? {} : { fresh: true }),
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }

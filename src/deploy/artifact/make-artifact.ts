@@ -17,6 +17,8 @@ export interface BuildExtras {
   readonly runLimits?: BuildSettings['runLimits'] | null
   /** Certificates (PEM) that RUN trusts, or `system`; goes before `build.ca`. Default: none. */
   readonly ca?: string | null
+  /** Each RUN is carried out. Default: no. */
+  readonly fresh?: boolean
   /** The caller's variables, for `build.run` and `build.secrets`. */
   readonly variables: Readonly<Record<string, string>>
 }
@@ -128,6 +130,7 @@ async function buildImage(
         contexts: { ...build.contexts, ...extras.contexts },
         runLimits: limitsOf(build, extras),
         ca: trustedCa(build, extras),
+        fresh: extras.fresh ?? false,
         epochSeconds: Math.floor(source.committedAtMs / 1000),
         bases,
         destination: { store: workshop.images, repository: app.app, tags: [source.commit, ...extras.tags] },

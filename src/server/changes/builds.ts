@@ -36,6 +36,7 @@ export const buildRoutes =
               contexts: body.contexts ?? {},
               runLimits: body.runLimits ?? null,
               ca: body.ca ?? null,
+              fresh: body.fresh ?? false,
             },
           },
           push,

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 /** A cache mount that no RUN used for so long is forgotten. */
 const CACHE_MS = 30 * 24 * 3600_000
 
-/** What is kept between builds: results of RUNs, unpacked layers, archives and downloads of ADD. */
-const KINDS = ['runs', 'lowers', 'archives', 'downloads']
+/** What is kept between builds: results of RUNs and which of them were renewed, unpacked layers, archives and downloads of ADD. */
+const KINDS = ['runs', 'renewed', 'lowers', 'archives', 'downloads']
 
 interface Kept {
   readonly path: string

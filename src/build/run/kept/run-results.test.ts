@@ -100,6 +100,23 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
       .toEqual(artifact)
   })
 
+  it('are made anew on request, also while older ones are in use, and found by later builds', async () => {
+    await using build = await aBusyboxBuild({
+      Dockerfile: 'FROM busybox:1\nRUN head -c 9 /dev/urandom > /random\nRUN cp /random /copy\n',
+    })
+    const random = async (fresh: boolean) => (await build.image({ fresh })).files.copy
+    const [first, again] = [await random(false), await random(false)]
+    expect(again).toBe(first)
+    const older = await results(build)
+    const renewed = await random(true)
+    expect(renewed).not.toBe(first)
+    expect(await random(false)).toBe(renewed)
+    expect(await results(build)).toEqual(expect.arrayContaining([...older]))
+    const third = await random(true)
+    expect(third).not.toBe(renewed)
+    expect(await random(false)).toBe(third)
+  })
+
   it('need no listing where nothing is to be packed', async () => {
     await using build = await aBusyboxBuild({ Dockerfile: `${DOCKERFILE}RUN true\n`, f: 'F' })
     const { artifact } = await build.run()
