@@ -28,7 +28,7 @@ interface BuildOptions {
   readonly cpus?: number
   readonly runTimeout?: number
   readonly ca?: string
-  readonly cache: boolean
+  readonly cache?: boolean
 }
 
 export const describeBuild: Describe = (command, start) => {
@@ -115,7 +115,7 @@ async function build(session: Session, options: BuildOptions, command: Command):
       timeoutMs: options.runTimeout === undefined ? null : options.runTimeout * 1000,
     },
     ca: await certificates(session, options.ca),
-    ...(options.cache ? {} : { fresh: true }),
+    ...(options.cache === false ? { fresh: true } : {}),
     tags: [...(options.tag ?? []), ...references],
     output: layouts[0] ?? null,
   }
