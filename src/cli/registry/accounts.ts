@@ -14,6 +14,10 @@ type Kind = 'user' | 'robot'
 const RIGHTS =
   '[PATTERN:]ACTION: pull, push, delete or all; team/*:push, team/**:pull (default pattern: every repository)'
 
+const EXPIRES = 'when it ends: 90d, 12h, 2027-01-31, never'
+/** A token that somebody saw, and nobody knows of, ends by itself. */
+const LIFETIME = '90d'
+
 /** What `naru registry user` and `naru registry robot` have in common. */
 function describeBoth(command: Command, kind: Kind, start: Start): void {
   const inner = innerOf(command)
@@ -72,18 +76,18 @@ export function describeRobots(command: Command, start: Start): void {
     'Make a robot and print its token: it is shown now and never again.',
   )
   add.argument('<name>').requiredOption('--allow <rights...>', RIGHTS)
-  add.option('--expires <time>', 'when it ends: 90d, 12h, 2027-01-31 (default: never)')
-  add.action((name: string, options: { readonly allow: readonly string[]; readonly expires?: string }) =>
-    start(add, (session) => addRobot(session, name, options.allow, options.expires ?? null)),
+  add.option('--expires <time>', EXPIRES, LIFETIME)
+  add.action((name: string, options: { readonly allow: readonly string[]; readonly expires: string }) =>
+    start(add, (session) => addRobot(session, name, options.allow, options.expires)),
   )
   const renew = inner('renew', 'another token; prints it', 'Print another token for a robot; the old one ends now.')
-  renew.argument('<name>').option('--expires <time>', 'when it ends: 90d, 12h, 2027-01-31 (default: never)')
-  renew.action((name: string, { expires }: { readonly expires?: string }) =>
-    start(renew, (session) => renewToken(session, name, expires ?? null)),
+  renew.argument('<name>').option('--expires <time>', EXPIRES, LIFETIME)
+  renew.action((name: string, { expires }: { readonly expires: string }) =>
+    start(renew, (session) => renewToken(session, name, expires)),
   )
   describeBoth(command, 'robot', start)
   examples(command, [
-    ['naru registry robot add ci --allow team/**:push --expires 90d > token', 'for a pipeline'],
+    ['naru registry robot add ci --allow team/**:push --expires 30d > token', 'for a pipeline'],
     ['docker login -u ci --password-stdin registry.example.com < token', 'there'],
     ['naru registry robot renew ci > token', 'when somebody saw it'],
   ])
@@ -115,14 +119,14 @@ function newPassword(session: Session, name: string, fromStdin: boolean, verb: '
   return readPassword(session, { fromStdin, twice: true, hint: verb === 'add' ? `${hint} --allow …` : hint })
 }
 
-async function addRobot(session: Session, name: string, rights: readonly string[], expires: string | null) {
-  const expiresAtMs = expires === null ? null : expiryOf(expires, session.clock.now())
+async function addRobot(session: Session, name: string, rights: readonly string[], expires: string) {
+  const expiresAtMs = expiryOf(expires, session.clock.now())
   const token = await (await accountsOf(session)).addRobot(name, rights, expiresAtMs)
   tellToken(session, name, token, expiresAtMs)
 }
 
-async function renewToken(session: Session, name: string, expires: string | null): Promise<void> {
-  const expiresAtMs = expires === null ? null : expiryOf(expires, session.clock.now())
+async function renewToken(session: Session, name: string, expires: string): Promise<void> {
+  const expiresAtMs = expiryOf(expires, session.clock.now())
   const token = await (await accountsOf(session)).renewToken(name, expiresAtMs)
   tellToken(session, name, token, expiresAtMs)
 }
@@ -130,8 +134,8 @@ async function renewToken(session: Session, name: string, expires: string | null
 function tellToken({ output }: Session, name: string, token: string, expiresAtMs: number | null): void {
   if (output.json) output.object({ name, token, expiresAtMs })
   else output.data(token)
-  const until = expiresAtMs === null ? '' : ` It is good until ${timeText(expiresAtMs)}.`
-  output.tell(`this is the token of ${name}, to be used as its password. It is shown only now.${until}`)
+  const until = expiresAtMs === null ? 'It never ends.' : `It is good until ${timeText(expiresAtMs)}.`
+  output.tell(`this is the token of ${name}, to be used as its password. It is shown only now. ${until}`)
 }
 
 async function setRights(session: Session, kind: Kind, name: string, rights: readonly string[]): Promise<void> {
