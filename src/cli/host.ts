@@ -118,8 +118,8 @@ export interface ContentsHost {
   tags(repository: string, signal: AbortSignal): Promise<readonly ListedTag[]>
   /** Deletes a tag, or a manifest with all its tags. False: it was not there. */
   remove(repository: string, reference: string, signal: AbortSignal): Promise<boolean>
-  /** What tags lead to. */
-  usage(signal: AbortSignal): Promise<RegistryUsage>
+  /** What tags lead to, of one repository or (null) of all that the login may see. */
+  usage(repository: string | null, signal: AbortSignal): Promise<RegistryUsage>
   close(): void
 }
 

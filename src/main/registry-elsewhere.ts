@@ -15,9 +15,9 @@ export async function registryElsewhere(registry: string): Promise<ContentsHost>
     },
     tags: async (repository, signal) => (await readRepository(contents, repository, signal)).tags,
     remove: (repository, reference, signal) => contents.deleteManifest(repository, reference, signal),
-    async usage(signal) {
+    async usage(of, signal) {
       const all = []
-      for (const repository of await contents.repositories(signal))
+      for (const repository of of === null ? await contents.repositories(signal) : [of])
         all.push(await readRepository(contents, repository, signal))
       return usageOf(all)
     },

@@ -40,6 +40,11 @@ describe('naru registry tags, rm and usage', () => {
     expect((await naru('usage')).stdout).toMatch(
       /^repository +tags +size\nteam\/shop +3 .*\n.*\n.* on the disk, 0 B of it could be freed\n$/,
     )
+    expect((await naru('usage', 'team/shop')).stdout).toMatch(/^repository +tags +size\nteam\/shop +3 .*\n$/)
+    expect(await naru('usage', 'shop')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('no repository shop'),
+    })
   }
 
   it('see the same whether the folder is served or not, and delete through whoever serves it', async () => {
@@ -61,7 +66,7 @@ describe('naru registry tags, rm and usage', () => {
         ],
       },
     ])
-  })
+  }, 90_000)
 
   it('work at a registry elsewhere with its login and its rights', async () => {
     await using registry = await aGuardedRegistry()
@@ -72,6 +77,7 @@ describe('naru registry tags, rm and usage', () => {
     expect((await naru('tags', at)).stderr).toContain('REGISTRY_AUTH_FAILED')
     expect((await stage.naru(['login', registry.host, '-u', 'ci', '--password-stdin'], { input: token })).code).toBe(0)
     expect(await json('tags', registry.host)).toEqual([{ repositories: [{ repository: 'team/shop', tags: 2 }] }])
+    expect((await json('usage', at))[0]).toMatchObject({ repositories: [{ repository: 'team/shop', tags: 2 }] })
     expect((await json('usage', registry.host))[0]).toMatchObject({
       repositories: [{ repository: 'team/shop', tags: 2 }],
     })
@@ -88,7 +94,7 @@ describe('naru registry tags, rm and usage', () => {
     [['rm', 'tools:none'], 5, 'there is no tools:none'],
     [['tags', 'tools:1'], 2, 'this is about a repository'],
     [['tags', 'tolls'], 5, 'there is no repository tolls'],
-    [['usage', '../x'], 2, 'is no registry'],
+    [['usage', '../x'], 2, 'REFERENCE_INVALID'],
   ])('refuse %j', async (args, code, message) => {
     const refused = await naru(...args)
     expect(refused.stderr).toContain(message)

@@ -51,13 +51,14 @@ export function describeUsage(command: Command, start: Start): void {
   command
     .summary('what repositories take')
     .description(
-      'What repositories take, each blob once, and how much of it no other repository has. Only what tags lead to is counted.',
+      'What repositories take, each blob once in each, and all together. Elsewhere only what tags lead to is counted.',
     )
     .argument('[repository]', `${PLACE}; a host alone is all of it`)
   share(command, ['data', 'output', 'quiet', 'timeout'])
-  command.action((registry?: string) => start(command, (session) => showUsage(session, registry ?? null)))
+  command.action((place?: string) => start(command, (session) => showUsage(session, placeOf(place))))
   examples(command, [
     ['naru registry usage', 'all repositories of the data folder, the largest first'],
+    ['naru registry usage team/shop', 'one of them'],
     ['naru registry usage registry.example.com', 'of a registry elsewhere'],
   ])
 }
@@ -92,10 +93,13 @@ function ownContents({ host, options }: Session): ContentsHost {
       if (report.kind === kind) return report as Extract<KeepingReport, { kind: K }>
     throw new Error(`no report: ${kind}`)
   }
-  const usage = (signal: AbortSignal) => ask({ kind: 'usage' }, 'usage', signal)
+  const usage = async (of: string | null, signal: AbortSignal) => {
+    const { repositories: all, ...sums } = await ask({ kind: 'usage' }, 'usage', signal)
+    return { ...sums, repositories: all.filter(({ repository }) => of === null || of === repository) }
+  }
   return {
     repositories: async (signal) =>
-      (await usage(signal)).repositories
+      (await usage(null, signal)).repositories
         .map(({ repository, tags }) => ({ repository, tags }))
         .sort((a, b) => (a.repository < b.repository ? -1 : 1)),
     tags: async (repository, signal) => (await ask({ kind: 'tags', repository }, 'tags', signal)).tags,
@@ -147,11 +151,14 @@ async function listRepositories({ output, signal }: Session, contents: ContentsH
 async function checkThere(contents: ContentsHost, repository: string, signal: AbortSignal): Promise<void> {
   const known = await contents.repositories(signal).catch(() => null)
   if (known === null || known.some((each) => each.repository === repository)) return
-  throw new DeployError('IMAGE_NOT_FOUND', `there is no repository ${repository}`, {
+  throw notThere(repository)
+}
+
+const notThere = (repository: string) =>
+  new DeployError('IMAGE_NOT_FOUND', `there is no repository ${repository}`, {
     hint: 'See which there are with: naru registry tags.',
     detail: { repository },
   })
-}
 
 async function remove(session: Session, texts: readonly string[]): Promise<void> {
   const { output, signal } = session
@@ -187,18 +194,15 @@ function deletable(text: string): Reference {
   )
 }
 
-function showUsage(session: Session, registry: string | null): Promise<void> {
+function showUsage(session: Session, { registry, repository }: Place): Promise<void> {
   const { output, signal } = session
-  if (registry !== null && !isRegistryHost(registry)) {
-    throw new DeployError('USAGE_INVALID', `${JSON.stringify(registry.slice(0, 100))} is no registry`, {
-      hint: 'Write its host alone: registry.example.com or registry.example.com:5000; without one it is the data folder.',
-    })
-  }
   return withContents(session, registry, async (contents) => {
-    const { repositories, bytes, garbageBytes } = await contents.usage(signal)
+    const { repositories, bytes, garbageBytes } = await contents.usage(repository, signal)
+    if (repository !== null && repositories.length === 0) throw notThere(repository)
     if (output.json) return output.object({ registry, repositories, bytes, garbageBytes })
     const rows = repositories.map((one) => [one.repository, countText(one.tags), bytesText(one.bytes)])
     if (rows.length > 0) for (const line of columns(['repository', 'tags', 'size'], rows)) output.data(line)
+    if (repository !== null) return
     if (garbageBytes === null) output.data(`${bytesText(bytes)} in all that tags lead to`)
     else output.data(`${bytesText(bytes)} on the disk, ${bytesText(garbageBytes)} of it could be freed`)
   })
