@@ -21,6 +21,41 @@ afterEach(async () => {
   await new Promise((resolve) => (server === null ? resolve(null) : server.close(resolve)))
 })
 
+it('runs a program the less often the longer it takes, and soon again after a no', async () => {
+  // How long each check takes, and whether it says yes; then the delay that it is followed by.
+  const checks: readonly (readonly [tookMs: number, ok: boolean, delayMs: number])[] = [
+    [60, true, 1200],
+    [5, true, 500],
+    [60, false, 500],
+    [60, true, 1200],
+    [2000, true, 10_000],
+  ]
+  let time = 0
+  const delays: number[] = []
+  const readiness = { kind: 'run', command: ['check'] } as const
+  const spec = { ...aSpec(), release: aRelease(anApp({ roles: [aRole({ readiness })] })) }
+  watch = new ReadinessWatch({
+    probe: readinessProbe(systemClock),
+    clock: {
+      now: () => time,
+      monotonic: () => time,
+      sleep: (ms, signal) => {
+        delays.push(ms)
+        return delays.length < checks.length ? Promise.resolve() : systemClock.sleep(60_000, signal)
+      },
+    },
+    exec: () => {
+      const [tookMs = 0, ok] = checks[delays.length] ?? []
+      time += tookMs
+      const said = ok ? { ok } : { ok: false as const, reason: 'exit' as const, message: 'no', status: null }
+      return Promise.resolve({ ...said, atMs: time } as ProbeResult)
+    },
+    changed: () => {},
+  })
+  watch.update(null, [{ ...newRecord(spec, 0), state: 'running', process: identify(process.pid) }])
+  await vi.waitFor(() => expect(delays).toEqual(checks.map(([, , delayMs]) => delayMs)), UNTIL)
+})
+
 it('says since when the same answer came, so that one of them is no proof', async () => {
   let status = 503
   server = createServer((_request, response) => response.writeHead(status).end())

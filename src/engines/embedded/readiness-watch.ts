@@ -15,6 +15,8 @@ const STARTING_MS = 500
 /** The kernel refuses for the program while that does not listen: no event tells when it does, and asking costs 0.4 ms. */
 const REFUSED_DELAY_MS = 5
 const STEADY_DELAY_MS = 500
+/** A check that starts a program waits so many times as long as it took, and no longer than this. */
+const RUN = { rest: 20, mostMs: 10_000 }
 /** Looking where a program listens instead reads all of /proc: only for one that has had time to listen. */
 const LISTENS_AFTER_MS = 300
 /** Failures in a row that make a ready replica unready. */
@@ -38,8 +40,8 @@ interface Watched {
 }
 
 /**
- * Asks every running replica whether it is ready: 5 to 100 ms apart until the first yes, then every 500 ms; one yes makes it
- * ready, three noes in a row unready. Nothing is assumed ready without an answer, also not after a restart of the server.
+ * Asks every running replica whether it is ready: 5 to 100 ms apart until the first yes, then every 500 ms, by a program as
+ * seldom as makes a twentieth of its time; one yes makes it ready, three noes in a row unready. Nothing is assumed ready without an answer, also not after a restart of the server.
  */
 export class ReadinessWatch {
   readonly #options: ReadinessWatchOptions
@@ -103,11 +105,15 @@ export class ReadinessWatch {
     let failures = 0
     const delays = backoff(FIRST_DELAYS_MS.first, FIRST_DELAYS_MS.most)
     while (!signal.aborted) {
+      const from = this.#options.clock.monotonic()
       const result = await this.#ask(record, check, signal)
+      const tookMs = this.#options.clock.monotonic() - from
       failures = result.ok ? 0 : failures + 1
       this.#judge(record, watched, result, failures)
       if (result.ok || record.readySinceMs === null || failures >= FAILURE_THRESHOLD) settle()
-      const early = watched.readiness.ready ? STEADY_DELAY_MS : earlyDelayMs(check, result, ageMs(record, result))
+      const early = watched.readiness.ready
+        ? steadyDelayMs(check, result, tookMs)
+        : earlyDelayMs(check, result, ageMs(record, result))
       await this.#options.clock.sleep(early ?? delays.next().value, signal)
     }
   }
@@ -141,6 +147,12 @@ export class ReadinessWatch {
       `${ready} ${lastProbe?.ok === false ? lastProbe.message : lastProbe?.ok} ${listens}`
     if (told(before) !== told(readiness)) this.#options.changed(record, readiness)
   }
+}
+
+/** How soon to ask again one that is ready. A first no is followed up soon, whatever it costs. */
+function steadyDelayMs(check: HealthCheck, { ok }: ProbeResult, tookMs: number): number {
+  if (check.kind !== 'run' || !ok) return STEADY_DELAY_MS
+  return Math.min(Math.max(tookMs * RUN.rest, STEADY_DELAY_MS), RUN.mostMs)
 }
 
 /** How soon to ask a program again that was started so long ago; null: later and later. */
