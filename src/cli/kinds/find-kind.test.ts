@@ -234,16 +234,58 @@ describe.each(CASES.map(([name, texts, ...wanted]) => ({ name, texts, wanted }))
   })
 
   it('has an ordinary user by number, a port, a health check, and a command in exec form', () => {
-    expect(() => readDockerfile(fileOf(texts), 'Dockerfile')).not.toThrow()
     const last =
       fileOf(texts)
         .split(/^FROM /m)
         .at(-1) ?? ''
     expect(last).toMatch(/^USER (65532:65532|101:101)$/m)
     expect(last).toMatch(/^EXPOSE 8080$/m)
-    expect(last).toMatch(/^HEALTHCHECK .* CMD \[".*\]$/m)
-    if (!last.startsWith('nginxinc/')) expect(last).toMatch(/^CMD \[".*"\]$/m)
+    const { stages } = readDockerfile(fileOf(texts), 'Dockerfile')
+    const forms = (stages.at(-1)?.instructions ?? []).flatMap((one) =>
+      one.kind === 'healthcheck' || one.kind === 'cmd' ? [`${one.kind} ${one.command?.form}`] : [],
+    )
+    expect(forms).toEqual(last.startsWith('nginxinc/') ? ['healthcheck exec'] : ['healthcheck exec', 'cmd exec'])
   })
+
+  it('builds and installs in stages of its own, of which the image has what it copies', () => {
+    const { stages } = readDockerfile(fileOf(texts), 'Dockerfile')
+    const names = stages.map(({ from }) => from.name)
+    const copied = stages.flatMap(({ instructions }) =>
+      instructions.flatMap((one) => (one.kind === 'copy' && one.from !== null ? [one.from] : [])),
+    )
+    for (const name of copied) expect(names).toContain(name)
+    const runs = (stages.at(-1)?.instructions ?? []).filter(({ kind }) => kind === 'run').map(({ text }) => text)
+    // Tomcat is told its port.
+    for (const text of runs) expect(text).toMatch(/^RUN sed /)
+  })
+})
+
+it.each<[string, Texts, string, string]>([
+  [
+    'a path that is known',
+    { ...GO, 'main.go': 'package main\nhttp.HandleFunc("/readyz", ok)' },
+    '/readyz',
+    'status >= 400',
+  ],
+  ['the root', GO, 'connect', 'status >= 500'],
+  [
+    'the image where gunicorn listens too early',
+    { 'requirements.txt': 'gunicorn\n', 'app.py': 'app = Flask(__name__)\n' },
+    'image',
+    'status>=500',
+  ],
+  ['the image where Tomcat listens too early', pom('<packaging>war</packaging>'), 'image', '-lt 500'],
+  [
+    'a path of Node',
+    node(START, { 'server.js': "app.get('/healthz', ok)" }),
+    '/healthz',
+    'PORT+\\"/healthz\\").then(r=>process.exit(r.status<400',
+  ],
+])('asks %s', (_name, texts, readiness, wanted) => {
+  const taken = find(texts)
+  if (taken === null || isUnready(taken)) throw new Error('no kind')
+  expect(typeof taken.readiness === 'string' ? taken.readiness : taken.readiness.path).toBe(readiness)
+  expect(taken.dockerfile).toContain(wanted)
 })
 
 it.each<[string, Texts, RegExp]>([

@@ -35,8 +35,11 @@ export function findKind(files: ProjectFiles, asked: KindName | null): FoundKind
 
 /** Whether a file's text is needed to tell the kind. */
 export const isTelling = (name: string): boolean =>
-  TELLING.has(name) ||
-  /^(?:cmd\/[^/]+\/)?[^/]+\.go$|^src\/main\/java\/.*\.java$|^(?:[\w-]+\/){0,2}[\w-]+\.py$/.test(name)
+  TELLING.has(name) || (SOURCES.test(name) && !/^(?:.*\/)?(?:vendor|dist|build|public|assets|static)\//.test(name))
+
+/** A program's start, and the paths that it answers. */
+const SOURCES =
+  /^(?:[\w.-]+\/){0,4}[\w.-]+\.(?:go|[cm]?[jt]s)$|^src\/main\/(?:java|kotlin)\/.*\.(?:java|kt)$|^(?:[\w-]+\/){0,2}[\w-]+\.py$/
 
 const TELLING: ReadonlySet<string> = new Set([
   ...[

@@ -1,8 +1,10 @@
+import { healthPath, healthRequest } from './health-path.ts'
 import {
   cacheMount,
   dockerfile,
   execForm,
   healthcheck,
+  type HealthPath,
   IGNORED_ALWAYS,
   ORDINARY_USER,
   PORT,
@@ -15,7 +17,7 @@ const MODULES = cacheMount('/go/pkg/mod')
 const BUILDS = cacheMount('/go/pkg/mod', '/root/.cache/go-build')
 
 /** What asks in an image that has nothing else: 2 MB, the standard library without net/http. */
-const HEALTH_PROGRAM = `package main
+const healthProgram = ({ path, failsFrom }: ReturnType<typeof healthRequest>): string => `package main
 
 import ("bufio"; "fmt"; "net"; "os"; "time")
 
@@ -23,10 +25,10 @@ func main() {
 	c, err := net.DialTimeout("tcp", "127.0.0.1:"+os.Getenv("PORT"), 3*time.Second)
 	if err != nil { os.Exit(1) }
 	c.SetDeadline(time.Now().Add(3 * time.Second))
-	fmt.Fprint(c, "GET / HTTP/1.0\\r\\n\\r\\n")
+	fmt.Fprint(c, "GET ${path} HTTP/1.0\\r\\n\\r\\n")
 	var protocol string
 	var status int
-	if _, err := fmt.Fscan(bufio.NewReader(c), &protocol, &status); err != nil || status >= 500 { os.Exit(1) }
+	if _, err := fmt.Fscan(bufio.NewReader(c), &protocol, &status); err != nil || status >= ${failsFrom} { os.Exit(1) }
 }`
 
 /** A Go module with one main package: the module's root, or the only folder of cmd/. */
@@ -44,13 +46,15 @@ export function findGo(files: ProjectFiles): Proposal | Unready | null {
       missing: `${found}: write the Dockerfile by hand (docs/init.md has one for Go)`,
     }
   }
+  const health = healthPath(files)
   const version = /^go\s+(\d+\.\d+)/m.exec(module)?.[1]
   const image = version === undefined ? 'golang:1' : `golang:${version}`
   return {
     kind: 'go',
     because: 'go.mod',
     what: `${image} to scratch, runs ${main}`,
-    dockerfile: dockerfile(buildStage(files, image, main), finalStage()),
+    dockerfile: dockerfile(buildStage(files, image, main, health), finalStage()),
+    readiness: health ?? 'connect',
     ignore: IGNORED_ALWAYS,
     notes: [],
   }
@@ -65,7 +69,12 @@ function mainPackages({ names, texts }: ProjectFiles): readonly string[] {
   return [...new Set(folders)].sort()
 }
 
-function buildStage({ names }: ProjectFiles, image: string, main: string): readonly string[] {
+function buildStage(
+  { names }: ProjectFiles,
+  image: string,
+  main: string,
+  health: HealthPath | null,
+): readonly string[] {
   const vendored = names.includes('vendor/modules.txt')
   const sum = names.includes('go.sum') ? ' go.sum' : ''
   return [
@@ -73,7 +82,7 @@ function buildStage({ names }: ProjectFiles, image: string, main: string): reado
     'ENV CGO_ENABLED=0',
     '# What the HEALTHCHECK runs: the image has no shell.',
     "COPY <<'EOF' /health/main.go",
-    HEALTH_PROGRAM,
+    healthProgram(healthRequest(health)),
     'EOF',
     `RUN ${BUILDS} mkdir -p -m 1777 /root-folder/tmp && mkdir -p /root-folder/etc/ssl/certs \\`,
     ' && cp /etc/ssl/certs/ca-certificates.crt /root-folder/etc/ssl/certs/ \\',

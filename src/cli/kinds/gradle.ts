@@ -1,6 +1,8 @@
+import { healthPath } from './health-path.ts'
 import {
   JAVA_IGNORED,
   javaDockerfile,
+  javaReadiness,
   type JavaProgram,
   javaVersion,
   springBootLauncher,
@@ -19,6 +21,7 @@ export function findGradle(files: ProjectFiles): Proposal | Unready | null {
   const text = (files.texts[script] ?? '').replace(/\/\*[\s\S]*?\*\//g, '')
   const program = programOf(text)
   if (typeof program === 'string') return { kind: 'gradle', because: script, missing: program }
+  const health = healthPath(files)
   const version = javaVersion(
     /(?:JavaLanguageVersion\.of\(|JavaVersion\.VERSION_|(?:source|target)Compatibility\s*=\s*["']?)(\d+)/.exec(
       text,
@@ -42,7 +45,8 @@ export function findGradle(files: ProjectFiles): Proposal | Unready | null {
     kind: 'gradle',
     because: `${script}${hasWrapper ? ', gradlew' : ''}`,
     what: program.form === 'war' ? `Tomcat ${program.tomcat}, Java ${version}` : `Java ${version}, ${program.form}`,
-    dockerfile: javaDockerfile(build, program, version),
+    dockerfile: javaDockerfile(build, program, version, health),
+    readiness: javaReadiness(program, health),
     ignore: JAVA_IGNORED,
     notes: [],
   }

@@ -1,4 +1,14 @@
-import { dockerfile, execForm, healthcheck, IGNORED_ALWAYS, ORDINARY_USER, PORT } from './kind.ts'
+import { healthRequest } from './health-path.ts'
+import {
+  dockerfile,
+  execForm,
+  healthcheck,
+  type HealthPath,
+  IGNORED_ALWAYS,
+  ORDINARY_USER,
+  PORT,
+  type Readiness,
+} from './kind.ts'
 
 /** Versions with long support, of which there are official images. */
 const LONG_SUPPORT = [8, 11, 17, 21, 25]
@@ -38,14 +48,29 @@ export function tomcatVersion(build: string): number {
 }
 
 // Ubuntu's bash is in the images; curl and wget are not in all of them. A path that is not found is an answer, a 500 is none.
-const ASK = `exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ "$status" -lt 500 ]`
-const HEALTH = healthcheck(['bash', '-c', ASK], 120)
+function health(found: HealthPath | null): string {
+  const { path, failsFrom } = healthRequest(found)
+  const ask = `exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET ${path} HTTP/1.0\\r\\n\\r\\n' >&3`
+  return healthcheck(['bash', '-c', `${ask} && read -r _ status _ <&3 && [ "$status" -lt ${failsFrom} ]`], 120)
+}
 
 /** The Dockerfile of a Java program, below the stage that builds it. */
-export const javaDockerfile = (build: readonly string[], program: JavaProgram, version: number): string =>
-  dockerfile(build, program.form === 'war' ? tomcatStage(program.tomcat, version) : jreStage(program, version))
+export const javaDockerfile = (
+  build: readonly string[],
+  program: JavaProgram,
+  version: number,
+  found: HealthPath | null,
+): string =>
+  dockerfile(
+    build,
+    program.form === 'war' ? tomcatStage(program.tomcat, version, found) : jreStage(program, version, found),
+  )
 
-function tomcatStage(tomcat: number, version: number): readonly string[] {
+/** Tomcat listens before it has deployed the application. */
+export const javaReadiness = ({ form }: JavaProgram, found: HealthPath | null): Readiness =>
+  found ?? (form === 'war' ? 'image' : 'connect')
+
+function tomcatStage(tomcat: number, version: number, found: HealthPath | null): readonly string[] {
   const source = 'org.apache.tomcat.util.digester'
   return [
     `FROM tomcat:${tomcat}-jre${version}`,
@@ -58,12 +83,16 @@ function tomcatStage(tomcat: number, version: number): readonly string[] {
     'COPY --from=build /out webapps/ROOT',
     `USER ${ORDINARY_USER}`,
     `EXPOSE ${PORT}`,
-    HEALTH,
+    health(found),
     'CMD ["catalina.sh", "run"]',
   ]
 }
 
-function jreStage(program: Exclude<JavaProgram, { form: 'war' }>, version: number): readonly string[] {
+function jreStage(
+  program: Exclude<JavaProgram, { form: 'war' }>,
+  version: number,
+  found: HealthPath | null,
+): readonly string[] {
   const hasLibraries = program.form === 'jar'
   return [
     `FROM eclipse-temurin:${version}-jre`,
@@ -74,7 +103,7 @@ function jreStage(program: Exclude<JavaProgram, { form: 'war' }>, version: numbe
       : ['COPY --from=build /out ./']),
     `USER ${ORDINARY_USER}`,
     `EXPOSE ${PORT}`,
-    HEALTH,
+    health(found),
     '# The program must listen on the PORT that it is given, and end on SIGTERM.',
     `CMD ${execForm(javaCommand(program))}`,
   ]

@@ -15,12 +15,25 @@ export const PORT = 8080
 /** An ordinary user by number: what is named nobody needs a passwd, and an engine can see that it is not root. */
 export const ORDINARY_USER = '65532:65532'
 
+/** A path that a program answers where it works, and the file that says so. */
+export interface HealthPath {
+  readonly path: string
+  readonly where: string
+}
+
+/**
+ * How an engine asks whether a replica is ready: over HTTP for a path of the program's own; by a connect, where a program
+ * listens only when it can answer; else by the HEALTHCHECK of the image, which starts a program each time.
+ */
+export type Readiness = HealthPath | 'connect' | 'image'
+
 /** A Dockerfile for a project. */
 export interface Proposal {
   readonly kind: KindName
   /** What says that it is of this kind: `pom.xml, packaging war`. */
   readonly because: string
   readonly dockerfile: string
+  readonly readiness: Readiness
   /** What the image is, in a few words. */
   readonly what: string
   /** Lines of `.dockerignore`. */

@@ -1,6 +1,8 @@
+import { healthPath } from './health-path.ts'
 import {
   JAVA_IGNORED,
   javaDockerfile,
+  javaReadiness,
   type JavaProgram,
   javaVersion,
   onlyMainClass,
@@ -20,6 +22,7 @@ export function findMaven(files: ProjectFiles): Proposal | Unready | null {
   const because = `pom.xml, packaging ${packaging}`
   const program = programOf(text, packaging, files)
   if (typeof program === 'string') return { kind: 'maven', because, missing: program }
+  const health = healthPath(files)
   const version = javaVersion(versionOf(text))
   const build = [
     `FROM maven:3-eclipse-temurin-${version} AS build`,
@@ -34,7 +37,8 @@ export function findMaven(files: ProjectFiles): Proposal | Unready | null {
     kind: 'maven',
     because,
     what: program.form === 'war' ? `Tomcat ${program.tomcat}, Java ${version}` : `Java ${version}, ${program.form}`,
-    dockerfile: javaDockerfile(build, program, version),
+    dockerfile: javaDockerfile(build, program, version, health),
+    readiness: javaReadiness(program, health),
     ignore: JAVA_IGNORED,
     notes: [],
   }

@@ -1,8 +1,10 @@
+import { healthPath, healthRequest } from './health-path.ts'
 import { asRecord, type Manifest, parseJson } from './manifest.ts'
 import {
   dockerfile,
   execForm,
   healthcheck,
+  type HealthPath,
   IGNORED_ALWAYS,
   ORDINARY_USER,
   PORT,
@@ -20,7 +22,6 @@ import {
 } from './node-packages.ts'
 
 const MAINS = ['server.mjs', 'server.js', 'index.mjs', 'index.js', 'app.mjs', 'app.js', 'main.mjs', 'main.js']
-const HEALTH = `fetch("http://127.0.0.1:"+(process.env.PORT||${PORT})).then(r=>process.exit(r.status<500?0:1),()=>process.exit(1))`
 
 /** A Node project that is a server: package.json with a program to start. null: there is none, or it only builds a site. */
 export function findNode(files: ProjectFiles): Proposal | Unready | null {
@@ -37,6 +38,7 @@ export function findNode(files: ProjectFiles): Proposal | Unready | null {
     return { kind: 'node', because: 'package.json', missing }
   }
   const packages = nodePackages(files, manifest)
+  const health = healthPath(files)
   return {
     kind: 'node',
     because: 'package.json',
@@ -45,14 +47,19 @@ export function findNode(files: ProjectFiles): Proposal | Unready | null {
       ...(packages.forProgram || packages.isBuilt ? [manifestStage(files, manifest, packages)] : []),
       ...(packages.forProgram ? [packagesStage(packages)] : []),
       ...(packages.isBuilt ? [buildStage(packages)] : []),
-      finalStage(packages, command),
+      finalStage(packages, command, health),
     ),
+    readiness: health ?? 'connect',
     ignore: [...IGNORED_ALWAYS, '**/node_modules', 'npm-debug.log*'],
     notes: lockNotes(packages),
   }
 }
 
-const finalStage = ({ image, forProgram, isBuilt }: NodePackages, command: readonly string[]): readonly string[] => [
+const finalStage = (
+  { image, forProgram, isBuilt }: NodePackages,
+  command: readonly string[],
+  health: HealthPath | null,
+): readonly string[] => [
   `FROM ${image}`,
   `ENV NODE_ENV=production PORT=${PORT}`,
   'WORKDIR /app',
@@ -60,10 +67,15 @@ const finalStage = ({ image, forProgram, isBuilt }: NodePackages, command: reado
   isBuilt ? 'COPY --from=build --exclude=node_modules /app ./' : 'COPY . .',
   `USER ${ORDINARY_USER}`,
   `EXPOSE ${PORT}`,
-  healthcheck(['node', '-e', HEALTH]),
+  healthcheck(['node', '-e', healthProgram(health)]),
   '# The program must listen on the PORT that it is given, and end on SIGTERM.',
   `CMD ${execForm(command)}`,
 ]
+
+function healthProgram(found: HealthPath | null): string {
+  const { path, failsFrom } = healthRequest(found)
+  return `fetch("http://127.0.0.1:"+process.env.PORT+"${path}").then(r=>process.exit(r.status<${failsFrom}?0:1),()=>process.exit(1))`
+}
 
 /** The start script where no shell is needed for it; else main, else npm, else the likeliest file. null: nothing to start. */
 function startCommand({ names }: ProjectFiles, manifest: Manifest): readonly string[] | null {

@@ -1,4 +1,4 @@
-import { PORT, type ProjectFiles } from './kind.ts'
+import { type HealthPath, PORT, type ProjectFiles, type Readiness } from './kind.ts'
 
 /** How a Python project is started. */
 export interface PythonProgram {
@@ -6,6 +6,7 @@ export interface PythonProgram {
   readonly command: readonly string[]
   /** The package that serves the application and has to be installed as well; null: nothing is missing. */
   readonly server: string | null
+  readonly readiness: Exclude<Readiness, HealthPath>
 }
 
 const PROGRAMS = ['main.py', 'app.py', 'server.py', '__main__.py', 'src/main.py', 'src/app.py']
@@ -27,7 +28,9 @@ export function pythonProgram({ names, texts }: ProjectFiles, packages: Readonly
     if (plain !== undefined) return gunicorn(`${moduleOf(name)}:${plain}`, packages)
   }
   const program = PROGRAMS.find((name) => names.includes(name))
-  return program === undefined ? null : { what: `python ${program}`, command: ['python', program], server: null }
+  return program === undefined
+    ? null
+    : { what: `python ${program}`, command: ['python', program], server: null, readiness: 'connect' }
 }
 
 /** Listens on PORT by itself (its setting `bind`). */
@@ -36,6 +39,8 @@ const gunicorn = (application: string, packages: ReadonlySet<string>): PythonPro
   // Its workers say that they live by a file: in memory, a slow disk cannot end them.
   command: ['gunicorn', '--worker-tmp-dir', '/dev/shm', '--access-logfile', '-', application],
   server: packages.has('gunicorn') ? null : 'gunicorn',
+  // It listens before it has loaded the application.
+  readiness: 'image',
 })
 
 /** Reads no PORT: a shell fills it in, and exec lets the program have the signals. */
@@ -43,6 +48,7 @@ const uvicorn = (application: string, packages: ReadonlySet<string>): PythonProg
   what: `uvicorn ${application}`,
   command: ['sh', '-c', `exec uvicorn ${application} --host 0.0.0.0 --port "\${PORT:-${PORT}}"`],
   server: packages.has('uvicorn') ? null : 'uvicorn',
+  readiness: 'connect',
 })
 
 const moduleOf = (name: string): string =>

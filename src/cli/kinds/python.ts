@@ -1,8 +1,10 @@
+import { healthPath, healthRequest } from './health-path.ts'
 import {
   cacheMount,
   dockerfile,
   execForm,
   healthcheck,
+  type HealthPath,
   IGNORED_ALWAYS,
   ORDINARY_USER,
   PORT,
@@ -15,12 +17,6 @@ import { pythonProgram } from './python-program.ts'
 const NEWEST = '3.13'
 const PIP = cacheMount('/root/.cache/pip')
 
-const HEALTH = [
-  'import http.client,os,sys',
-  `c=http.client.HTTPConnection("127.0.0.1",int(os.environ["PORT"]),timeout=4)`,
-  'c.request("GET","/")',
-  'sys.exit(c.getresponse().status>=500)',
-].join(';')
 /** Since Python 3.11: the packages that a pyproject.toml names, without its own. */
 const DEPENDENCIES = `import tomllib;print(*tomllib.load(open("pyproject.toml","rb"))["project"].get("dependencies",[]),sep="\\n")`
 
@@ -42,12 +38,14 @@ export function findPython(files: ProjectFiles): Proposal | Unready | null {
     return unready('no program was found: name it main.py, app.py or server.py, or write the Dockerfile by hand')
   }
   const version = pythonVersion(texts)
+  const health = healthPath(files)
   const image = `python:${version}-slim`
   return {
     kind: 'python',
     because,
     what: `${image}, runs ${program.what}`,
-    dockerfile: dockerfile(buildStage(image, because, program.server), finalStage(image, program.command)),
+    dockerfile: dockerfile(buildStage(image, because, program.server), finalStage(image, program.command, health)),
+    readiness: health ?? program.readiness,
     ignore: [...IGNORED_ALWAYS, '.venv', 'venv', '**/__pycache__', '**/*.pyc', '.pytest_cache', '.mypy_cache'],
     notes:
       program.server === null
@@ -70,7 +68,7 @@ function buildStage(image: string, because: string, server: string | null): read
   ]
 }
 
-const finalStage = (image: string, command: readonly string[]): readonly string[] => [
+const finalStage = (image: string, command: readonly string[], health: HealthPath | null): readonly string[] => [
   `FROM ${image}`,
   `ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PORT=${PORT}`,
   'WORKDIR /app',
@@ -78,10 +76,20 @@ const finalStage = (image: string, command: readonly string[]): readonly string[
   'COPY . .',
   `USER ${ORDINARY_USER}`,
   `EXPOSE ${PORT}`,
-  healthcheck(['python', '-c', HEALTH]),
+  healthcheck(['python', '-c', healthProgram(health)]),
   '# The program must listen on the PORT that it is given, and end on SIGTERM.',
   `CMD ${execForm(command)}`,
 ]
+
+function healthProgram(found: HealthPath | null): string {
+  const { path, failsFrom } = healthRequest(found)
+  return [
+    'import http.client,os,sys',
+    'c=http.client.HTTPConnection("127.0.0.1",int(os.environ["PORT"]),timeout=4)',
+    `c.request("GET","${path}")`,
+    `sys.exit(c.getresponse().status>=${failsFrom})`,
+  ].join(';')
+}
 
 /** What `.python-version` says, else the newest that `requires-python` of pyproject.toml lets be. */
 function pythonVersion(texts: ProjectFiles['texts']): string {

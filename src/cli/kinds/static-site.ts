@@ -36,6 +36,7 @@ export function findStaticSite(files: ProjectFiles): Proposal | Unready | null {
     kind: 'static',
     because: folder === '.' ? 'index.html' : `${folder}/index.html`,
     what: `${SERVER}, serves ${folder === '.' ? 'this folder' : folder}`,
+    readiness: 'connect',
     dockerfile: dockerfile(serverStage([`COPY ${folder} /usr/share/nginx/html`])),
     ignore: [...IGNORED_ALWAYS, '**/node_modules'],
     notes: [],
@@ -53,6 +54,7 @@ function builtSite(files: ProjectFiles): Proposal | null {
     kind: 'static',
     because: `package.json, built by ${generator}`,
     what: `${SERVER}, serves ${output}`,
+    readiness: 'connect',
     dockerfile: dockerfile(
       manifestStage(files, manifest, node),
       buildStage(node),

@@ -37,6 +37,22 @@ it.each<[string, Partial<Found>, RegExp]>([
   expect(() => readAppFile(text, 'naru.yaml')).not.toThrow()
 })
 
+it.each<[string, Found['project'], RegExp]>([
+  ['a connect', NODE, /^health: { readiness: { tcp: true } } /m],
+  [
+    'a path',
+    projectOf({ ...NODE.texts, 'a.js': "app.get('/healthz', ok)" }),
+    /^health: { readiness: { path: \/healthz } } {3}# a.js has it$/m,
+  ],
+  [
+    'what is the default',
+    projectOf({ 'requirements.txt': '', 'app.py': 'app = Flask(a)' }),
+    /^# health: .* default: HEALTH/m,
+  ],
+])('says how readiness is asked for: by %s', (_name, project, wanted) => {
+  expect(textOf({ project }, 'naru.yaml')).toMatch(wanted)
+})
+
 it('suggests a route on the port that was found', () => {
   const dockerfile = { name: 'Dockerfile', text: 'FROM a\nEXPOSE 3000\n' }
   expect(textOf({ dockerfile }, 'naru.yaml')).toContain('listen: "127.0.0.1:3000"')

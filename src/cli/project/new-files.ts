@@ -1,5 +1,13 @@
 import { type FoundKind, findKind } from '../kinds/find-kind.ts'
-import { isUnready, type KindName, KINDS, PORT, type ProjectFiles, type Proposal } from '../kinds/kind.ts'
+import {
+  isUnready,
+  type KindName,
+  KINDS,
+  PORT,
+  type ProjectFiles,
+  type Proposal,
+  type Readiness,
+} from '../kinds/kind.ts'
 
 /** What `naru init` found in the folder. */
 export interface Found {
@@ -50,7 +58,7 @@ function forKind(found: Found, proposal: Proposal, kind: FoundKind): NewFiles {
   const { dockerfile, what, ignore } = proposal
   const comment = `# port: ${PORT}                        # where the program listens (EXPOSE of the Dockerfile)`
   const files = [
-    naruYaml(found.app, [comment, READINESS], PORT),
+    naruYaml(found.app, [comment, ...readinessLines(proposal.readiness)], PORT),
     { name: 'Dockerfile', text: dockerfile, what },
     ...(found.project.names.includes('.dockerignore')
       ? []
@@ -107,9 +115,16 @@ function forNothing({ app }: Found): NewFiles {
   }
 }
 
-/** Twice a second a connect costs nothing; the Dockerfile's HEALTHCHECK starts a program, and is for engines that run it seldom. */
-const READINESS =
-  'health: { readiness: { tcp: true } }   # a connect to the port; better, where there is one: { path: /healthz }'
+/** Nothing where it is the HEALTHCHECK: that is the default. */
+function readinessLines(readiness: Readiness): readonly string[] {
+  if (readiness === 'image') return []
+  if (readiness !== 'connect')
+    return [`health: { readiness: { path: ${readiness.path} } }   # ${readiness.where} has it`]
+  return [
+    'health: { readiness: { tcp: true } }   # a connect to the port; better, where there is one: { path: /healthz }',
+  ]
+}
+
 const BASE_LINE = 'naru image base node      once: makes the base image from this machine’s Node'
 const commitLines = (names: readonly string[]) => [`git add ${names.join(' ')} && git commit -m "Deploy with Naru"`]
 
@@ -119,7 +134,7 @@ function naruYaml(app: string, more: readonly string[], port: number): NewFile {
     `app: ${app}`,
     ...more,
     'replicas: 2',
-    ...(more.includes(READINESS)
+    ...(more.some((line) => line.startsWith('health:'))
       ? []
       : [
           '# health: { readiness: { path: /healthz } }   # default: HEALTHCHECK of the Dockerfile, else a connect to the port',
