@@ -5,9 +5,21 @@ import { call } from '../peers/call.ts'
 
 export const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
+/** What each Debian has for programs that packages bring. */
+const LIBRARIES = [
+  'libdl.so.2',
+  'libgcc_s.so.1',
+  'libm.so.6',
+  'libpthread.so.0',
+  'librt.so.1',
+  'libstdc++.so.6',
+  'libutil.so.1',
+]
+const SYSTEM = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
+
 /** The root file system of a base image, made of this machine's programs: a busybox, a bash, certificates. */
 export async function makeRoot(root: string): Promise<void> {
-  for (const folder of ['bin', 'etc/ssl/certs', 'usr/bin', 'lib64', 'home'])
+  for (const folder of ['bin', 'etc/ssl/certs', 'usr/bin', 'lib64', 'home', 'root', 'tmp'])
     await mkdir(join(root, folder), { recursive: true })
   await copyProgram(root, '/bin/busybox', '/bin/busybox')
   for (const name of (await call('busybox', ['--list'])).trim().split('\n')) {
@@ -15,6 +27,7 @@ export async function makeRoot(root: string): Promise<void> {
   }
   await symlink('/bin/busybox', join(root, 'usr/bin/env'))
   await copyProgram(root, '/bin/bash', '/usr/bin/bash')
+  for (const name of LIBRARIES) await copyProgram(root, join(SYSTEM, name), join(SYSTEM, name))
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n')
   await writeFile(join(root, 'etc/group'), 'root:x:0:\n')
   if (existsSync(CERTIFICATES)) await cp(CERTIFICATES, join(root, CERTIFICATES), { dereference: true })

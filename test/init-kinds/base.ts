@@ -14,7 +14,7 @@ const TRUSTED = `ENV NODE_EXTRA_CA_CERTS=${CERTIFICATES} PIP_CERT=${CERTIFICATES
 export interface Base {
   readonly name: string
   /** What it cannot be made without, and is not here; null: it can be made. */
-  readonly missing: () => string | null
+  readonly missing: () => Promise<string | null>
   /** Fills the root, and answers the lines of its Dockerfile after the files. */
   readonly fill: (root: string) => Promise<readonly string[]>
 }
@@ -31,7 +31,7 @@ export async function layBases(data: string, bases: readonly Base[]): Promise<vo
       const lines = await fill(join(root, 'root'))
       await writeFile(
         join(root, 'Dockerfile'),
-        ['FROM scratch', 'COPY root /', 'WORKDIR /tmp', 'WORKDIR /root', 'WORKDIR /', TRUSTED, ...lines, ''].join('\n'),
+        ['FROM scratch', 'COPY root /', 'RUN chmod 1777 /tmp', TRUSTED, ...lines, ''].join('\n'),
       )
       const [repository = '', tag = ''] = name.split(':')
       await builder.build(

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/os/system-clock.ts'
 import { CliStage } from '../integration/cli-stage.ts'
 import { layBases } from './base.ts'
 import { judge } from './judge.ts'
-import type { Project } from './project.ts'
+import { missingFor, type Project } from './project.ts'
 import { PROJECTS } from './projects/all.ts'
 import { type Tried, tryProject } from './try-project.ts'
 
@@ -13,9 +13,12 @@ if (unknown.length > 0) throw new Error(`no ${unknown.join(', ')} among ${PROJEC
 
 const say = (name: string, text: string) => console.log(`${name.padEnd(12)} ${text}`)
 const wanted = PROJECTS.filter(({ name }) => asked.length === 0 || asked.includes(name))
-const missing = (project: Project) => project.bases.map((base) => base.missing()).find((one) => one !== null) ?? null
-for (const project of wanted) if (missing(project) !== null) say(project.name, `not tried: needs ${missing(project)}`)
-const tried = wanted.filter((project) => missing(project) === null)
+const tried: Project[] = []
+for (const project of wanted) {
+  const missing = await missingFor(project)
+  if (missing === null) tried.push(project)
+  else say(project.name, `not tried: needs ${missing}`)
+}
 
 const stage = CliStage.open()
 let failures = 0

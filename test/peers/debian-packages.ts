@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
  * folder to fetch what is newest.
  */
 export async function debianPackages(suite: string, packages: readonly string[]): Promise<string> {
-  const name = `${suite}-${packages.join('-')}`
+  const name = `${suite}-${shortened(packages.join('-'))}`
   const folder = join(CACHE, name)
   if (await exists(folder)) return folder
   await mkdir(CACHE, { recursive: true })
@@ -55,6 +56,10 @@ async function fetchAndUnpack(work: string, suite: string, packages: readonly st
     await call('dpkg-deb', ['-x', join(work, file), join(work, 'root')])
   }
 }
+
+/** A name of a file has 255 bytes. */
+const shortened = (name: string): string =>
+  name.length <= 100 ? name : `${name.slice(0, 60)}-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

@@ -1,15 +1,17 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { call } from '../../peers/call.ts'
+import { debianPackages } from '../../peers/debian-packages.ts'
 import { type Base, path } from '../base.ts'
 import { copyFolder, copyLibraries } from '../base-root.ts'
 
 const JDK = '/usr/lib/jvm/java-17-openjdk-amd64'
 const TOMCAT = '10.1.34'
 
-const missingMaven = () => (existsSync(JDK) && existsSync('/usr/share/maven') ? null : 'JDK 17 and Maven of Debian')
+const missingMaven = async () =>
+  existsSync(JDK) && existsSync('/usr/share/maven') ? null : 'JDK 17 and Maven of Debian'
 
 async function java(root: string): Promise<void> {
   await copyFolder(JDK, join(root, 'opt/java/openjdk'), ['src.zip', './jmods', './docs', './man', 'lib/ct.sym.bak'])
@@ -38,12 +40,34 @@ export const mavenBase: Base = {
 
 export const jreBase: Base = {
   name: 'eclipse-temurin:17-jre',
-  missing: () => (existsSync(JDK) ? null : 'JDK 17 of Debian'),
+  missing: async () => (existsSync(JDK) ? null : 'JDK 17 of Debian'),
   async fill(root) {
     await java(root)
     return JAVA
   },
 }
+
+/** The JDK, with Debian's Gradle: 4.4.1, of 2017. A newer one is nowhere among the packages that can be had. */
+export const gradleBase: Base = {
+  name: 'gradle:8-jdk17',
+  missing: async () => (existsSync(JDK) && existsSync('/usr/bin/apt-get') ? null : 'JDK 17 and apt-get of Debian'),
+  async fill(root) {
+    await java(root)
+    const plan = await call('apt-get', ['-s', '--no-install-recommends', 'install', 'gradle'])
+    const packages = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name)
+    // What this machine has already comes from it.
+    const folders = packages.length === 0 ? ['/'] : ['/', await debianPackages('bookworm', packages)]
+    for (const folder of folders) {
+      const parts = PARTS.map((part) => join(folder, part)).filter((part) => existsSync(part))
+      await call('cp', ['-a', '--parents', ...parts.map((part) => relative(folder, part)), root], { cwd: folder })
+    }
+    await symlink('/usr/share/gradle/bin/gradle', join(root, 'usr/bin/gradle'))
+    return JAVA
+  },
+}
+
+/** Of the packages: libraries name one another by links that stay inside. */
+const PARTS = ['usr/share/gradle', 'usr/share/java', 'usr/share/groovy', 'usr/lib/jni']
 
 /** The real Tomcat, as Maven Central has it. */
 export const tomcatBase: Base = {

@@ -1,16 +1,21 @@
-import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { debianPackages } from '../../peers/debian-packages.ts'
 import { type Base, path } from '../base.ts'
 import { copyProgram } from '../base-root.ts'
 
+const PACKAGES = ['nginx', 'nginx-common']
+
 /** Debian's nginx with an entry point that does what the image's documentation says of templates. */
 export const nginxBase: Base = {
   name: 'nginxinc/nginx-unprivileged:stable-alpine',
-  missing: () => (existsSync('/usr/bin/apt-get') ? null : 'apt-get'),
+  missing: async () =>
+    debianPackages('bookworm', PACKAGES).then(
+      () => null,
+      () => 'apt-get with packages of Debian',
+    ),
   async fill(root) {
-    const packages = await debianPackages('bookworm', ['nginx', 'nginx-common'])
+    const packages = await debianPackages('bookworm', PACKAGES)
     await copyProgram(root, join(packages, 'usr/sbin/nginx'), '/usr/sbin/nginx')
     for (const folder of ['etc/nginx/conf.d', 'usr/share/nginx/html'])
       await mkdir(join(root, folder), { recursive: true })
@@ -20,7 +25,7 @@ export const nginxBase: Base = {
     await chmod(join(root, 'docker-entrypoint.sh'), 0o755)
     return [
       path(''),
-      'RUN chown 101:101 /etc/nginx/conf.d && chmod 1777 /tmp',
+      'RUN chown 101:101 /etc/nginx/conf.d',
       'USER 101',
       'ENTRYPOINT ["/docker-entrypoint.sh"]',
       'CMD ["nginx", "-g", "daemon off;"]',

@@ -6,7 +6,11 @@ import { copyFolder, copyProgram } from '../base-root.ts'
 
 export const nodeBase: Base = {
   name: 'node:24-slim',
-  missing: () => null,
+  missing: async () =>
+    call('npm', ['view', 'ms', 'version'], { timeoutMs: 60_000 }).then(
+      () => null,
+      () => 'npm with its registry',
+    ),
   async fill(root) {
     await copyProgram(root, process.execPath, '/usr/local/bin/node')
     const npm = dirname(dirname(await realpath((await call('which', ['npm'])).trim())))

@@ -5,11 +5,9 @@ import { join } from 'node:path'
 import { type Base, path } from '../base.ts'
 import { copyFolder, copyLibraries, copyProgram } from '../base-root.ts'
 
-const SYSTEM = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
-
 export const pythonBase: Base = {
   name: 'python:3.13-slim',
-  missing: () => (python() === null ? 'Python 3.13' : null),
+  missing: async () => (python() === null ? 'Python 3.13' : null),
   async fill(root) {
     const prefix = python() ?? ''
     const modules = join(prefix, 'lib/python3.13')
@@ -30,9 +28,6 @@ export const pythonBase: Base = {
       root,
       dynamic.map((name) => join(modules, 'lib-dynload', name)),
     )
-    // Of the official image too: extensions of packages are linked with them.
-    for (const name of ['libgcc_s.so.1', 'libstdc++.so.6'])
-      await copyProgram(root, join(SYSTEM, name), join(SYSTEM, name))
     return [path('/usr/local/bin')]
   },
 }

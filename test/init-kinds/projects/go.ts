@@ -5,7 +5,7 @@ export const GO_PROJECTS: readonly Project[] = [
   {
     name: 'go',
     bases: [goBase],
-    readiness: '{ tcp: true }',
+    readiness: '{ path: /healthz }',
     prepare: [['go', 'mod', 'tidy']],
     files: {
       'go.mod': 'module example.com/hello\n\ngo 1.26\n\nrequire github.com/go-chi/chi/v5 v5.2.3\n',
@@ -25,10 +25,16 @@ import (
 func main() {
 	r := chi.NewRouter()
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
 		if os.Getenv("BROKEN") != "" {
 			w.WriteHeader(500)
 		}
 		fmt.Fprintf(w, "hello from %d", os.Getuid())
+	})
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if os.Getenv("BROKEN") != "" {
+			w.WriteHeader(500)
+		}
 	})
 	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: r}
 	ending, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -1,5 +1,5 @@
-import { jreBase, mavenBase, tomcatBase } from '../bases/java.ts'
-import type { Project } from '../project.ts'
+import { gradleBase, jreBase, mavenBase, tomcatBase } from '../bases/java.ts'
+import { CONNECT, type Project } from '../project.ts'
 
 const pom = (packaging: string, more: string) => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -14,17 +14,7 @@ const pom = (packaging: string, more: string) => `<project xmlns="http://maven.a
 const JAVA_UID = `java.nio.file.Files.readAllLines(java.nio.file.Path.of("/proc/self/status")).stream()
         .filter(line -> line.startsWith("Uid:")).findFirst().get().split("\\\\s+")[1]`
 
-export const JAVA_PROJECTS: readonly Project[] = [
-  {
-    name: 'maven-jar',
-    bases: [mavenBase, jreBase],
-    readiness: '{ tcp: true }',
-    files: {
-      'pom.xml': pom(
-        'jar',
-        '<dependencies><dependency><groupId>org.slf4j</groupId><artifactId>slf4j-api</artifactId><version>2.0.16</version></dependency></dependencies>',
-      ),
-      'src/main/java/com/example/Hello.java': `package com.example;
+const HELLO_SERVER = `package com.example;
 
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetSocketAddress;
@@ -36,6 +26,7 @@ public class Hello {
     server.createContext("/", exchange -> {
       var uid = ${JAVA_UID};
       var body = ("hello from " + uid).getBytes();
+      exchange.getResponseHeaders().set("Connection", "close");
       exchange.sendResponseHeaders(System.getenv("BROKEN") == null ? 200 : 500, body.length);
       exchange.getResponseBody().write(body);
       exchange.close();
@@ -43,13 +34,39 @@ public class Hello {
     server.start();
   }
 }
-`,
+`
+const HELLO_SERVLET = `package com.example;
+
+import jakarta.servlet.annotation.WebServlet;
+import jakarta.servlet.http.*;
+
+@WebServlet("/")
+public class HelloServlet extends HttpServlet {
+  @Override protected void doGet(HttpServletRequest request, HttpServletResponse response) throws java.io.IOException {
+    if (System.getenv("BROKEN") != null) response.setStatus(500);
+    response.setHeader("Connection", "close");
+    response.getWriter().print("hello from " + ${JAVA_UID});
+  }
+}
+`
+
+export const JAVA_PROJECTS: readonly Project[] = [
+  {
+    name: 'maven-jar',
+    bases: [mavenBase, jreBase],
+    readiness: CONNECT,
+    files: {
+      'pom.xml': pom(
+        'jar',
+        '<dependencies><dependency><groupId>org.slf4j</groupId><artifactId>slf4j-api</artifactId><version>2.0.16</version></dependency></dependencies>',
+      ),
+      'src/main/java/com/example/Hello.java': HELLO_SERVER,
     },
   },
   {
     name: 'maven-war',
     bases: [mavenBase, tomcatBase],
-    readiness: '{ tcp: true }',
+    readiness: null,
     files: {
       'pom.xml': pom(
         'war',
@@ -59,25 +76,13 @@ public class Hello {
   <build><plugins><plugin><artifactId>maven-war-plugin</artifactId><version>3.4.0</version>
     <configuration><failOnMissingWebXml>false</failOnMissingWebXml></configuration></plugin></plugins></build>`,
       ),
-      'src/main/java/com/example/HelloServlet.java': `package com.example;
-
-import jakarta.servlet.annotation.WebServlet;
-import jakarta.servlet.http.*;
-
-@WebServlet("/")
-public class HelloServlet extends HttpServlet {
-  @Override protected void doGet(HttpServletRequest request, HttpServletResponse response) throws java.io.IOException {
-    if (System.getenv("BROKEN") != null) response.setStatus(500);
-    response.getWriter().print("hello from " + ${JAVA_UID});
-  }
-}
-`,
+      'src/main/java/com/example/HelloServlet.java': HELLO_SERVLET,
     },
   },
   {
     name: 'spring-boot',
     bases: [mavenBase, jreBase],
-    readiness: '{ tcp: true }',
+    readiness: '{ path: /actuator/health }',
     files: {
       'pom.xml': `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -88,6 +93,7 @@ public class HelloServlet extends HttpServlet {
   <properties><java.version>17</java.version></properties>
   <dependencies>
     <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-web</artifactId></dependency>
+    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-actuator</artifactId></dependency>
   </dependencies>
   <build><plugins><plugin>
     <groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId>
@@ -97,7 +103,10 @@ public class HelloServlet extends HttpServlet {
       'src/main/java/com/example/Hello.java': `package com.example;
 
 import org.springframework.boot.SpringApplication;
+import org.springframework.boot.actuate.health.Health;
+import org.springframework.boot.actuate.health.HealthIndicator;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.context.annotation.Bean;
 import org.springframework.http.ResponseEntity;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
@@ -112,10 +121,44 @@ public class Hello {
   @GetMapping("/")
   ResponseEntity<String> hello() throws Exception {
     var uid = ${JAVA_UID};
-    return ResponseEntity.status(System.getenv("BROKEN") == null ? 200 : 500).body("hello from " + uid);
+    return ResponseEntity.ok().header("Connection", "close").body("hello from " + uid);
+  }
+
+  @Bean
+  HealthIndicator works() {
+    return () -> System.getenv("BROKEN") == null ? Health.up().build() : Health.down().build();
   }
 }
 `,
+    },
+  },
+  {
+    name: 'gradle-jar',
+    bases: [gradleBase, jreBase],
+    readiness: CONNECT,
+    files: {
+      'settings.gradle': "rootProject.name = 'hello'\n",
+      'build.gradle': `plugins { id 'application' }
+repositories { mavenCentral() }
+dependencies { implementation 'org.slf4j:slf4j-api:2.0.16' }
+sourceCompatibility = 17
+mainClassName = 'com.example.Hello'
+`,
+      'src/main/java/com/example/Hello.java': HELLO_SERVER,
+    },
+  },
+  {
+    name: 'gradle-war',
+    bases: [gradleBase, tomcatBase],
+    readiness: null,
+    files: {
+      'settings.gradle': "rootProject.name = 'hello'\n",
+      'build.gradle': `plugins { id 'war' }
+repositories { mavenCentral() }
+dependencies { providedCompile 'jakarta.servlet:jakarta.servlet-api:6.0.0' }
+sourceCompatibility = 17
+`,
+      'src/main/java/com/example/HelloServlet.java': HELLO_SERVLET,
     },
   },
 ]

@@ -1,5 +1,5 @@
 import { nodeBase } from '../bases/node.ts'
-import type { Project } from '../project.ts'
+import { CONNECT, type Project } from '../project.ts'
 
 const ENDS = `if (existsSync('node_modules/typescript')) throw new Error('packages of the build are in the image')
 process.on('SIGTERM', () => server.close(() => process.exit(0)))
@@ -26,7 +26,7 @@ function project(name: string, framework: Framework, more: Pick<Project, 'prepar
       '.gitignore': 'node_modules\ndist\n',
       'server.mts': `import { existsSync } from 'node:fs'\n${framework.server}\n${ENDS}`,
     },
-    readiness: '{ tcp: true }',
+    readiness: CONNECT,
     ...more,
   }
 }
@@ -43,7 +43,7 @@ const EXPRESS: Framework = {
   server: `import express from 'express'
 const app = express()
 app.get('/', (_request: any, response: any) => {
-  response.status(process.env.BROKEN ? 500 : 200).send('hello from ' + process.getuid!())
+  response.status(process.env.BROKEN ? 500 : 200).set('connection', 'close').send('hello from ' + process.getuid!())
 })
 const server = app.listen(Number(process.env.PORT))`,
 }
@@ -54,7 +54,7 @@ const FASTIFY: Framework = {
   server: `import { fastify } from 'fastify'
 const server = fastify()
 server.get('/', (_request: any, reply: any) =>
-  reply.code(process.env.BROKEN ? 500 : 200).send('hello from ' + process.getuid!()))
+  reply.code(process.env.BROKEN ? 500 : 200).header('connection', 'close').send('hello from ' + process.getuid!()))
 await server.listen({ host: '0.0.0.0', port: Number(process.env.PORT) })`,
 }
 

@@ -1,5 +1,5 @@
 import { pythonBase } from '../bases/python.ts'
-import type { Project } from '../project.ts'
+import { CONNECT, type Project } from '../project.ts'
 
 const common = { bases: [pythonBase] }
 
@@ -7,7 +7,7 @@ export const PYTHON_PROJECTS: readonly Project[] = [
   {
     ...common,
     name: 'flask',
-    readiness: '{ tcp: true }',
+    readiness: null,
     files: {
       'requirements.txt': 'flask==3.1.0\ngunicorn==23.0.0\n',
       'app.py': `import os
@@ -25,7 +25,7 @@ def hello():
   {
     ...common,
     name: 'fastapi',
-    readiness: '{ tcp: true }',
+    readiness: CONNECT,
     files: {
       'pyproject.toml': `[project]
 name = "hello"
@@ -43,14 +43,16 @@ api = FastAPI()
 
 @api.get("/", response_class=PlainTextResponse)
 def hello():
-    return PlainTextResponse(f"hello from {os.getuid()}", 500 if "BROKEN" in os.environ else 200)
+    return PlainTextResponse(
+        f"hello from {os.getuid()}", 500 if "BROKEN" in os.environ else 200, {"connection": "close"}
+    )
 `,
     },
   },
   {
     ...common,
     name: 'django',
-    readiness: '{ tcp: true }',
+    readiness: null,
     files: {
       'requirements.txt': 'django==5.2.1\ngunicorn==23.0.0\n',
       'manage.py': `import os, sys

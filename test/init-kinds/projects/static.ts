@@ -1,12 +1,13 @@
 import { nginxBase } from '../bases/nginx.ts'
 import { nodeBase } from '../bases/node.ts'
-import type { Project } from '../project.ts'
+import { CONNECT, type Project } from '../project.ts'
 
 const common = {
   says: '<p>hello from a file</p>',
   user: '101:101',
   neverBroken: true,
-  readiness: '{ tcp: true }',
+  keepsConnections: true,
+  readiness: CONNECT,
 } as const
 
 export const STATIC_PROJECTS: readonly Project[] = [
