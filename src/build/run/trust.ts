@@ -6,6 +6,7 @@ import type { Added, FileEntry, Files } from '../image/file-entry.ts'
 import { EARLIEST } from '../image/file-time.ts'
 import { FOLDER, parentOf } from '../image/file-tree.ts'
 import { resolvePath } from '../image/resolve-path.ts'
+import { javaTrustStore } from './java-trust-store.ts'
 import type { Privileges } from '../sandbox/privileges.ts'
 import type { Bound } from '../sandbox/sandbox-mounts.ts'
 import { TOOL_ENV } from '../sandbox/tools.ts'
@@ -23,7 +24,11 @@ export interface Trust {
 export const NO_TRUST: Trust = { over: new Map(), texts: [], env: {} }
 
 const OWN = 'run/naru/ca-certificates.crt'
-/** Programs that do not look where the distribution keeps it, and that read a file of PEM. Java reads none. */
+/** A JVM reads no PEM, and has a store of its own instead of the distribution's; this variable it takes from everywhere. */
+const JAVA_STORE = 'run/naru/cacerts.jks'
+const JAVA_VARIABLE = 'JAVA_TOOL_OPTIONS'
+const JAVA_OPTIONS = `-Djavax.net.ssl.trustStore=/${JAVA_STORE} -Djavax.net.ssl.trustStoreType=JKS`
+/** Programs that do not look where the distribution keeps it, and that read a file of PEM. */
 const VARIABLES = [
   'SSL_CERT_FILE',
   'CURL_CA_BUNDLE',
@@ -59,13 +64,25 @@ export async function trustIn(
     known ||= own
     put(over, path, ended(own) + block, tree)
   }
-  const target = placeOf(tree, OWN)
-  if (target === null) return { ...NO_TRUST, over }
-  const source = work.at('ca-certificates.crt')
-  await writeFile(source, ended(known) + block)
+  const [target, javaTarget] = [placeOf(tree, OWN), placeOf(tree, JAVA_STORE)]
+  if (target === null || javaTarget === null) return { ...NO_TRUST, over }
+  const whole = ended(known) + block
+  const texts = [
+    await readable(work.at('ca-certificates.crt'), whole, target),
+    await readable(work.at('cacerts.jks'), javaTrustStore(whole), javaTarget),
+  ]
+  return {
+    over,
+    texts,
+    env: { ...Object.fromEntries(VARIABLES.map((name) => [name, `/${OWN}`])), [JAVA_VARIABLE]: JAVA_OPTIONS },
+  }
+}
+
+/** A file that a command may read, and nothing else. */
+async function readable(source: string, content: string | Uint8Array, target: string): Promise<Trust['texts'][number]> {
+  await writeFile(source, content)
   await chmod(source, 0o644)
-  const env = Object.fromEntries(VARIABLES.map((name) => [name, `/${OWN}`]))
-  return { over, texts: [{ kind: 'bind', source, target, readOnly: true }], env }
+  return { kind: 'bind', source, target, readOnly: true }
 }
 
 /** Takes the certificates out of the files that a RUN changed: no layer has them. */
