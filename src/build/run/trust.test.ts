@@ -70,33 +70,42 @@ describe.each(KINDS)(
     const said = async (build: TestBuild, request: Partial<BuildRequest>) =>
       (await build.run(request)).happenings.flatMap((one) => (one.kind === 'log' ? one.line : []))
 
-    it.skipIf(!here)('trusts them where the distribution and where programs look, and not without', async () => {
-      await using build = await aFetchingBuild(
-        lines(
-          ...['FROM curl:1', `RUN ["curl", "-sS", "${url}"]`],
-          // Only what the image has in its usual place.
-          ...[
-            'FROM curl:1',
-            'ENV SSL_CERT_FILE= CURL_CA_BUNDLE=',
-            `RUN ["curl", "-sS", "--cacert", "${BUNDLE}", "${url}"]`,
-          ],
-          ...['FROM node:1', `RUN ["node", "-e", "fetch('${url}').then((r) => r.text()).then(console.log)"]`],
-          ...[
-            'FROM node:1',
-            `RUN ["node", "--use-openssl-ca", "-e", "fetch('${url}').then((r) => r.text()).then(console.log)"]`,
-          ],
-          ...[
-            'FROM scratch',
-            'COPY --from=0 /tmp /0',
-            'COPY --from=1 /tmp /1',
-            'COPY --from=2 /tmp /2',
-            'COPY --from=3 /tmp /3',
-          ],
-        ),
-      )
-      expect((await failure(build)).code).toBe('BUILD_RUN_FAILED')
-      expect(await said(build, { ca: { file: 'certs/own.pem' } })).toEqual(['trusted', 'trusted', 'trusted', 'trusted'])
-    })
+    it.skipIf(!here)(
+      'trusts them where the distribution and where programs look, and not without',
+      async () => {
+        await using build = await aFetchingBuild(
+          lines(
+            ...['FROM curl:1', `RUN ["curl", "-sS", "${url}"]`],
+            // Only what the image has in its usual place.
+            ...[
+              'FROM curl:1',
+              'ENV SSL_CERT_FILE= CURL_CA_BUNDLE=',
+              `RUN ["curl", "-sS", "--cacert", "${BUNDLE}", "${url}"]`,
+            ],
+            ...['FROM node:1', `RUN ["node", "-e", "fetch('${url}').then((r) => r.text()).then(console.log)"]`],
+            ...[
+              'FROM node:1',
+              `RUN ["node", "--use-openssl-ca", "-e", "fetch('${url}').then((r) => r.text()).then(console.log)"]`,
+            ],
+            ...[
+              'FROM scratch',
+              'COPY --from=0 /tmp /0',
+              'COPY --from=1 /tmp /1',
+              'COPY --from=2 /tmp /2',
+              'COPY --from=3 /tmp /3',
+            ],
+          ),
+        )
+        expect((await failure(build)).code).toBe('BUILD_RUN_FAILED')
+        expect(await said(build, { ca: { file: 'certs/own.pem' } })).toEqual([
+          'trusted',
+          'trusted',
+          'trusted',
+          'trusted',
+        ])
+      },
+      120_000,
+    )
 
     it.skipIf(!here)('leaves them in no layer and no key, whatever it does with the files', async () => {
       const changed = `echo own >> ${BUNDLE} && chmod 600 ${BUNDLE} && rm -f /run/naru/x`

@@ -26,7 +26,8 @@ const MINUTE_MS = 60_000
 
 /** RUN is the same, whatever executes it: what a command sees, how its end is told, what it leaves, and that nothing else is left. */
 export function describeSandbox(name: string, { missing, limitsMemory, attempt }: SandboxKind): void {
-  describe.skipIf(missing !== null)(`RUN by ${name}${missing === null ? '' : ` (left out: ${missing})`}`, () => {
+  const title = `RUN by ${name}${missing === null ? '' : ` (left out: ${missing})`}`
+  describe.skipIf(missing !== null)(title, { timeout: 2 * MINUTE_MS }, () => {
     const built = async (trial: Trial): Promise<Outcome> => {
       const outcome = await attempt(trial)
       expect(outcome).toMatchObject({ failed: null, canceled: false, left: [] })
