@@ -29,14 +29,12 @@ export async function readInPlace(folder: string, ref: string | null): Promise<L
 
 /** `.git`, or the folder itself when it is bare; null: it is neither, or one of several work trees. */
 async function gitDirOf(folder: string): Promise<string | null> {
-  for (const gitDir of [join(folder, '.git'), folder]) {
-    const kinds = await Promise.all(
-      ['', 'HEAD', 'objects', 'refs', 'commondir'].map((name) => kindOf(join(gitDir, name))),
-    )
-    if (kinds[0] === null) continue
-    return kinds.join() === 'folder,file,folder,folder,' ? gitDir : null
-  }
-  return null
+  const inside = join(folder, '.git')
+  const kind = await kindOf(inside)
+  if (kind === 'file') return null
+  const gitDir = kind === null ? folder : inside
+  const [objects, common] = await Promise.all(['objects', 'commondir'].map((name) => kindOf(join(gitDir, name))))
+  return objects === 'folder' && common === null ? gitDir : null
 }
 
 async function kindOf(path: string): Promise<'folder' | 'file' | null> {

@@ -88,7 +88,7 @@ async function storeLayer(path: string, diffId: string, storing: Storing, signal
   const mediaType = compressedType(compression)
   const known = await cache.find(key)
   if (known !== null && (await isThere(storing, known, signal))) {
-    await cache.remember(key, known, repository)
+    await cache.remember(key, known, repository, known)
     return { mediaType, digest: known.digest, size: known.size, cached: true, sentBytes: 0 }
   }
   const spool = new Spool(temporary)
@@ -107,7 +107,7 @@ async function storeLayer(path: string, diffId: string, storing: Storing, signal
     if (`sha256:${plain.digest('hex')}` !== diffId) throw invalid(`has other bytes in its layer ${diffId} than it says`)
     const layer = { diffId, digest: `sha256:${packed.digest('hex')}`, size: spool.size }
     const sentBytes = await store.writeBlob(repository, layer, () => spool.read(), signal)
-    await cache.remember(key, layer, repository)
+    await cache.remember(key, layer, repository, known)
     return { mediaType, digest: layer.digest, size: layer.size, cached: false, sentBytes }
   } finally {
     await spool.discard()

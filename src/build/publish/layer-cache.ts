@@ -35,9 +35,8 @@ export class LayerCache {
     }
   }
 
-  /** Remembers a layer and that the repository has it. */
-  async remember(key: string, layer: MadeLayer, repository: string): Promise<void> {
-    const before = await this.find(key)
+  /** Remembers a layer and that the repository has it. `before`: what was found for this key. */
+  async remember(key: string, layer: MadeLayer, repository: string, before: KnownLayer | null): Promise<void> {
     const same = before?.digest === layer.digest
     if (same && before.repositories.includes(repository)) return this.#touch(key)
     const repositories = [repository, ...(same ? before.repositories : [])].slice(0, MOST_REPOSITORIES)

@@ -12,7 +12,14 @@ export async function placeBase(
   const { layer, diffId } = source
   const { mediaType, digest, size } = layer
   const others = source.store === destination.store ? [source.repository] : []
-  const placed = { mediaType: ociLayerType(mediaType), digest, size, diffId, isNew: false, cached: true }
+  const placed = {
+    mediaType: ociLayerType(mediaType),
+    digest,
+    size,
+    diffId,
+    isNew: false,
+    cached: true,
+  }
   name(placed)
   if (await isThere(destination, layer, others, signal)) {
     report({ kind: 'push', digest, size, sentBytes: 0 })

@@ -48,6 +48,8 @@ export interface Placing {
   readonly slots: Slots
   readonly signal: AbortSignal
   readonly uploads: EarlyUploads
+  /** For work that nobody waits for before the end. */
+  readonly beside: (work: Promise<void>) => void
 }
 
 /** Whether the repository has a blob, or can have it from another one of its store. */
@@ -69,7 +71,7 @@ export async function placeLayer(
   layer: Layer,
   index: number,
   publishing: Publishing,
-  { name, slots, uploads, signal }: Placing,
+  { name, slots, uploads, beside, signal }: Placing,
 ): Promise<Placed> {
   const { destination, cache, compression = 'gzip', report, layerDone } = publishing
   const { repository } = destination
@@ -80,9 +82,9 @@ export async function placeLayer(
   const named = ({ digest, size, diffId }: MadeLayer, isNew: boolean) => ({ mediaType, digest, size, diffId, isNew })
   if (known !== null && (await isThere(destination, known, known.repositories, signal))) {
     name(named(known, false))
-    await cache.remember(key, known, repository)
     layerDone(index, true, performance.now() - beganMs)
     report({ kind: 'push', digest: known.digest, size: known.size, sentBytes: 0 })
+    beside(cache.remember(key, known, repository, known))
     return { ...named(known, false), cached: true, sentBytes: 0 }
   }
   const pack = async () => {
@@ -100,8 +102,8 @@ export async function placeLayer(
     })
   }
   const { sentBytes, ...made } = await slots.during(pack)
-  await cache.remember(key, made, repository)
   report({ kind: 'push', digest: made.digest, size: made.size, sentBytes })
+  beside(cache.remember(key, made, repository, known))
   return { ...named(made, true), cached: false, sentBytes }
 }
 

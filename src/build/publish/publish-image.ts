@@ -1,6 +1,7 @@
 import type { BuildResult } from '../builder.ts'
 import { Slots } from './slots.ts'
 import { imageDocuments, type PlannedImage } from './image-documents.ts'
+import { Besides } from './besides.ts'
 import { EarlyUploads } from './early-uploads.ts'
 import { mapLimited } from '../image/map-limited.ts'
 import { placeBase } from './place-base.ts'
@@ -33,12 +34,13 @@ export async function publishImage(
   // The last ones change most often: they begin.
   const order = layers.toReversed()
   const slots = new Slots(AT_ONCE)
+  await using besides = new Besides()
   await using uploads = new EarlyUploads(destination, signal)
   const [placedLast, { documents, found }] = await together(
     signal,
     (abort) =>
       mapLimited(order, MOST_ASKED, abort, ({ place, name }, inner) =>
-        place({ name: name.resolve, slots, uploads, signal: inner }),
+        place({ name: name.resolve, slots, uploads, beside: besides.begin, signal: inner }),
       ).catch((failed) => {
         for (const { name } of layers) name.reject(failed)
         throw failed
@@ -56,6 +58,7 @@ export async function publishImage(
   )
   const placed = placedLast.toReversed()
   const manifestSent = await placeManifest(documents, found, publishing, signal)
+  await besides.ended()
   const { mediaType, digest, size } = documents.manifest
   return {
     artifact: { mediaType, digest, size },
