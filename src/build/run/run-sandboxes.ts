@@ -6,7 +6,7 @@ import { CacheFolders } from './kept/cache-folders.ts'
 import { findRuntime, RUNTIMES, type RuntimeName } from '../sandbox/find-runtime.ts'
 import { LowerFolders } from './kept/lower-folders.ts'
 import { findPrivileges, type Privileges } from '../sandbox/privileges.ts'
-import { pruneAll, type Pruned, pruneSandboxes } from './kept/prune-sandboxes.ts'
+import { keptState, pruneAll, type Pruned, pruneSandboxes } from './kept/prune-sandboxes.ts'
 import { RunResults } from './kept/run-results.ts'
 import { RunSteps } from './run-steps.ts'
 import { NO_LIMITS } from '../sandbox/run-limits.ts'
@@ -32,6 +32,8 @@ export class RunSandboxes {
   readonly #privileges: Privileges
   #runtime: Promise<string | null> | null = null
   #builds = 0
+  /** State of what is kept when it was pruned last. */
+  #pruned = ''
   #cleaning: Promise<void> = Promise.resolve()
 
   constructor(folder: string, options: SandboxOptions) {
@@ -102,6 +104,9 @@ export class RunSandboxes {
 
   async #clean(): Promise<void> {
     await this.sweep()
+    const state = await keptState(this.#folder)
+    if (state === this.#pruned) return
+    this.#pruned = state
     await pruneSandboxes(this.#folder, this.#options.mostBytes ?? 20 * 2 ** 30, (path) => this.#remove(path))
   }
 

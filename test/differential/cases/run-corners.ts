@@ -192,5 +192,9 @@ export const RUN_CORNERS: readonly DockerfileCase[] = [
     except: { 'config OnBuild': 'the tabs of <<- are gone already' },
   },
   built('FROM busybox:1', 'RUN chmod 711 /', "RUN stat -c '%a %u %g' / > /n"),
+  {
+    ...built('FROM busybox:1', 'RUN chown 5:6 /', "RUN stat -c '%u %g' / > /n"),
+    except: { '/n': 'the owner of / is in no layer, and ends with its RUN' },
+  },
   built('FROM busybox:1', 'COPY --chown=5:6 --chmod=711 src /', "RUN stat -c '%a %u %g' / > /n"),
 ]

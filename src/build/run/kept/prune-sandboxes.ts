@@ -33,6 +33,14 @@ export async function pruneSandboxes(
   for (const { path, usedMs } of await list(join(folder, 'caches'))) if (now - usedMs > CACHE_MS) await remove(path)
 }
 
+/** Changes when an entry was added or removed: hundreds of them are not looked at again for each build. */
+export async function keptState(folder: string): Promise<string> {
+  const times = await Promise.all(
+    [...KINDS, 'caches'].map((kind) => stat(join(folder, kind), { bigint: true }).catch(() => null)),
+  )
+  return times.map((found) => found?.mtimeNs ?? 0n).join()
+}
+
 async function list(folder: string): Promise<readonly Kept[]> {
   const names = await readdir(folder).catch(() => [])
   return Promise.all(

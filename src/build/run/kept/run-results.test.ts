@@ -150,6 +150,18 @@ describe.skipIf(!able)('results of RUNs (need root and busybox)', () => {
     expect(sizes[0]?.length).toBeLessThan(5)
   })
 
+  it('are looked through before the next build only when something was added', async () => {
+    await using build = await aBusyboxBuild(
+      { Dockerfile: 'FROM busybox:1\nARG V\nRUN echo > /$V\n' },
+      { mostBytes: 1_000_000_000 },
+    )
+    const cached = async (V: string) => cachedRuns(await build.run({ args: { V } }))
+    expect([await cached('a'), await cached('a')]).toEqual([[false], [true]])
+    for (const folder of await results(build)) await writeFile(join(folder, 'bytes'), String(1e12))
+    expect(await cached('a')).toEqual([true])
+    expect([await cached('b'), await cached('a')]).toEqual([[false], [false]])
+  })
+
   it('all go when that is asked for, cache mounts with them, and the next build makes the same again', async () => {
     await using build = await aBusyboxBuild({
       Dockerfile:
