@@ -53,3 +53,11 @@ export interface ContentStore {
   /** Deletes a tag, or a manifest with all its tags. False: was not there. */
   deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean>
 }
+
+/** A registry elsewhere. */
+export interface RemoteStore extends ContentStore {
+  /** Descriptors of the manifests whose subject is `digest`; none where there are none. */
+  referrers(repository: string, digest: string, signal: AbortSignal): Promise<readonly Descriptor[]>
+  /** Ends its connections. */
+  close(): void
+}

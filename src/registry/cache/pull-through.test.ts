@@ -6,16 +6,15 @@ import { systemClock } from '../../os/system-clock.ts'
 import { aGuardedRegistry } from '../access/testing.ts'
 import { registryClient } from '../client/registry-client.ts'
 import { digestOf } from '../digest.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { ContentStore, RemoteStore } from '../content-store.ts'
 import { Quota, type QuotaLimits } from '../server/quota.ts'
 import { aBlob, aDiskStore, anImage, aRegistry, never, putBlob, serving } from '../testing.ts'
 import { PullThrough } from './pull-through.ts'
 
-type Registry = ContentStore & { close(): void }
 const FRESH_MS = 60_000
 
 /** A registry that is a cache of another one below `hub/`, and whose time can be put forward. */
-async function aCache(open: () => Registry, patienceMs = 30_000, limits: QuotaLimits | null = null) {
+async function aCache(open: () => RemoteStore, patienceMs = 30_000, limits: QuotaLimits | null = null) {
   const disk = await aDiskStore()
   const quota = limits === null ? null : new Quota(disk.store, limits)
   let ahead = 0
@@ -45,7 +44,16 @@ async function aCache(open: () => Registry, patienceMs = 30_000, limits: QuotaLi
   }
 }
 
-const clientOf = (host: string): Registry => registryClient({ host, clock: systemClock, tries: 1 })
+const clientOf = (host: string): RemoteStore => registryClient({ host, clock: systemClock, tries: 1 })
+/** A client whose next question goes to whatever registry there is then. */
+const clientOfWhichever = (host: () => string): RemoteStore =>
+  new Proxy(clientOf(host()), {
+    get: (_, name) => {
+      const client = clientOf(host())
+      const found: unknown = Reflect.get(client, name)
+      return typeof found === 'function' ? found.bind(client) : found
+    },
+  })
 /** The first error of an answer. */
 const errorIn = async (answer: Response) =>
   ((await answer.json()) as { errors: { code: string; message: string }[] }).errors[0]
@@ -91,15 +99,7 @@ it('answers with the earlier copy and a warning while the other registry is away
   await using hub = await aRegistry()
   const { descriptor, layers } = await anImage(hub.store, 'shop', { tags: ['v1'] })
   let host = hub.host
-  // Whichever of the two the next question goes to.
-  const there = new Proxy(clientOf(hub.host), {
-    get: (_, name) => {
-      const client = clientOf(host)
-      const found: unknown = Reflect.get(client, name)
-      return typeof found === 'function' ? found.bind(client) : found
-    },
-  })
-  await using cached = await aCache(() => there)
+  await using cached = await aCache(() => clientOfWhichever(() => host))
   await cached.get('hub/shop/manifests/v1')
   host = '127.0.0.1:1'
   expect((await cached.get('hub/shop/manifests/v1')).headers.get('warning')).toBeNull()
@@ -117,6 +117,32 @@ it('answers with the earlier copy and a warning while the other registry is away
   host = hub.host
   cached.later()
   expect((await cached.get('hub/shop/manifests/v1')).headers.get('warning')).toBeNull()
+})
+
+it('lists what refers to a copy as its registry does, and what is here of it while that is away', async () => {
+  await using hub = await aRegistry()
+  const { descriptor, manifest } = await anImage(hub.store, 'shop', { tags: ['v1'] })
+  const signatures: string[] = []
+  for (const artifactType of ['application/x-signature', 'application/x-signature', 'application/x-sbom']) {
+    const annotations = { n: String(signatures.length) }
+    const bytes = Buffer.from(JSON.stringify({ ...manifest, subject: descriptor, artifactType, annotations }))
+    const put = { mediaType: descriptor.mediaType, bytes }
+    signatures.push((await hub.store.writeManifest('shop', put, [], never)).digest)
+  }
+  let host = hub.host
+  await using cached = await aCache(() => clientOfWhichever(() => host))
+  const list = async (query = '') => {
+    const answer = await cached.get(`hub/shop/referrers/${descriptor.digest}${query}`)
+    const { manifests } = (await answer.json()) as { manifests: { digest: string }[] }
+    return { digests: manifests.map(({ digest }) => digest), warning: answer.headers.get('warning') }
+  }
+  expect(await list()).toEqual({ digests: signatures.toSorted(), warning: null })
+  expect((await list('?artifactType=application/x-sbom')).digests).toEqual(signatures.slice(2))
+  expect((await cached.get(`hub/shop/manifests/${signatures[0]}`)).status).toBe(200)
+  host = '127.0.0.1:1'
+  const away = await list()
+  expect(away.digests).toEqual(signatures.slice(0, 1))
+  expect(away.warning).toContain('cannot be reached')
 })
 
 it('lets nobody wait for a registry that says nothing, where an earlier copy is here', async () => {
@@ -141,7 +167,7 @@ it('lets nobody wait for a registry that says nothing, where an earlier copy is 
 })
 
 /** A store whose blobs come as `readBlob` says. */
-const withBlobs = (store: ContentStore, readBlob: ContentStore['readBlob']): Registry =>
+const withBlobs = (store: ContentStore, readBlob: ContentStore['readBlob']): RemoteStore =>
   new Proxy(store, {
     get: (target, name) => {
       if (name === 'readBlob') return readBlob
@@ -149,7 +175,7 @@ const withBlobs = (store: ContentStore, readBlob: ContentStore['readBlob']): Reg
       const found: unknown = Reflect.get(target, name)
       return typeof found === 'function' ? found.bind(target) : found
     },
-  }) as Registry
+  }) as RemoteStore
 
 it('fetches a blob once for all who ask at the same time, and sends them what has come while the rest is coming', async () => {
   await using hub = await aDiskStore()

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
+import type { Descriptor } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { RemoteStore } from '../content-store.ts'
 import { algorithmOf } from '../digest.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { HeldManifest } from '../disk/held-manifests.ts'
@@ -9,8 +10,7 @@ import { parseManifest } from '../parse-manifest.ts'
 import type { Quota } from '../server/quota.ts'
 import { RegistryError } from '../server/registry-error.ts'
 import { GrowingBlob } from './growing-blob.ts'
-
-type Registry = ContentStore & { close(): void }
+import { shared } from './shared.ts'
 
 /** Repositories that are copies of those of another registry. */
 export interface CachedRegistry {
@@ -26,7 +26,7 @@ export interface PullThroughOptions {
   readonly quota: Quota | null
   readonly of: readonly CachedRegistry[]
   /** Opens another registry, with the login that this machine has for it. */
-  readonly open: (registry: string) => Promise<Registry>
+  readonly open: (registry: string) => Promise<RemoteStore>
   readonly clock: Clock
   /** A tag is asked for again after so long. */
   readonly freshMs: number
@@ -37,6 +37,12 @@ export interface PullThroughOptions {
 /** A manifest, and why it may not be what its registry has now; null: it is. */
 export interface CachedManifest {
   readonly manifest: HeldManifest
+  readonly warning: string | null
+}
+
+/** What refers to a manifest, and why there may be more; null: there is not. */
+interface CachedReferrers {
+  readonly referrers: AsyncIterable<Descriptor> | Iterable<Descriptor>
   readonly warning: string | null
 }
 
@@ -55,7 +61,7 @@ const PATIENCE_MS = 10_000
 /** A cache of other registries: what is asked for and not here is fetched, stored and answered at once; each thing once, however many ask. */
 export class PullThrough {
   readonly #options: PullThroughOptions
-  readonly #opened = new Map<string, Promise<Registry>>()
+  readonly #opened = new Map<string, Promise<RemoteStore>>()
   /** Until when the answer about a tag holds, and with which warning. */
   readonly #fresh = new Map<string, { readonly untilMs: number; readonly warning: string | null }>()
   readonly #manifests = new Map<string, Promise<CachedManifest | null>>()
@@ -91,6 +97,22 @@ export class PullThrough {
     })
   }
 
+  /**
+   * What refers to a manifest at its registry, by digest, those behind `after`; while that is away, what refers to it here. Signatures are
+   * never just missing: a registry that refuses the list makes it fail.
+   */
+  async referrers(repository: string, subject: string, after: string): Promise<CachedReferrers> {
+    const { registry, name } = this.#there(repository)
+    try {
+      const asked = (await this.#open(registry)).referrers(name, subject, this.#ending.signal)
+      const found = (await this.#inTime(asked, repository)).filter(({ digest }) => digest > after)
+      return { referrers: found.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)), warning: null }
+    } catch (failed) {
+      if (!isAway(failed)) throw failed
+      return { referrers: this.#options.store.referrers(repository, subject, after), warning: earlier(failed) }
+    }
+  }
+
   /** The size of a blob that is not here; null: its registry does not have it either. */
   async statBlob(repository: string, digest: string): Promise<number | null> {
     const { registry, name } = this.#there(repository)
@@ -120,7 +142,7 @@ export class PullThrough {
       return fetched === null ? null : { manifest: fetched.manifest, warning: null }
     } catch (failed) {
       if (here === null || !isAway(failed)) throw failed
-      const warning = `299 - "${failed.message.replaceAll('"', "'")}: this is the copy that was taken before"`
+      const warning = earlier(failed)
       this.#remember(key, Math.min(AWAY_MS, freshMs), warning)
       return { manifest: here, warning }
     }
@@ -238,7 +260,7 @@ export class PullThrough {
     return { registry: origin.registry, name: repository.slice(origin.prefix.length) }
   }
 
-  #open(registry: string): Promise<Registry> {
+  #open(registry: string): Promise<RemoteStore> {
     const opened = this.#opened.get(registry) ?? this.#options.open(registry)
     this.#opened.set(registry, opened)
     // Settings that were wrong may be right the next time.
@@ -247,20 +269,6 @@ export class PullThrough {
   }
 }
 
-/** One piece of work for all who ask for the same while it goes on; `keep` makes it go on until something else has ended. */
-function shared<T>(
-  all: Map<string, Promise<T>>,
-  key: string,
-  work: (keep: (until: Promise<unknown>) => void) => Promise<T>,
-): Promise<T> {
-  const running = all.get(key)
-  if (running !== undefined) return running
-  let kept: Promise<unknown> = Promise.resolve()
-  const begun = work((until) => {
-    kept = until
-  })
-  all.set(key, begun)
-  const forget = () => void all.delete(key)
-  begun.then(() => kept.then(forget, forget), forget)
-  return begun
-}
+/** "Warnings" of the distribution specification: clients show it. */
+const earlier = ({ message }: DeployError): string =>
+  `299 - "${message.replaceAll('"', "'")}: this is the copy that was taken before"`

@@ -5,6 +5,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { MEDIA_TYPES } from '../../model/descriptor.ts'
 import { systemClock } from '../../os/system-clock.ts'
 import { describeContentStore } from '../content-store.contract.ts'
 import { aBlob, aFolder, anImage, never } from '../testing.ts'
@@ -62,6 +63,19 @@ async function aTokenService({ cert, key }: { cert: string; key: string }) {
 describe.skipIf(!HAS_DOCKER_REGISTRY)(
   'docker-registry of Debian (left out where it or openssl is not installed)',
   () => {
+    it('finds what refers to an image by the tag that clients keep where a registry has no such list', async () => {
+      await using registry = await aDockerRegistry()
+      const client = registryClient({ host: registry.host, clock: systemClock })
+      const [image, signature] = [await anImage(client, 'shop'), await anImage(client, 'shop')]
+      expect(await client.referrers('shop', image.descriptor.digest, never)).toEqual([])
+      const manifests = [{ ...signature.descriptor, artifactType: 'application/x-signature' }]
+      const mediaType = MEDIA_TYPES.imageIndex
+      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }))
+      await client.writeManifest('shop', { mediaType, bytes }, [image.descriptor.digest.replace(':', '-')], never)
+      expect(await client.referrers('shop', image.descriptor.digest, never)).toEqual(manifests)
+      client.close()
+    })
+
     describeContentStore(
       'the client of docker-registry',
       async () => {

@@ -47,7 +47,7 @@ async function listNames(
 }
 
 /** The next page of a list (RFC 8288), at this registry only. */
-function nextPage(answer: IncomingMessage, at: URL): URL | null {
+export function nextPage(answer: IncomingMessage, at: URL): URL | null {
   const link = /<([^>]+)>\s*;\s*rel="?next"?/.exec([answer.headers.link ?? ''].flat().join(','))?.[1]
   if (link === undefined || !URL.canParse(link, at.href)) return null
   const url = new URL(link, at)

@@ -1,16 +1,14 @@
 import { addAbortSignal, Readable } from 'node:stream'
 import { DeployError } from '../../model/failure.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { ContentStore, RemoteStore } from '../content-store.ts'
 import { mismatch } from '../failures.ts'
 import { skipping } from '../skipping.ts'
 import { verified } from '../verified.ts'
 import { registryHost } from './calls/open-calls.ts'
 
-type Registry = ContentStore & { close(): void }
-
 /** A registry that has the same images below `prefix` (empty: at its root). */
 export interface MirrorStore {
-  readonly store: Registry
+  readonly store: ContentStore & { close(): void }
   readonly prefix: string
 }
 
@@ -19,7 +17,7 @@ export interface MirrorStore {
  * question whether something must be written. A mirror that fails is not asked again by this store. Digests are verified
  * whoever answers.
  */
-export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[], host: string): Registry {
+export function mirroredStore(registry: RemoteStore, mirrors: readonly MirrorStore[], host: string): RemoteStore {
   const working = new Set(mirrors)
   const found = async <T>(repository: string, signal: AbortSignal, ask: Ask<T>): Promise<T | null> => {
     for (const mirror of working) {
@@ -51,6 +49,7 @@ export function mirroredStore(registry: Registry, mirrors: readonly MirrorStore[
     mountBlob: (...args) => registry.mountBlob(...args),
     writeManifest: (...args) => registry.writeManifest(...args),
     tags: (...args) => registry.tags(...args),
+    referrers: (...args) => registry.referrers(...args),
     deleteManifest: (...args) => registry.deleteManifest(...args),
     close() {
       registry.close()

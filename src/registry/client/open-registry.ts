@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
-import type { ContentStore } from '../content-store.ts'
+import type { RemoteStore } from '../content-store.ts'
 import type { RegistryContents } from '../contents/registry-contents.ts'
 import type { AgentSettings } from './calls/agents.ts'
 import { userCredentials } from './logins/find-login.ts'
@@ -24,10 +24,7 @@ export interface Surroundings {
  * A registry as this machine and its user set it up: logins, authorities, plain HTTP, mirrors, proxies (docs/registries.md).
  * Throws REGISTRY_SETTINGS_INVALID.
  */
-export async function openRegistry(
-  host: string,
-  surroundings: Surroundings,
-): Promise<ContentStore & { close(): void }> {
+export async function openRegistry(host: string, surroundings: Surroundings): Promise<RemoteStore> {
   const { env } = surroundings
   const settings = await readHostSettings(host, env)
   const registry = registryClient(await optionsFor(host, settings, surroundings))

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { addAbortSignal, type Readable } from 'node:stream'
-import { type Descriptor, isDigest } from '../../model/descriptor.ts'
+import { type Descriptor, isDigest, MEDIA_TYPES } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository, isTag } from '../../model/reference.ts'
-import type { BegunBlob, ContentStore, WantedBlob } from '../content-store.ts'
+import type { BegunBlob, RemoteStore, WantedBlob } from '../content-store.ts'
 import type { RegistryContents } from '../contents/registry-contents.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
@@ -20,6 +20,7 @@ import type { Connection } from './calls/connection.ts'
 import { BegunUpload, cancelUpload } from './begun-upload.ts'
 import { checked, isReference } from './checked.ts'
 import { listRepositories, listTags } from './list-names.ts'
+import { listReferrers, referrersIn } from './list-referrers.ts'
 import { openCalls, type RegistryClientOptions } from './calls/open-calls.ts'
 import { downloadBlob } from './download-blob.ts'
 import { refused } from './failures.ts'
@@ -28,12 +29,12 @@ import { pushScopes } from './scopes.ts'
 import { BlobUpload } from './upload-blob.ts'
 
 /** Any registry that speaks the OCI distribution specification, as a content store. `close` ends its kept connections. */
-export function registryClient(options: RegistryClientOptions): ContentStore & RegistryContents & { close(): void } {
+export function registryClient(options: RegistryClientOptions): RemoteStore & RegistryContents {
   const { connection, calls } = openCalls(options)
   return new RegistryClient(connection, calls)
 }
 
-class RegistryClient implements ContentStore, RegistryContents {
+class RegistryClient implements RemoteStore, RegistryContents {
   readonly #connection: Connection
   readonly #calls: RegistryCalls
 
@@ -167,6 +168,14 @@ class RegistryClient implements ContentStore, RegistryContents {
 
   repositories(signal: AbortSignal): Promise<readonly string[]> {
     return listRepositories(this.#calls, signal)
+  }
+
+  async referrers(repository: string, digest: string, signal: AbortSignal): Promise<readonly Descriptor[]> {
+    const name = this.#name(repository)
+    const listed = await listReferrers(this.#calls, name, checked(digest, isDigest), signal)
+    if (listed !== null) return listed
+    const tagged = await this.readManifest(repository, digest.replace(':', '-'), signal)
+    return tagged?.descriptor.mediaType === MEDIA_TYPES.imageIndex ? referrersIn(tagged.bytes) : []
   }
 
   async deleteManifest(repository: string, reference: string, signal: AbortSignal): Promise<boolean> {

@@ -36,14 +36,15 @@ export async function listRepositories({ reply, store, query, visitor }: Exchang
  * (distribution specification, "Listing Referrers"); a page ends earlier where much had to be read for it, also an empty one.
  */
 export async function listReferrers(
-  { reply, store, query, signal }: Exchange,
+  exchange: Exchange,
   { repository, digest }: { repository: string; digest: string },
 ) {
+  const { reply, query, signal } = exchange
   const wanted = query.get('artifactType')
   const texts: string[] = []
   let [room, unread, left, last] = [MAX_MANIFEST_BYTES - PAGE_MARGIN, MOST_READ_BYTES, MAX_PAGE, '']
   let isWhole = true
-  for await (const referrer of store.referrers(repository, digest, query.get('last') ?? '')) {
+  for await (const referrer of await referrersOf(exchange, repository, digest)) {
     signal.throwIfAborted()
     const text = wanted === null || referrer.artifactType === wanted ? JSON.stringify(referrer) : ''
     const bytes = Buffer.byteLength(text) + 1
@@ -61,6 +62,15 @@ export async function listReferrers(
   if (wanted !== null) reply.header('OCI-Filters-Applied', 'artifactType')
   const index = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPES.imageIndex}","manifests":[${texts.join(',')}]}`
   return reply.header('Content-Type', MEDIA_TYPES.imageIndex).bytes(Buffer.from(index))
+}
+
+/** Of a copy they are those at its registry: signatures are looked for there. */
+async function referrersOf({ cache, store, query, reply }: Exchange, repository: string, digest: string) {
+  const after = query.get('last') ?? ''
+  if (cache === null || cache.originOf(repository) === null) return store.referrers(repository, digest, after)
+  const { referrers, warning } = await cache.referrers(repository, digest, after)
+  if (warning !== null) reply.header('Warning', warning)
+  return referrers
 }
 
 /** One page of sorted names after `last`, and the Link header to the next. */
