@@ -100,6 +100,8 @@ export interface RegistryOptions {
 
 /** Rights are texts, as `team/**:push`. Throws ACCOUNT_EXISTS, ACCOUNT_NOT_FOUND, NAME_INVALID, USAGE_INVALID. */
 export interface RegistryAccounts {
+  /** A `naru server` works on the folder, which knows no accounts. */
+  readonly isOfServer: boolean
   addUser(name: string, password: string, rights: readonly string[]): Promise<void>
   /** Answers its token, which nobody can read any more later. */
   addRobot(name: string, rights: readonly string[], expiresAtMs: number | null): Promise<string>

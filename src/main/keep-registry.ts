@@ -44,7 +44,7 @@ export async function keptByFolder(folder: string, signal: AbortSignal): Promise
 
 /**
  * Collects or scrubs the registry of a data folder: through whoever serves it, or here where nobody does. Reports how far it is; the last
- * report is what was done. Throws SERVER_IN_USE, DATA_FOLDER_UNUSABLE, DISK_FULL, SERVER_LOST.
+ * report is what was done. Throws SERVER_IN_USE, DATA_FOLDER_UNUSABLE, USAGE_INVALID, DISK_FULL, SERVER_LOST.
  */
 export async function* keepRegistry(folder: string, request: KeepingRequest, signal: AbortSignal) {
   const { registrySocket, socket } = dataPaths(folder)
@@ -85,10 +85,14 @@ async function* reportsOf(answer: IncomingMessage): AsyncGenerator<KeepingReport
 
 /** Nobody else works on the folder until it is done. */
 async function* keepHere(folder: string, request: KeepingRequest, signal: AbortSignal): AsyncGenerator<KeepingReport> {
-  await readyFolder(folder)
   const { lock: path, registry } = dataPaths(folder)
+  const isMissing = () => (request.kind === 'collect' || request.kind === 'scrub') && !existsSync(registry)
+  // Nothing is made in a folder that is something else.
+  if (isMissing() && !existsSync(path)) throw nothing(folder)
+  await readyFolder(folder)
   const lock = lockFolder(path, folder)
   try {
+    if (isMissing()) throw nothing(folder)
     const store = await DiskStore.open(registry, clock)
     try {
       const told: KeepingReport[] = []
@@ -115,6 +119,13 @@ async function* keepHere(folder: string, request: KeepingRequest, signal: AbortS
     lock.release()
   }
 }
+
+/** A timer whose folder was mistyped must not succeed every night. */
+const nothing = (folder: string) =>
+  new DeployError('USAGE_INVALID', `there is no registry in ${folder}`, {
+    hint: 'Give the data folder of the registry with --data.',
+    detail: { folder },
+  })
 
 const lost = (cause: unknown) =>
   new DeployError('SERVER_LOST', 'the registry ended before it was done', {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { RegistryAccounts } from '../cli/host.ts'
 import { formatRegistryRight, parseRegistryRight } from '../model/registry-right.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
@@ -9,8 +10,10 @@ import { readyFolder } from './ready-folder.ts'
 /** The accounts of the registry of a data folder. A registry that serves it sees each change within a second. */
 export async function registryAccounts(folder: string): Promise<RegistryAccounts> {
   await readyFolder(folder)
-  const change = new ChangeAccounts(await Accounts.open(dataPaths(folder).access, clock), clock)
+  const { access, socket } = dataPaths(folder)
+  const change = new ChangeAccounts(await Accounts.open(access, clock), clock)
   return {
+    isOfServer: existsSync(socket),
     addUser: (name, password, rights) => change.addUser(name, password, rights.map(parseRegistryRight)),
     addRobot: (name, rights, expiresAtMs) => change.addRobot(name, rights.map(parseRegistryRight), expiresAtMs),
     setPassword: (name, password) => change.setPassword(name, password),

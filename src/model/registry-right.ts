@@ -30,14 +30,17 @@ export function parseRegistryRight(text: string): RegistryRight {
   if (wrong !== undefined) {
     throw invalid(text, `${JSON.stringify(wrong)} is none of ${Object.keys(WORDS).join(', ')}`)
   }
-  if (repositories.length > 255 || !repositories.split('/').every((component) => isComponent(component))) {
-    throw invalid(text, 'the pattern has what no repository name has')
-  }
-  if (repositories.split('/').filter((component) => component === '**').length > 1) {
-    throw invalid(text, '** may stand once')
-  }
+  const why = wrongPattern(repositories)
+  if (why !== null) throw invalid(text, why)
   const actions = EVERY_ACTION.filter((action) => words.some((word) => WORDS[word]?.includes(action)))
   return { repositories, actions }
+}
+
+/** What is wrong with a pattern of repositories; null: nothing. */
+export function wrongPattern(pattern: string): string | null {
+  const components = pattern.split('/')
+  if (pattern.length > 255 || !components.every(isComponent)) return 'the pattern has what no repository name has'
+  return components.filter((component) => component === '**').length > 1 ? '** may stand once' : null
 }
 
 /** The right as text again: the shortest that means the same. */

@@ -53,6 +53,8 @@ it('gc, scrub, usage, tags and rm work through a naru server that runs on the fo
   expect(scrubbed.code).toBe(10)
   expect(scrubbed.out).toContain(`damaged: ${layer.digest}  in shop  lost`)
   expect((await fetch(`${url}/v2/shop/blobs/${layer.digest}`, { headers })).status).toBe(404)
+  const user = await stage.naru(['registry', 'user', 'list'])
+  expect(user.stderr).toContain('note: the server that works on this folder lets in its own token only')
   server.child.kill('SIGTERM')
   expect((await server.ended).code).toBe(0)
 }, 120_000)

@@ -83,7 +83,18 @@ it('gc works where nobody serves, spares what is young, and refuses a rule that 
   age()
   expect((await naru('gc')).out).toMatch(/^0 tags, 0 manifests, 3 blobs/)
   expect(files()).toEqual([])
-  expect(await naru('gc', '--protect', 'v*')).toMatchObject({ code: 2, err: expect.stringContaining('--keep-last') })
+  const refused = [
+    [['gc', '--protect', 'v*'], '--keep-last'],
+    [['gc', '--keep-last', '1', '--repository', 'te am'], 'matches nothing'],
+    [['gc', '--tag', 'a b'], 'matches no tag'],
+    [['gc', '--tag', '--older-than', '1d'], 'matches no tag'],
+    [['gc', '--older-than', '14'], 'Write a time'],
+  ] as const
+  for (const [args, message] of refused)
+    expect(await naru(...args)).toMatchObject({ code: 2, err: expect.stringContaining(message) })
+  await rm(join(folder, 'registry'), { recursive: true })
+  for (const command of ['gc', 'scrub'])
+    expect(await naru(command)).toMatchObject({ code: 2, err: expect.stringContaining('there is no registry in') })
 }, 120_000)
 
 it('gc names the repository of which nothing goes because a manifest is damaged', async () => {

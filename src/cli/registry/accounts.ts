@@ -99,8 +99,14 @@ const innerOf = (command: Command) => (name: string, summary: string, descriptio
   return inner
 }
 
-const accountsOf = ({ host, options }: Session): Promise<RegistryAccounts> =>
-  host.registryAccounts(host.dataFolder(options.data))
+async function accountsOf({ host, options, output }: Session): Promise<RegistryAccounts> {
+  const accounts = await host.registryAccounts(host.dataFolder(options.data))
+  if (accounts.isOfServer)
+    output.tell(
+      'note: the server that works on this folder lets in its own token only; accounts are for: naru registry serve',
+    )
+  return accounts
+}
 
 async function addUser(session: Session, name: string, rights: readonly string[], fromStdin: boolean): Promise<void> {
   const accounts = await accountsOf(session)

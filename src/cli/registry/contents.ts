@@ -189,7 +189,7 @@ function deletable(text: string): Reference {
     'USAGE_INVALID',
     `${JSON.stringify(text)} ${tag === null ? 'names a whole repository' : 'has a tag and a digest'}`,
     {
-      hint: 'Nothing was deleted. Write REPOSITORY:TAG for a tag, REPOSITORY@DIGEST for an image with all its tags; many tags go by rule: naru registry gc --repository NAME --keep-last 0.',
+      hint: 'Nothing was deleted. Write REPOSITORY:TAG for a tag, REPOSITORY@DIGEST for an image with all its tags; many tags go by rule: naru registry gc --repository team/shop --keep-last 0.',
     },
   )
 }

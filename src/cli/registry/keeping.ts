@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DeployError } from '../../model/failure.ts'
 import type { KeepingReport, KeepingRequest, RetentionRule } from '../../model/registry-keeping.ts'
+import { wrongPattern } from '../../model/registry-right.ts'
 import type { Start } from '../describe.ts'
 import { examples } from '../help.ts'
 import { memoryBytes } from '../numbers.ts'
@@ -34,9 +35,9 @@ export function describeCollect(command: Command, start: Start): void {
     )
     .option('--keep-last <number>', 'tags go but for so many of each repository: those that were set last', numberOf)
     .option('--older-than <time>', 'tags go that were set before: 12h, 30d', timeOf)
-    .option('--tag <patterns...>', 'the rule is about these tags only: "pr-*"')
-    .option('--repository <pattern>', 'the rule is about these repositories only: "team/**"')
-    .option('--protect <patterns...>', 'tags that stay whatever else is said: "v*" latest')
+    .option('--tag <patterns...>', 'the rule is about these tags only: "pr-*"', tagPatterns)
+    .option('--repository <pattern>', 'the rule is about these repositories only: "team/**"', repositoryPattern)
+    .option('--protect <patterns...>', 'tags that stay whatever else is said: "v*" latest', tagPatterns)
   share(command, ['data', 'output', 'quiet', 'timeout'])
   command.action((options: CollectOptions) => start(command, (session) => collect(session, options)))
   examples(command, [
@@ -156,6 +157,18 @@ function graceOf(text: string): number {
   const ms = timeOf(text)
   if (ms >= SHORTEST_GRACE_MS) return ms
   throw new InvalidArgumentError('Write 1m or more: pushes in progress need it.')
+}
+
+/** What matches nothing that there can be was mistyped. */
+function repositoryPattern(text: string): string {
+  const why = wrongPattern(text)
+  if (why === null) return text
+  throw new InvalidArgumentError(`It matches nothing: ${why}. Write team/shop, team/* or team/**.`)
+}
+
+function tagPatterns(text: string, before: readonly string[] = []): readonly string[] {
+  if (/^[\w*][\w.*-]{0,127}$/.test(text)) return [...before, text]
+  throw new InvalidArgumentError('It matches no tag. Write a tag, * standing for any characters: pr-*.')
 }
 
 function numberOf(text: string): number {
