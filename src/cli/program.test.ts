@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { replicasOf } from './changes/scale.ts'
 import { COMMANDS } from './command-table.ts'
 import { countOf, revisionNumber, rolloutNumber } from './numbers.ts'
-import { buildProgram } from './program.ts'
+import { buildProgram, fillIn } from './program.ts'
 import type { GlobalOptions } from './session.ts'
 import { globalOptions } from './shared-options.ts'
 import { usageError } from './usage-error.ts'
@@ -70,8 +70,22 @@ it.each([
     "missing required argument 'replicas'",
     'See how it is used with: naru scale --help',
   ],
-])('tells %j in our form', (words, args, message, hint) => {
-  expect(usageError(words, args)).toMatchObject({ code: 'USAGE_INVALID', message, hint })
+  [
+    "error: too many arguments for 'logs'. Expected 0 arguments but got 1: web.",
+    ['logs', 'web'],
+    "too many arguments for 'logs'. Expected 0 arguments but got 1: web.",
+    'A role is chosen with: naru logs --role web',
+  ],
+  [
+    "error: too many arguments for 'base'. Expected 1 argument but got 2: a, b.",
+    ['image', 'base', 'a', 'b'],
+    "too many arguments for 'base'. Expected 1 argument but got 2: a, b.",
+    'See how it is used with: naru image base --help',
+  ],
+])('tells %j in our form', async (words, args, message, hint) => {
+  const program = buildProgram(async () => {})
+  for (const command of program.commands) if (args.includes(command.name())) await fillIn(command, async () => {})
+  expect(usageError(words, program, args)).toMatchObject({ code: 'USAGE_INVALID', message, hint })
 })
 
 it('reads numbers as people write them', () => {

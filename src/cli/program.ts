@@ -23,8 +23,9 @@ export async function runProgram(args: readonly string[], host: CliHost, interru
   }
   const unread = new AbortController()
   outliveReader(unread)
+  const program = buildProgram(start)
   try {
-    await buildProgram(start).parseAsync(asCommands(args), { from: 'user' })
+    await program.parseAsync(asCommands(args), { from: 'user' })
     return exit
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) return tellFailure(thrown, output)
@@ -32,7 +33,7 @@ export async function runProgram(args: readonly string[], host: CliHost, interru
     if (thrown.code === 'commander.helpDisplayed') return 0
     return thrown.code === 'commander.help'
       ? FAILURES.USAGE_INVALID.exit
-      : tellFailure(usageError(thrown.message, args), output)
+      : tellFailure(usageError(thrown.message, program, args), output)
   }
 }
 
