@@ -96,12 +96,11 @@ export class RunResults {
     await writeFileAtomic(join(part, LISTING), text)
     const summary: Summary = { form: FORM, entries: left.length, digest, bytes: Buffer.byteLength(text) }
     await writeFileAtomic(join(part, SUMMARY), JSON.stringify(summary))
-    if (!(await placed(part, folder))) {
+    while (!(await placed(part, folder))) {
       // Another build ran the same at the same time: its result is as good, and others may stand on it already.
       const other = await this.#read(name)
       if (other !== undefined) return other
-      await rename(folder, join(work, 'damaged'))
-      await placed(part, folder)
+      await rename(folder, join(work, `damaged-${randomBytes(6).toString('hex')}`)).catch(unlessMissing)
     }
     await syncFolder(this.#folder)
     return left.length === 0 ? null : new RunLayer(folder, digest, left)
