@@ -19,8 +19,12 @@ describe('who may not see a repository', () => {
   let who: Record<string, string | null>
   let image: Awaited<ReturnType<typeof anImage>>
   let upload: string
+  /** What the store was asked since a test emptied it. */
+  const asked: string[] = []
   beforeAll(async () => {
-    registry = await aGuardedRegistry({ anonymous: ['public/**:pull'] })
+    const note = (name: string, args: readonly unknown[]) =>
+      void asked.push([name, ...args.filter((each) => typeof each === 'string')].join(' '))
+    registry = await aGuardedRegistry({ anonymous: ['public/**:pull'], asked: note })
     image = await anImage(registry.store, 'secret/app', { tags: ['v1'] })
     await anImage(registry.store, 'public/app', { tags: ['v1'] })
     await registry.robot('owner', 'all')
@@ -82,6 +86,27 @@ describe('who may not see a repository', () => {
     }
     const still = await registry.store.readManifest('secret/app', 'v1', never)
     expect(still?.descriptor.digest).toBe(image.descriptor.digest)
+  })
+
+  it('is answered before the store is asked anything, so that the time it takes tells nothing either', async () => {
+    asked.length = 0
+    for (const authorization of Object.values(who))
+      for (const [method, path] of requests()) await ask(registry, authorization, method, path)
+    expect(asked).toEqual([])
+    // The log would have something: of what may be pulled it has.
+    await ask(registry, null, 'GET', '/v2/public/app/manifests/v1')
+    expect(asked.length).toBeGreaterThan(0)
+  })
+
+  it('has the store asked the same for a mount whether anybody has the blob or not', async () => {
+    const mount = async (name: string, digest: string, from: string) => {
+      asked.length = 0
+      await ask(registry, who[name] ?? null, 'POST', `/v2/own/x/blobs/uploads/?mount=${digest}${from}`)
+      return asked.map((each) => each.replace(digest, 'DIGEST'))
+    }
+    for (const name of ['an outsider by Basic', 'an outsider by token'])
+      for (const from of ['&from=secret/app', '&from=secret/none', ''])
+        expect(await mount(name, image.layers[0]?.digest ?? '', from)).toEqual(await mount(name, missing, from))
   })
 
   it('gets no blob of it by mounting, named or not, and is told so in the way in which a blob is missing', async () => {

@@ -52,10 +52,12 @@ export class StillClock implements Clock {
 interface Guarded {
   readonly anonymous?: readonly string[]
   readonly limits?: NonNullable<RegistryRoutesOptions['limits']>
+  /** Told each question to the store, with its arguments. */
+  readonly asked?: (name: string, args: readonly unknown[]) => void
 }
 
 /** Our registry with logins, on a free port, over a store in a temporary folder. */
-export async function aGuardedRegistry({ anonymous = [], limits }: Guarded = {}) {
+export async function aGuardedRegistry({ anonymous = [], limits, asked }: Guarded = {}) {
   const folder = await aFolder()
   const clock = new MovableClock()
   const store = await DiskStore.open(join(folder.path, 'registry'), systemClock)
@@ -68,7 +70,13 @@ export async function aGuardedRegistry({ anonymous = [], limits }: Guarded = {})
     clock,
     isLocal: () => false,
   }
-  const server = createServer(registryApp({ store, access, ...(limits === undefined ? {} : { limits }) }))
+  const server = createServer(
+    registryApp({
+      store: asked === undefined ? store : watched(store, asked),
+      access,
+      ...(limits === undefined ? {} : { limits }),
+    }),
+  )
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const change = new ChangeAccounts(accounts, clock)
@@ -100,6 +108,22 @@ export async function aGuardedRegistry({ anonymous = [], limits }: Guarded = {})
     },
   }
 }
+
+/** The same store, whose every use is told. */
+const watched = (store: DiskStore, asked: NonNullable<Guarded['asked']>): DiskStore =>
+  new Proxy(store, {
+    get: (target, name) => {
+      const found: unknown = Reflect.get(target, name)
+      if (typeof found !== 'function') {
+        asked(String(name), [])
+        return found
+      }
+      return (...args: readonly unknown[]): unknown => {
+        asked(String(name), args)
+        return found.apply(target, args)
+      }
+    },
+  })
 
 export const basicHeader = (name: string, secret: string): string =>
   `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`
