@@ -127,7 +127,8 @@ async function accessLines(
   const count = async (kind: 'user' | 'robot') => (await accounts.list(kind)).length
   const [users, robots] = [await count('user'), await count('robot')]
   const anybody = anonymous.length === 0 ? [] : [`anybody may: ${anonymous.join(' ')}`]
-  if (users + robots > 0) return [...anybody, `${users} users and ${robots} robots may log in`]
+  const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+  if (users + robots > 0) return [...anybody, `${counted(users, 'user')} and ${counted(robots, 'robot')} may log in`]
   return [...anybody, 'nobody can log in yet: naru registry user add NAME --allow all']
 }
 

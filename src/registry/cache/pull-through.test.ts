@@ -119,6 +119,22 @@ it('answers with the earlier copy and a warning while the other registry is away
   expect((await cached.get('hub/shop/manifests/v1')).headers.get('warning')).toBeNull()
 })
 
+it('lists the tags of a copy as its registry does, and those that are here while that is away', async () => {
+  await using hub = await aRegistry()
+  await anImage(hub.store, 'shop', { tags: ['v1', 'v2', 'v3'] })
+  let host = hub.host
+  await using cached = await aCache(() => clientOfWhichever(() => host))
+  const tags = async (repository: string) => {
+    const answer = await cached.get(`hub/${repository}/tags/list?n=2`)
+    return [answer.status, ((await answer.json()) as { tags?: string[] }).tags, answer.headers.has('warning')]
+  }
+  expect(await tags('shop')).toEqual([200, ['v1', 'v2'], false])
+  expect((await tags('nothing'))[0]).toBe(404)
+  await cached.get('hub/shop/manifests/v3')
+  host = '127.0.0.1:1'
+  expect(await tags('shop')).toEqual([200, ['v3'], true])
+})
+
 it('lists what refers to a copy as its registry does, and what is here of it while that is away', async () => {
   await using hub = await aRegistry()
   const { descriptor, manifest } = await anImage(hub.store, 'shop', { tags: ['v1'] })

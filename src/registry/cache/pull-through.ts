@@ -40,6 +40,12 @@ export interface CachedManifest {
   readonly warning: string | null
 }
 
+/** Tags, and why they may not be all; null: they are. */
+interface CachedTags {
+  readonly tags: readonly string[]
+  readonly warning: string | null
+}
+
 /** What refers to a manifest, and why there may be more; null: there is not. */
 interface CachedReferrers {
   readonly referrers: AsyncIterable<Descriptor> | Iterable<Descriptor>
@@ -110,6 +116,19 @@ export class PullThrough {
     } catch (failed) {
       if (!isAway(failed)) throw failed
       return { referrers: this.#options.store.referrers(repository, subject, after), warning: earlier(failed) }
+    }
+  }
+
+  /** All tags that its registry has for a copy, sorted; while that is away, those that are here. */
+  async tags(repository: string): Promise<CachedTags> {
+    const { registry, name } = this.#there(repository)
+    const { signal } = this.#ending
+    try {
+      const asked = (await this.#open(registry)).tags(name, signal)
+      return { tags: await this.#inTime(asked, repository), warning: null }
+    } catch (failed) {
+      if (!isAway(failed)) throw failed
+      return { tags: await this.#options.store.tags(repository, signal), warning: earlier(failed) }
     }
   }
 

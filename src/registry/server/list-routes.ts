@@ -13,14 +13,23 @@ const PAGE_MARGIN = 1024
 const MOST_READ_BYTES = 16 * MAX_MANIFEST_BYTES
 
 /** GET of the tags of a repository (`n`, `last`). */
-export async function listTags({ reply, store, query, signal }: Exchange, { repository }: { repository: string }) {
-  const tags = await store.tags(repository, signal)
+export async function listTags(exchange: Exchange, { repository }: { repository: string }) {
+  const { reply, store, query } = exchange
+  const tags = await tagsOf(exchange, repository)
   if (tags.length === 0 && !(await store.repositories()).includes(repository)) {
     throw new RegistryError('NAME_UNKNOWN', `there is no repository ${repository}`)
   }
   const page = pageOf(tags, query, `/v2/${repository}/tags/list`)
   if (page.link !== null) reply.header('Link', page.link)
   return reply.json({ name: repository, tags: page.names })
+}
+
+/** Of a copy they are those of its registry: whoever looks for the newest finds it. */
+async function tagsOf({ cache, store, reply, signal }: Exchange, repository: string): Promise<readonly string[]> {
+  if (cache === null || cache.originOf(repository) === null) return store.tags(repository, signal)
+  const { tags, warning } = await cache.tags(repository)
+  if (warning !== null) reply.header('Warning', warning)
+  return tags
 }
 
 /** GET of the names of all repositories that the visitor may pull from (`n`, `last`). */
