@@ -10,15 +10,8 @@ import { parseManifest } from '../parse-manifest.ts'
 import type { Quota } from '../server/quota.ts'
 import { RegistryError } from '../server/registry-error.ts'
 import { GrowingBlob } from './growing-blob.ts'
+import { type CachedRegistry, Origins } from './origins.ts'
 import { shared } from './shared.ts'
-
-/** Repositories that are copies of those of another registry. */
-export interface CachedRegistry {
-  /** What their names begin with here and not there; empty: all repositories are copies. */
-  readonly prefix: string
-  /** `docker.io`. */
-  readonly registry: string
-}
 
 export interface PullThroughOptions {
   readonly store: DiskStore
@@ -67,7 +60,7 @@ const PATIENCE_MS = 10_000
 /** A cache of other registries: what is asked for and not here is fetched, stored and answered at once; each thing once, however many ask. */
 export class PullThrough {
   readonly #options: PullThroughOptions
-  readonly #opened = new Map<string, Promise<RemoteStore>>()
+  readonly #origins: Origins
   /** Until when the answer about a tag holds, and with which warning. */
   readonly #fresh = new Map<string, { readonly untilMs: number; readonly warning: string | null }>()
   readonly #manifests = new Map<string, Promise<CachedManifest | null>>()
@@ -76,11 +69,12 @@ export class PullThrough {
 
   constructor(options: PullThroughOptions) {
     this.#options = options
+    this.#origins = new Origins(options.of, options.open)
   }
 
   /** The registry that a repository is a copy of; null: it is none. */
   originOf(repository: string): string | null {
-    return this.#origin(repository)?.registry ?? null
+    return this.#origins.registryOf(repository)
   }
 
   /** A manifest by tag or digest; null: its registry does not have it. Throws REGISTRY_* where there is no earlier copy. */
@@ -108,9 +102,9 @@ export class PullThrough {
    * never just missing: a registry that refuses the list makes it fail.
    */
   async referrers(repository: string, subject: string, after: string): Promise<CachedReferrers> {
-    const { registry, name } = this.#there(repository)
     try {
-      const asked = (await this.#open(registry)).referrers(name, subject, this.#ending.signal)
+      const { name, upstream } = await this.#origins.of(repository)
+      const asked = upstream.referrers(name, subject, this.#ending.signal)
       const found = (await this.#inTime(asked, repository)).filter(({ digest }) => digest > after)
       return { referrers: found.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)), warning: null }
     } catch (failed) {
@@ -121,10 +115,10 @@ export class PullThrough {
 
   /** All tags that its registry has for a copy, sorted; while that is away, those that are here. */
   async tags(repository: string): Promise<CachedTags> {
-    const { registry, name } = this.#there(repository)
     const { signal } = this.#ending
     try {
-      const asked = (await this.#open(registry)).tags(name, signal)
+      const { name, upstream } = await this.#origins.of(repository)
+      const asked = upstream.tags(name, signal)
       return { tags: await this.#inTime(asked, repository), warning: null }
     } catch (failed) {
       if (!isAway(failed)) throw failed
@@ -134,15 +128,15 @@ export class PullThrough {
 
   /** The size of a blob that is not here; null: its registry does not have it either. */
   async statBlob(repository: string, digest: string): Promise<number | null> {
-    const { registry, name } = this.#there(repository)
-    return (await this.#open(registry)).statBlob(name, digest, this.#ending.signal)
+    const { name, upstream } = await this.#origins.of(repository)
+    return upstream.statBlob(name, digest, this.#ending.signal)
   }
 
   /** Ends what is under way. */
   async close(): Promise<void> {
     this.#ending.abort(new DeployError('INTERRUPTED', 'the registry is ending', { hint: 'Pull again.' }))
     await Promise.allSettled([...this.#blobs.values()].map(async (blob) => (await blob)?.stored))
-    for (const opened of this.#opened.values()) (await opened.catch(() => null))?.close()
+    await this.#origins.close()
   }
 
   async #byTag(repository: string, tag: string): Promise<CachedManifest | null> {
@@ -171,8 +165,8 @@ export class PullThrough {
   async #renewed(repository: string, tag: string, here: HeldManifest | null): Promise<Fetched | null> {
     const { store } = this.#options
     const { signal } = this.#ending
-    const { registry, name } = this.#there(repository)
-    const digest = await (await this.#open(registry)).resolveTag(name, tag, signal)
+    const { name, upstream } = await this.#origins.of(repository)
+    const digest = await upstream.resolveTag(name, tag, signal)
     if (digest === null) {
       // It is believed; what only this tag led to goes with the next collection.
       if (here !== null) await store.deleteManifest(repository, tag, signal)
@@ -205,8 +199,8 @@ export class PullThrough {
     const { signal } = this.#ending
     const here = await store.readManifest(repository, digest, signal)
     if (here !== null) return { manifest: here, isKept: true }
-    const { registry, name } = this.#there(repository)
-    const found = await (await this.#open(registry)).readManifest(name, digest, signal)
+    const { name, upstream } = await this.#origins.of(repository)
+    const found = await upstream.readManifest(name, digest, signal)
     if (found === null) return null
     const { mediaType } = found.descriptor
     const parsed = parseManifest(mediaType, found.bytes)
@@ -242,8 +236,7 @@ export class PullThrough {
     const { store } = this.#options
     const { signal } = this.#ending
     if ((await store.statBlob(repository, digest, signal)) !== null) return null
-    const { registry, name } = this.#there(repository)
-    const upstream = await this.#open(registry)
+    const { registry, name, upstream } = await this.#origins.of(repository)
     const size = await upstream.statBlob(name, digest, signal)
     if (size === null) throw new RegistryError('BLOB_UNKNOWN', `${registry}/${name} has no blob ${digest}`)
     // Another repository has the bytes, and this one may have them: its registry just said so.
@@ -267,24 +260,6 @@ export class PullThrough {
     this.#fresh.set(key, { untilMs: this.#options.clock.monotonic() + forMs, warning })
     const [oldest] = this.#fresh.keys()
     if (this.#fresh.size > MOST_TAGS && oldest !== undefined) this.#fresh.delete(oldest)
-  }
-
-  #origin(repository: string): CachedRegistry | null {
-    return this.#options.of.find(({ prefix }) => repository.startsWith(prefix) && repository !== prefix) ?? null
-  }
-
-  #there(repository: string): { readonly registry: string; readonly name: string } {
-    const origin = this.#origin(repository)
-    if (origin === null) throw new RegistryError('NAME_UNKNOWN', `${repository} is no copy of another registry's`)
-    return { registry: origin.registry, name: repository.slice(origin.prefix.length) }
-  }
-
-  #open(registry: string): Promise<RemoteStore> {
-    const opened = this.#opened.get(registry) ?? this.#options.open(registry)
-    this.#opened.set(registry, opened)
-    // Settings that were wrong may be right the next time.
-    opened.catch(() => this.#opened.delete(registry))
-    return opened
   }
 }
 
