@@ -65,6 +65,9 @@ it.each([
   ['nothing', () => ''],
   ['a loop', (at: string) => git(at, ['symbolic-ref', 'refs/heads/x', 'refs/heads/x'])],
   ['a file with other words', (at: string) => writeFileSync(join(at, '.git/refs/heads/x'), 'hello\n')],
+  ['a device', (at: string) => symlinkSync('/dev/zero', join(at, '.git/refs/heads/x'))],
+  ['a pipe', (at: string) => spawnSync('mkfifo', [join(at, '.git/refs/heads/x')])],
+  ['a large file', (at: string) => writeFileSync(join(at, '.git/refs/heads/x'), 'a'.repeat(100_000))],
   ['a way out', (at: string) => writeFileSync(join(at, '.git/refs/heads/x'), 'ref: refs/../../../x\n')],
 ] as const)('leaves to git a name that is %s', async (_, make) => {
   commit(repository, { a: '1' })

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCommitId } from './git-ref.ts'
 import type { LocalRepository } from './git-local.ts'
@@ -6,6 +7,10 @@ import { formatOf } from './git-mirror.ts'
 
 /** A symbolic ref may name another one; git follows as many. */
 const MOST_STEPS = 5
+/** A name, or an id. */
+const MOST_REF_BYTES = 8 * 1024
+/** Some 100 bytes for each ref. */
+const MOST_PACKED_BYTES = 64 * 2 ** 20
 
 /**
  * The commit of a ref of a repository whose files are as nearly all are (gitrepository-layout(5): one folder, refs as files
@@ -52,7 +57,7 @@ class Refs {
 
   /** What a ref leads to; null: nothing that can be told from files. */
   async at(name: string, step: number): Promise<string | null> {
-    const text = (await readText(join(this.#gitDir, name)))?.trimEnd() ?? (await this.#packedAt(name))
+    const text = (await readText(join(this.#gitDir, name), MOST_REF_BYTES))?.trimEnd() ?? (await this.#packedAt(name))
     if (text === null || isCommitId(text)) return text
     const next = /^ref: (refs\/[^\0\n]+)$/.exec(text)?.[1]
     return next === undefined || next.split('/').includes('..') || step === MOST_STEPS ? null : this.at(next, step + 1)
@@ -60,11 +65,23 @@ class Refs {
 
   /** A line of `packed-refs`: `<id> <name>`. */
   async #packedAt(name: string): Promise<string | null> {
-    this.#packed ??= readText(join(this.#gitDir, 'packed-refs')).then((text) => `\n${text ?? ''}`)
+    this.#packed ??= readText(join(this.#gitDir, 'packed-refs'), MOST_PACKED_BYTES).then((text) => `\n${text ?? ''}`)
     const packed = await this.#packed
     const at = packed.indexOf(` ${name}\n`)
     return at < 0 ? null : packed.slice(packed.lastIndexOf('\n', at) + 1, at)
   }
 }
 
-const readText = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(() => null)
+/** null: it is no file, or larger than any such file. A pipe or a device that was put there is not waited for. */
+async function readText(path: string, mostBytes: number): Promise<string | null> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => null)
+  if (handle === null) return null
+  try {
+    const found = await handle.stat()
+    return found.isFile() && found.size <= mostBytes ? await handle.readFile('utf8') : null
+  } catch {
+    return null
+  } finally {
+    await handle.close()
+  }
+}
