@@ -7,6 +7,7 @@ import { type Descriptor, isDigest, MEDIA_TYPES } from '../model/descriptor.ts'
 import { diskFull } from '../model/disk-full.ts'
 import { DeployError } from '../model/failure.ts'
 import { makeFolder, syncFolder, writeFileAtomic } from '../os/atomic-file.ts'
+import { streamInflow } from './body/inflow.ts'
 import type { ContentStore } from './content-store.ts'
 import { algorithmOf, digestOf } from './digest.ts'
 import { Upload } from './disk/upload.ts'
@@ -87,7 +88,7 @@ export class OciLayout implements ContentStore {
     try {
       const source = addAbortSignal(signal, open())
       try {
-        await upload.append(source, size)
+        await upload.append(streamInflow(source), size)
       } finally {
         source.destroy()
       }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Descriptor } from '../../model/descriptor.ts'
 import { DeployError } from '../../model/failure.ts'
+import { streamInflow } from '../body/inflow.ts'
 import type { RemoteStore } from '../content-store.ts'
 import { algorithmOf } from '../digest.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
@@ -247,7 +248,7 @@ export class PullThrough {
       throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are open', { headers: { 'Retry-After': '5' } })
     return new GrowingBlob(upload.path, size, async (written) => {
       try {
-        await upload.append(await upstream.readBlob(name, digest, signal), size, { written })
+        await upload.append(streamInflow(await upstream.readBlob(name, digest, signal)), size, written)
         return await this.#keep(repository, digest, size, () => store.finishUpload(repository, upload, digest))
       } finally {
         await store.uploads.end(id)

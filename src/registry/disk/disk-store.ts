@@ -2,6 +2,7 @@ import { type FileHandle, stat } from 'node:fs/promises'
 import { addAbortSignal, Readable } from 'node:stream'
 import type { Clock } from '../../lib/clock.ts'
 import type { Descriptor } from '../../model/descriptor.ts'
+import { streamInflow } from '../body/inflow.ts'
 import type { ContentStore } from '../content-store.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
@@ -84,7 +85,7 @@ export class DiskStore implements ContentStore {
     try {
       const source = addAbortSignal(signal, open())
       try {
-        await upload.append(source, expected.size)
+        await upload.append(streamInflow(source), expected.size)
       } finally {
         source.destroy()
       }
@@ -227,7 +228,7 @@ export class DiskStore implements ContentStore {
   async #restore(digest: string, bytes: Readable): Promise<void> {
     const upload = await Upload.begin(this.#folder.temporaryPath(), algorithmOf(digest))
     try {
-      await upload.append(bytes, MAX_RESTORED_BYTES)
+      await upload.append(streamInflow(bytes), MAX_RESTORED_BYTES)
       await upload.finish(digest, (path) => this.#folder.place(path, this.#folder.blobPath(digest)))
     } finally {
       await upload.discard()

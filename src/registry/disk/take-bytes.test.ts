@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { streamInflow } from '../body/inflow.ts'
 import { takeBytes } from './take-bytes.ts'
 
 const KIB = 1024
@@ -11,7 +12,7 @@ async function taken(sizes: readonly number[], owned: boolean, slow: (n: number)
   const whole = Buffer.concat(chunks)
   const out: Buffer[] = []
   let writing = 0
-  await takeBytes(Readable.from(chunks, { objectMode: false }), {
+  await takeBytes(streamInflow(Readable.from(chunks, { objectMode: false }), { owned }), {
     each: () => {},
     write: async (piece) => {
       expect(++writing).toBe(1)
@@ -19,7 +20,6 @@ async function taken(sizes: readonly number[], owned: boolean, slow: (n: number)
       out.push(Buffer.from(piece))
       writing--
     },
-    owned,
   })
   return { whole, out: Buffer.concat(out) }
 }
@@ -44,7 +44,7 @@ it('writes what came before the source fails, and then fails as it did', async (
   const source = new Readable({ read() {} })
   source.push(Buffer.alloc(1000))
   const out: number[] = []
-  const taking = takeBytes(source, {
+  const taking = takeBytes(streamInflow(source), {
     each: () => setImmediate(() => source.destroy(new Error('torn'))),
     write: async (piece) => void out.push(piece.length),
   })
@@ -59,7 +59,7 @@ it('fails as the writer does, and leaves the source open', async () => {
     })(),
     { objectMode: false },
   )
-  const taking = takeBytes(source, { each: () => {}, write: () => Promise.reject(new Error('full')) })
+  const taking = takeBytes(streamInflow(source), { each: () => {}, write: () => Promise.reject(new Error('full')) })
   await expect(taking).rejects.toThrow('full')
   expect(source.destroyed).toBe(false)
   source.destroy()
@@ -67,10 +67,10 @@ it('fails as the writer does, and leaves the source open', async () => {
 
 it('fails at once where the source is gone, and ends at once where it has ended', async () => {
   const gone = new Readable({ read() {} }).destroy()
-  await expect(takeBytes(gone, { each: () => {}, write: async () => {} })).rejects.toThrow('broke off')
+  await expect(takeBytes(streamInflow(gone), { each: () => {}, write: async () => {} })).rejects.toThrow('broke off')
   const ended = Readable.from([])
   for await (const _chunk of ended) {
     // There is none.
   }
-  await takeBytes(ended, { each: () => {}, write: async () => {} })
+  await takeBytes(streamInflow(ended), { each: () => {}, write: async () => {} })
 })

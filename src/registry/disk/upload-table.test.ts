@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
 import { StillClock } from '../access/testing.ts'
+import { streamInflow } from '../body/inflow.ts'
 import { aFolder } from '../testing.ts'
 import { StoreFolder } from './store-folder.ts'
 import { UPLOAD_LIMITS, UploadTable } from './upload-table.ts'
@@ -39,7 +40,7 @@ it('ends the upload that was idle longest where a share is used up, and none tha
   const second = await uploads.begin('ci')
   await uploads.fill('ci', UPLOAD_LIMITS.each - 2)
   uploads.clock.move(UPLOAD_LIMITS.crowdedMs - 1)
-  await uploads.table.get('shop', first ?? '')?.append(Readable.from([Buffer.from('x')]), 10)
+  await uploads.table.get('shop', first ?? '')?.append(streamInflow(Readable.from([Buffer.from('x')])), 10)
   expect(await uploads.begin('ci')).toBeNull()
   uploads.clock.move(2)
   expect(await uploads.begin('ci')).not.toBeNull()

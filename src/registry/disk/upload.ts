@@ -1,20 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import { diskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { mismatch } from '../failures.ts'
+import type { Inflow } from '../body/inflow.ts'
 import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
 import { takeBytes } from './take-bytes.ts'
-
-/** How bytes are appended. */
-interface Appending {
-  /** Nobody else has the chunks of the source: their memory is given back at once. Default false. */
-  readonly owned?: boolean
-  /** Called when so many more bytes can be read from the file. */
-  readonly written?: (bytes: number) => void
-}
 
 /**
  * A blob on its way into the store: bytes are hashed while they are appended, and moved to their place only when the
@@ -60,13 +52,10 @@ export class Upload {
 
   /**
    * Appends all of `source`, at most up to `maxBytes` in all. When the source fails, what came before stays and the upload
-   * can go on; when writing fails, the upload is over and its bytes are gone.
+   * can go on; when writing fails, the upload is over and its bytes are gone. `written` is called when so many more bytes can be
+   * read from the file.
    */
-  async append(
-    source: Readable,
-    maxBytes: number,
-    { owned = false, written = () => {} }: Appending = {},
-  ): Promise<void> {
+  async append(source: Inflow, maxBytes: number, written: (bytes: number) => void = () => {}): Promise<void> {
     if (this.#state !== 'open') throw new Error('this upload is busy or over')
     this.#state = 'appending'
     try {
@@ -80,7 +69,6 @@ export class Upload {
           await this.#write(piece)
           written(piece.length)
         },
-        owned,
       })
     } finally {
       if (this.#state === 'appending') this.#state = 'open'

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Inflow } from '../body/inflow.ts'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { ByteRoom } from './byte-room.ts'
@@ -32,6 +33,8 @@ export const DEFAULT_LIMITS: RegistryLimits = {
 /** One request and what is needed to answer it. */
 export class Exchange {
   readonly request: IncomingMessage
+  /** The body, for whoever does not read the request. */
+  readonly body: Inflow
   readonly reply: Reply
   readonly store: DiskStore
   readonly limits: RegistryLimits
@@ -50,6 +53,7 @@ export class Exchange {
 
   constructor(of: Omit<Exchange, 'signal'>) {
     this.request = of.request
+    this.body = of.body
     this.reply = of.reply
     this.store = of.store
     this.limits = of.limits

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { DeployError } from '../../model/failure.ts'
 import { isRepository } from '../../model/reference.ts'
 import type { RegistryAction } from '../../model/registry-right.ts'
+import { type BodyOf, chooseBodies } from '../body/choose-bodies.ts'
+import { streamBody } from '../body/request-body.ts'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import { deleteBlob, readBlob } from './blob-routes.ts'
@@ -28,6 +30,8 @@ export interface RegistryRoutesOptions {
   readonly quota?: Quota
   /** Told why something could not be taken for want of room. */
   readonly full?: (reason: unknown) => void
+  /** How bodies of uploads come. Default: from Node's handles, if NARU_REGISTRY_BODIES is not `streams`. */
+  readonly bodyOf?: BodyOf
 }
 
 /** Answers one request. Never throws: a bug is answered 500 and told on stderr. */
@@ -65,6 +69,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
   const sendRoom = new ByteRoom(limits.sendingBytes)
   const cache = options.cache ?? null
   const quota = options.quota ?? null
+  const bodyOf = options.bodyOf ?? bodiesOfProcess()
   const route = async (request: IncomingMessage, reply: Reply): Promise<void> => {
     // A connection on which nothing moves is closed; node sets its own time again when the answer is out.
     request.socket.setTimeout(limits.stallMs)
@@ -72,11 +77,25 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
     const mark = url.indexOf('?')
     const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))
     const target = readTarget(mark < 0 ? url : url.slice(0, mark))
+    // Asked for now: where it begins is known only while Node tells of the request.
+    const body = 'kind' in target && target.kind.startsWith('upload') ? bodyOf(request) : streamBody(request)
     const need: Need = target instanceof RegistryError ? { kind: 'ping' } : needOf(target, request.method ?? '', query)
     const visitor = await options.gate(request, need)
     if (target instanceof RegistryError) throw target
     await answer(
-      new Exchange({ request, reply, store: options.store, limits, room, sendRoom, cache, quota, query, visitor }),
+      new Exchange({
+        request,
+        body,
+        reply,
+        store: options.store,
+        limits,
+        room,
+        sendRoom,
+        cache,
+        quota,
+        query,
+        visitor,
+      }),
       target,
     )
   }
@@ -96,6 +115,11 @@ const isWantOfRoom = (failed: unknown): boolean =>
   failed instanceof RegistryError
     ? failed.code === 'DENIED' && failed.status === 413
     : failed instanceof DeployError && failed.code === 'DISK_FULL'
+
+const bodiesOfProcess = () => {
+  const asked = process.env.NARU_REGISTRY_BODIES === 'streams' ? 'streams' : 'handles'
+  return chooseBodies(asked, (message) => process.stderr.write(`${message}\n`))
+}
 
 /** The target, or what is wrong with the path: told only to whoever is let in. */
 function readTarget(path: string): Target | RegistryError {

@@ -115,7 +115,7 @@ async function receive(exchange: Exchange, target: UploadTarget, upload: Upload,
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
   if (upload.offset + (expected || 0) > most) throw await overQuota(exchange, target, expected || 0)
-  const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(request, most, { owned: true }))
+  const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(exchange.body, most))
   await taking.catch(async (failed: unknown) => {
     const isQuota = failed instanceof RegistryError && failed.code === 'SIZE_INVALID' && most < limits.maxBlobBytes
     throw isQuota ? await overQuota(exchange, target, most + 1) : failed

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { chooseSockets } from './choose-sockets.ts'
-import type { Binding } from './internal-handles.ts'
+import type { Binding } from '../../os/internal-handles.ts'
 
 const real = (process as unknown as { readonly binding: Binding }).binding
 

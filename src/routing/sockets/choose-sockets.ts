@@ -1,5 +1,5 @@
 import { handleSockets } from './handle-sockets.ts'
-import { type Binding, internalHandles } from './internal-handles.ts'
+import { type Binding, internalHandles } from '../../os/internal-handles.ts'
 import { netSockets } from './net-sockets.ts'
 import type { Sockets } from './relay-socket.ts'
 import { tryOut } from './try-out.ts'

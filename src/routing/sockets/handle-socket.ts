@@ -1,4 +1,4 @@
-import { END_OF_FILE, type HandleRequest, type InternalHandles, type TcpHandle } from './internal-handles.ts'
+import { END_OF_FILE, type HandleRequest, type InternalHandles, type TcpHandle } from '../../os/internal-handles.ts'
 import { giveBuffer, takeBuffer } from './read-buffers.ts'
 import type { RelaySocket, RemoteEnd, SocketOwner } from './relay-socket.ts'
 

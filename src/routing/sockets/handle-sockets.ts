@@ -1,6 +1,6 @@
 import type { Server } from 'node:net'
 import { HandleSocket } from './handle-socket.ts'
-import type { InternalHandles, ListeningHandle } from './internal-handles.ts'
+import type { InternalHandles, ListeningHandle } from '../../os/internal-handles.ts'
 import type { Sockets } from './relay-socket.ts'
 
 /** What listens in a server: `node:net` has it as a property that its types leave out. */

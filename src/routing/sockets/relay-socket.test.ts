@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { handleSockets } from './handle-sockets.ts'
-import { internalHandles } from './internal-handles.ts'
+import { internalHandles } from '../../os/internal-handles.ts'
 import { netSockets } from './net-sockets.ts'
 import { describeSockets } from './relay-socket.contract.ts'
 

@@ -5,8 +5,8 @@ export const END_OF_FILE = -4095
 
 /** The parts of Node's handle of a TCP connection that are used here. What answers a number answers 0 or a negative errno. */
 export interface TcpHandle {
-  /** Told of each read; how much it was is in `state`. */
-  onread: () => void
+  /** Told of each read; how much it was is in `state`. Where it answers memory, the next reads go there. */
+  onread: () => unknown
   /** Reads into this one from now on. Node does not keep it alive: whoever calls must, until the handle is closed. */
   useUserBuffer(buffer: Uint8Array): number
   readStart(): number

@@ -1,0 +1,195 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { InternalHandles } from '../../os/internal-handles.ts'
+import type { Framing } from './framing.ts'
+import { type HttpConnection, httpConnection } from './http-connection.ts'
+import { brokenOff, type Sink } from './inflow.ts'
+
+/** The most that is read of a body before the rest goes straight to where it belongs. */
+const FIRST_BYTES = 64 * 1024
+
+/**
+ * What is of no body is read into it, on all connections: it is with Node's parser before the next read of any of them. Never freed, as
+ * Node's handles keep no memory alive.
+ */
+const SHARED = Buffer.allocUnsafeSlow(FIRST_BYTES)
+const NOTHING = Buffer.alloc(0)
+
+const taps = new WeakMap<Socket, Tap>()
+
+interface Body {
+  readonly request: IncomingMessage
+  readonly framing: Framing
+  readonly sink: Sink
+  readonly end: (failed?: unknown) => void
+  /** The rest is read and thrown away. */
+  hasFailed: boolean
+}
+
+/**
+ * Reads the bodies of a connection to where they belong, where Node would copy each 64 KiB of them twice and make an event of it.
+ * Node's parser sees the same bytes and tells nobody of them: it judges how they are framed and knows where the next request
+ * begins, so that requests end, connections go on and break off as they do otherwise (docs/decisions/0019).
+ */
+export class Tap {
+  readonly #node: InternalHandles
+  readonly #socket: Socket
+  readonly #at: HttpConnection
+  /** Where the next read goes. */
+  #into: Buffer = SHARED
+  #body: Body | null = null
+  #isOpen = false
+  #heldAt = 0
+
+  private constructor(node: InternalHandles, socket: Socket, at: HttpConnection) {
+    this.#node = node
+    this.#socket = socket
+    this.#at = at
+  }
+
+  /** The tap of a connection; null: it can have none. */
+  static of(socket: Socket, node: InternalHandles): Tap | null {
+    const had = taps.get(socket)
+    if (had !== undefined) return had
+    const at = httpConnection(socket, node)
+    if (at === null) return null
+    const tap = new Tap(node, socket, at)
+    taps.set(socket, tap)
+    return tap
+  }
+
+  /** What Node's parser has before it: while it tells of something. */
+  get current(): Buffer {
+    return this.#at.parser.getCurrentBuffer()
+  }
+
+  /** Reads no more, until somebody reads the request or its body is taken. */
+  hold(): void {
+    this.#heldAt = this.#socket.bytesRead
+    this.#socket.pause()
+    this.#stop()
+  }
+
+  /** Whether the rest of the body that is held can be taken with such a sink. */
+  canTake({ isBusy, space }: Sink): boolean {
+    const stoodStill = this.#socket.bytesRead === this.#heldAt && !this.#socket.destroyed
+    return stoodStill && this.#body === null && !isBusy && space.length >= FIRST_BYTES
+  }
+
+  /** Gives the rest of the body that is held to a sink. Rejects when it breaks off, and as the sink does: what is left then is thrown away. */
+  take(request: IncomingMessage, framing: Framing, sink: Sink): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onClose = () => end(request.errored ?? brokenOff())
+      const end = (failed?: unknown) => {
+        request.off('close', onClose)
+        if (failed === undefined) resolve()
+        else reject(failed)
+      }
+      // Its failure is told by the rejection.
+      request.once('close', onClose).on('error', () => {})
+      this.#body = { request, framing, sink, end, hasFailed: false }
+      this.#open()
+      this.#start()
+    })
+  }
+
+  #open(): void {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    const { handle } = this.#at
+    const tell = handle.onread
+    handle.useUserBuffer(SHARED)
+    handle.onread = () => this.#onRead(tell)
+  }
+
+  #start(): void {
+    if (this.#socket.destroyed) return
+    this.#at.handle.reading = true
+    this.#at.handle.readStart()
+  }
+
+  #stop(): void {
+    if (this.#socket.destroyed) return
+    this.#at.handle.reading = false
+    this.#at.handle.readStop()
+  }
+
+  /** Answers where the next read goes. */
+  #onRead(tell: () => unknown): Buffer | undefined {
+    const size = this.#node.state[this.#node.readBytesOrError] ?? 0
+    // The end, or an error: Node's to tell.
+    if (size < 0) tell.call(this.#at.handle)
+    if (size <= 0) return undefined
+    // Something moves.
+    this.#socket.setTimeout(this.#socket.timeout ?? 0)
+    const bytes = this.#into.subarray(0, size)
+    if (this.#body === null) this.#socket.emit('data', bytes)
+    else this.#read(this.#body, bytes)
+    this.#into = this.#body === null || this.#body.hasFailed ? SHARED : this.#body.sink.space
+    return this.#into
+  }
+
+  #read(body: Body, bytes: Buffer): void {
+    const { parts, used } = body.framing.split(bytes)
+    this.#judge(bytes.subarray(0, used))
+    if (this.#socket.destroyed) return
+    const { ended } = body.framing
+    if (ended !== body.request.complete) {
+      // It is never so: two readings of one connection are what attacks are made of.
+      this.#socket.destroy(new Error('the body was framed in two ways'))
+      return
+    }
+    // What follows may lie where the parts are put.
+    const next = used < bytes.length ? Buffer.from(bytes.subarray(used)) : NOTHING
+    this.#give(body, parts)
+    if (ended) {
+      this.#body = null
+      body.end()
+      if (next.length > 0) this.#socket.emit('data', next)
+    } else this.#pace(body)
+  }
+
+  /** Lets Node's parser see a part of a body without telling of it. It breaks the connection off where that is none. */
+  #judge(bytes: Uint8Array): void {
+    const { parser, onBody } = this.#at
+    const told = parser[onBody]
+    parser[onBody] = null
+    try {
+      this.#socket.emit('data', bytes)
+    } finally {
+      parser[onBody] = told
+    }
+  }
+
+  #give(body: Body, parts: readonly Uint8Array[]): void {
+    if (body.hasFailed) return
+    try {
+      for (const part of parts) put(body.sink, part)
+    } catch (failed) {
+      this.#fail(body, failed)
+    }
+  }
+
+  /** Reads no more while the sink is busy. */
+  #pace(body: Body): void {
+    if (body.hasFailed || !body.sink.isBusy) return
+    this.#stop()
+    body.sink.settled().then(
+      () => this.#start(),
+      (failed) => this.#fail(body, failed),
+    )
+  }
+
+  #fail(body: Body, failed: unknown): void {
+    body.hasFailed = true
+    body.end(failed)
+    this.#start()
+  }
+}
+
+/** A part that lies where it belongs is not copied. */
+function put(sink: Sink, part: Uint8Array): void {
+  const { space } = sink
+  if (part.buffer !== space.buffer || part.byteOffset !== space.byteOffset) space.set(part)
+  sink.took(part.length)
+}
