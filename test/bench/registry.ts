@@ -153,7 +153,7 @@ async function useMemory(): Promise<void> {
     await writeFile(path, bytes)
     const { system } = process.cpuUsage(before)
     await rm(path)
-    if (system < bytes.length / 1000) return
+    if (system < bytes.length / 2000) return
   }
 }
 
