@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openSqliteMemory } from '../memory/sqlite-memory.ts'
 import { aRelease, SHOP } from '../memory/testing.ts'
-import type { KeepingReport } from '../model/registry-keeping.ts'
+import type { KeepingReport, KeepingRequest } from '../model/registry-keeping.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { anImage, never } from '../registry/testing.ts'
@@ -17,8 +17,9 @@ async function aFolder() {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-async function collect(folder: string): Promise<KeepingReport | undefined> {
-  const request = { kind: 'collect', dryRun: false, graceMs: 3_600_000, retention: null } as const
+const collect = (folder: string) => ask(folder, { kind: 'collect', dryRun: false, graceMs: 3_600_000, retention: null })
+
+async function ask(folder: string, request: KeepingRequest): Promise<KeepingReport | undefined> {
   const reports: KeepingReport[] = []
   for await (const report of keepRegistry(folder, request, never)) reports.push(report)
   return reports.at(-1)
@@ -28,7 +29,7 @@ it('never takes what a release of the folder can be rolled back to, also where n
   await using folder = await aFolder()
   const { registry, keyFile } = dataPaths(folder.path)
   const store = await DiskStore.open(registry, clock)
-  const [kept, gone] = [await anImage(store, 'shop'), await anImage(store, 'shop')]
+  const [kept, gone] = [await anImage(store, 'shop', { tags: ['v1'] }), await anImage(store, 'shop')]
   await store.close()
   const memory = await openSqliteMemory({ folder: folder.path, keyFile, clock, signal: never })
   const lease = await memory.acquireLease(SHOP, 'test', 60_000, clock.now())
@@ -38,6 +39,12 @@ it('never takes what a release of the folder can be rolled back to, also where n
   for (const entry of await readdir(registry, { recursive: true, withFileTypes: true }))
     if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), then, then)
   expect(await collect(folder.path)).toMatchObject({ kind: 'collected', manifests: 1, blobs: 4 })
+  const remove = (reference: string) => ask(folder.path, { kind: 'remove', repository: 'shop', reference })
+  await expect(remove(kept.descriptor.digest)).rejects.toMatchObject({
+    code: 'USAGE_INVALID',
+    message: expect.stringContaining('can still be rolled back to'),
+  })
+  expect(await remove('v1')).toMatchObject({ kind: 'removed', wasThere: true })
   const again = await DiskStore.open(registry, clock)
   expect(await again.readManifest('shop', kept.descriptor.digest, never)).not.toBeNull()
   expect(await again.readManifest('shop', gone.descriptor.digest, never)).toBeNull()

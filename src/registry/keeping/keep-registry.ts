@@ -1,3 +1,4 @@
+import { DeployError } from '../../model/failure.ts'
 import type { ExpiredTag, KeepingReport, KeepingRequest, ListedTag } from '../../model/registry-keeping.ts'
 import type { DiskStore } from '../disk/disk-store.ts'
 import type { ScrubTools } from '../disk/scrub.ts'
@@ -30,14 +31,27 @@ export async function keepRegistry(
       return usage(keeping, signal)
     case 'tags':
       return listTags(keeping, request.repository, signal)
-    case 'remove': {
-      const { repository, reference } = request
-      const wasThere = await keeping.store.deleteManifest(repository, reference, signal)
-      return { kind: 'removed', repository, reference, wasThere }
-    }
+    case 'remove':
+      return remove(keeping, request, signal)
     default:
       throw new Error(`${JSON.stringify(request satisfies never)} is nothing that is done here`)
   }
+}
+
+/** Throws USAGE_INVALID for what a release can be rolled back to; its tags may go, as it stays without them. */
+async function remove(
+  { store, kept }: Keeping,
+  { repository, reference }: Extract<KeepingRequest, { kind: 'remove' }>,
+  signal: AbortSignal,
+): Promise<KeepingReport> {
+  if ((await kept()).has(reference)) {
+    throw new DeployError('USAGE_INVALID', `a release can still be rolled back to ${repository}@${reference}`, {
+      hint: 'Nothing was deleted. It goes with its release: a smaller rollout.revisionHistoryLimit keeps fewer.',
+      detail: { repository, reference },
+    })
+  }
+  const wasThere = await store.deleteManifest(repository, reference, signal)
+  return { kind: 'removed', repository, reference, wasThere }
 }
 
 async function scrub(
