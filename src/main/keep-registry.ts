@@ -7,6 +7,7 @@ import { openSqliteMemory } from '../memory/sqlite-memory.ts'
 import { DeployError, type FailureCode } from '../model/failure.ts'
 import type { KeepingReport, KeepingRequest } from '../model/registry-keeping.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
+import { type CachedRegistry, originOf } from '../registry/cache/origins.ts'
 import { openRegistry } from '../registry/client/open-registry.ts'
 import { DiskStore } from '../registry/disk/disk-store.ts'
 import { type Keeping, keepRegistry as keep } from '../registry/keeping/keep-registry.ts'
@@ -16,11 +17,20 @@ import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
 import { readyFolder } from './ready-folder.ts'
 
-/** How a store is kept; `kept`: manifests that stay although no tag names them. */
-export const keepingOf = (store: DiskStore, kept: Keeping['kept']): Keeping => ({
+/** How a store is kept; `kept`: manifests that stay although no tag names them; `copies`: of which registries it is a cache. */
+export const keepingOf = (
+  store: DiskStore,
+  kept: Keeping['kept'],
+  copies: readonly CachedRegistry[] = [],
+): Keeping => ({
   store,
   kept,
-  elsewhere: (from) => otherPlaces((registry) => openRegistry(registry, { clock, env: process.env }), from),
+  elsewhere: (from) =>
+    otherPlaces(
+      (registry) => openRegistry(registry, { clock, env: process.env }),
+      from,
+      (repository) => originOf(copies, repository),
+    ),
   now: () => clock.now(),
 })
 

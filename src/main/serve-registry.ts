@@ -66,7 +66,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const quota = limits.repository === null && limits.whole === null ? null : new Quota(store, limits)
   const cache = cacheOf(store, quota, options)
   if (cache !== null) closing.push(() => cache.close())
-  const keeping = keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS)))
+  const keeping = keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS)), options.cache)
   const housekeeping = housekeepingOf(keeping, join(paths.registry, 'kept'), options)
   closing.push(() => housekeeping.close())
   const app = registryApp({

@@ -156,3 +156,20 @@ it('usage, tags and rm tell what is there, and take tags and manifests away', as
   expect(await naru('rm', `shop@${image?.top.digest}`)).toMatchObject({ code: 0 })
   expect(await tagsOf(registry.host)).toEqual([])
 }, 120_000)
+
+it('scrub fetches damaged copies of another registry from there', async () => {
+  const second = await mkdtemp(join(tmpdir(), 'nk-'))
+  try {
+    await using hub = await serveNaru(second)
+    const [image] = await push(hub.host, ['v1'])
+    await using cache = await serveNaru(folder, ['--cache', `hub/=${hub.host}`])
+    expect((await fetch(`http://${cache.host}/v2/hub/shop/manifests/v1`)).status).toBe(200)
+    const digest = image?.top.digest ?? ''
+    writeFileSync(join(folder, 'registry/blobs/sha256', digest.slice(7, 9), digest.slice(7)), 'damaged')
+    const scrubbed = await naru('scrub')
+    expect(scrubbed.out).toContain(`damaged: ${digest}  in hub/shop  fetched from ${hub.host}/shop`)
+    expect(scrubbed.code).toBe(0)
+  } finally {
+    await rm(second, { recursive: true, force: true })
+  }
+}, 120_000)

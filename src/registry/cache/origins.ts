@@ -17,6 +17,13 @@ interface Origin {
   readonly upstream: RemoteStore
 }
 
+/** The registry that a repository is a copy of, and what it is called there; null: it is none. */
+export function originOf(all: readonly CachedRegistry[], repository: string) {
+  const found = all.find(({ prefix }) => repository.startsWith(prefix) && repository !== prefix)
+  if (found === undefined) return null
+  return { registry: found.registry, repository: repository.slice(found.prefix.length) }
+}
+
 /** Which repositories are copies of which other registries' ones, and the connections to those. */
 export class Origins {
   readonly #of: readonly CachedRegistry[]
@@ -31,26 +38,22 @@ export class Origins {
 
   /** The registry that a repository is a copy of; null: it is none. */
   registryOf(repository: string): string | null {
-    return this.#find(repository)?.registry ?? null
+    return originOf(this.#of, repository)?.registry ?? null
   }
 
   /** Throws REGISTRY_SETTINGS_INVALID, and NAME_UNKNOWN for what is no copy. */
   async of(repository: string): Promise<Origin> {
-    const found = this.#find(repository)
+    const found = originOf(this.#of, repository)
     if (found === null) throw new RegistryError('NAME_UNKNOWN', `${repository} is no copy of another registry's`)
-    const { registry, prefix } = found
+    const { registry, repository: name } = found
     const opened = this.#opened.get(registry) ?? this.#open(registry)
     this.#opened.set(registry, opened)
     // Settings that were wrong may be right the next time.
     opened.catch(() => this.#opened.delete(registry))
-    return { registry, name: repository.slice(prefix.length), upstream: await opened }
+    return { registry, name, upstream: await opened }
   }
 
   async close(): Promise<void> {
     for (const opened of this.#opened.values()) (await opened.catch(() => null))?.close()
-  }
-
-  #find(repository: string): CachedRegistry | null {
-    return this.#of.find(({ prefix }) => repository.startsWith(prefix) && repository !== prefix) ?? null
   }
 }

@@ -6,17 +6,25 @@ import type { ScrubTools } from '../disk/scrub.ts'
 
 type Registry = ContentStore & { close(): void }
 
+/** A repository of another registry. */
+interface Place {
+  readonly registry: string
+  readonly repository: string
+}
+
 /**
- * Where else the content of a repository may be: a copy of another registry's image (`mirror/HOST/…`) there, anything else under the same
- * name at `from`. What such a place does not have, or refuses, it does not have.
+ * Where else the content of a repository may be: a copy of another registry's image (`mirror/HOST/…`, or what `originOf` knows) there, anything
+ * else under the same name at `from`. What such a place does not have, or refuses, it does not have.
  */
 export function otherPlaces(
   open: (registry: string) => Promise<Registry>,
   from: string | null,
+  originOf: (repository: string) => Place | null = () => null,
 ): ScrubTools['elsewhere'] {
   const opened = new Map<string, Promise<Registry>>()
   return async ({ repository, digest, isManifest }, signal) => {
-    const origin = originOfCopy(repository) ?? (from === null ? null : { registry: from, repository })
+    const origin =
+      originOfCopy(repository) ?? originOf(repository) ?? (from === null ? null : { registry: from, repository })
     if (origin === null) return null
     const { registry } = origin
     const store = opened.get(registry) ?? open(registry)

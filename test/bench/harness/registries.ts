@@ -14,7 +14,7 @@ export interface Measured extends AsyncDisposable {
 }
 
 /** `naru registry serve` on a data folder. */
-export async function serveNaru(data: string): Promise<Measured> {
+export async function serveNaru(data: string, more: readonly string[] = []): Promise<Measured> {
   const args = [
     NARU,
     'registry',
@@ -27,6 +27,7 @@ export async function serveNaru(data: string): Promise<Measured> {
     'all',
     '-o',
     'json',
+    ...more,
   ]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<never>((_, reject) => child.once('exit', () => reject(new Error('naru ended'))))
