@@ -152,7 +152,7 @@ const CASES: readonly (readonly [name: string, texts: Texts, ...wanted: readonly
     'Gradle: application by its wrapper',
     gradle('application { mainClass.set("a.Main") }', { gradlew: '' }),
     'FROM eclipse-temurin:21-jdk AS build',
-    './gradlew --no-daemon -q installDist',
+    'sh ./gradlew --no-daemon -q installDist',
     '"lib/*", "a.Main"]',
   ],
   [

@@ -12,7 +12,6 @@ import { cacheMount, type ProjectFiles, type Proposal, type Unready } from './ki
 
 const HOME = '/cache/gradle'
 const SCRIPTS = ['build.gradle', 'build.gradle.kts']
-const MORE = ['settings.gradle', 'settings.gradle.kts', 'gradle.properties']
 
 /** A Gradle project with one build script: Spring Boot, the plugin `application`, or the plugin `war`. */
 export function findGradle(files: ProjectFiles): Proposal | Unready | null {
@@ -28,16 +27,14 @@ export function findGradle(files: ProjectFiles): Proposal | Unready | null {
     )?.[1],
   )
   const hasWrapper = files.names.includes('gradlew')
-  const gradle = `${hasWrapper ? './gradlew' : 'gradle'} --no-daemon -q`
-  const scripts = [script, ...MORE.filter((name) => files.names.includes(name))]
+  // By sh: from Windows it is often committed without the right to be executed.
+  const gradle = `${hasWrapper ? 'sh ./gradlew' : 'gradle'} --no-daemon -q`
   const build = [
     `FROM ${hasWrapper ? `eclipse-temurin:${version}-jdk` : `gradle:8-jdk${version}`} AS build`,
     `ENV GRADLE_USER_HOME=${HOME}`,
     'WORKDIR /src',
-    ...(hasWrapper ? ['COPY gradle ./gradle', 'COPY gradlew ./'] : []),
-    `COPY ${scripts.join(' ')} ./`,
-    `RUN ${cacheMount(HOME)} ${gradle} dependencies`,
-    'COPY src ./src',
+    // Version catalogues, properties …: a build may read anything. What it downloads is in the cache mount.
+    'COPY . .',
     `RUN ${cacheMount(HOME)} ${gradle} ${TASKS[program.form]} \\`,
     ` && ${OUTPUTS[program.form]}`,
   ]

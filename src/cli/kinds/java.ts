@@ -32,7 +32,7 @@ export type JavaProgram =
   /** /out/lib has all jars. */
   | { readonly form: 'libraries'; readonly mainClass: string }
 
-export const JAVA_IGNORED = [...IGNORED_ALWAYS, 'target', 'build', '.gradle']
+export const JAVA_IGNORED = [...IGNORED_ALWAYS, 'target', 'build', '.gradle', '*.md']
 
 /** Spring Boot moved its launcher in 3.2. */
 export function springBootLauncher(version: string | undefined): string {

@@ -27,9 +27,8 @@ export function findMaven(files: ProjectFiles): Proposal | Unready | null {
   const build = [
     `FROM maven:3-eclipse-temurin-${version} AS build`,
     'WORKDIR /src',
-    'COPY pom.xml ./',
-    `RUN ${REPOSITORY} mvn -B -q dependency:go-offline`,
-    'COPY src ./src',
+    // Settings in .mvn, license headers …: a build may read anything. What it downloads is in the cache mount.
+    'COPY . .',
     `RUN ${REPOSITORY} mvn -B -q -DskipTests package \\`,
     ...outputOf(program, text),
   ]
