@@ -21,6 +21,10 @@ for (const project of wanted) {
 }
 
 const stage = CliStage.open()
+// What a deploy started goes on without this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stage.close().finally(() => process.exit(1)))
+}
 let failures = 0
 const from = systemClock.now()
 await layBases(stage.data, [...new Set(tried.flatMap(({ bases }) => bases))])
