@@ -88,8 +88,9 @@ const CASES: readonly (readonly [name: string, texts: Texts, ...wanted: readonly
   ],
   [
     'Node: workspaces need all sources before',
-    node({ ...START, workspaces: ['a'] }),
+    node({ scripts: { ...START.scripts, build: 'tsc' }, workspaces: ['a'] }),
     'WORKDIR /app\nCOPY . .\n\nFROM manifests AS packages',
+    'npm install --no-audit --no-fund\nRUN npm run build',
   ],
   ['Node: the version of .nvmrc', node(START, { '.nvmrc': 'v22.3\n' }), 'FROM node:22-slim'],
   ['Node: at least a version of engines', node({ ...START, engines: { node: '>=20' } }), 'FROM node:24-slim'],

@@ -13,6 +13,8 @@ export interface NodePackages {
   readonly forBuild: boolean
   /** package.json has a script `build`. */
   readonly isBuilt: boolean
+  /** The sources stand before the packages: their manifests are in several folders, or a script that is run for them may read anything. */
+  readonly sourcesFirst: boolean
 }
 
 export function nodePackages(files: ProjectFiles, manifest: Manifest): NodePackages {
@@ -25,17 +27,18 @@ export function nodePackages(files: ProjectFiles, manifest: Manifest): NodePacka
     forProgram,
     forBuild: forProgram || count(manifest, 'devDependencies') > 0,
     isBuilt: scriptOf(manifest, 'build') !== null,
+    sourcesFirst: manager.isWorkspace || ['install', 'postinstall'].some((name) => scriptOf(manifest, name) !== null),
   }
 }
 
 /** The stage that both others stand on: the package manager, and the files that say which packages. */
 export function manifestStage({ names }: ProjectFiles, manifest: Manifest, packages: NodePackages): readonly string[] {
-  const { image, manager } = packages
+  const { image, manager, sourcesFirst } = packages
   return [
     `FROM ${image} AS manifests`,
     'WORKDIR /app',
     ...manager.setup,
-    needsSources(manager, manifest)
+    sourcesFirst
       ? 'COPY . .'
       : `COPY ${['package.json', ...manager.manifests.filter((name) => names.includes(name))].join(' ')} ./`,
     // It is for the machine of a developer (git hooks), or builds, for which the sources are not there yet.
@@ -50,10 +53,10 @@ export const packagesStage = ({ manager }: NodePackages): readonly string[] => [
   `RUN ${cacheMount(manager.cache)} ${manager.production} && mkdir -p node_modules`,
 ]
 
-export const buildStage = ({ manager, forBuild }: NodePackages): readonly string[] => [
+export const buildStage = ({ manager, forBuild, sourcesFirst }: NodePackages): readonly string[] => [
   'FROM manifests AS build',
   ...(forBuild ? [`RUN ${cacheMount(manager.cache)} ${manager.whole}`] : []),
-  'COPY . .',
+  ...(sourcesFirst ? [] : ['COPY . .']),
   `RUN ${manager.build}`,
 ]
 
@@ -77,10 +80,6 @@ function nodeImage({ texts }: ProjectFiles, manifest: Manifest): string {
   const isOpen = sign.startsWith('>') && !/</.test(String(engines))
   return `node:${isOpen ? Math.max(least, NEWEST_LTS) : least}-slim`
 }
-
-/** A script that runs when packages are installed may read anything of the project. */
-const needsSources = (manager: NodeManager, manifest: Manifest): boolean =>
-  manager.isWorkspace || ['install', 'postinstall'].some((name) => scriptOf(manifest, name) !== null)
 
 const scriptOf = (manifest: Manifest, name: string): string | null => {
   const script = asRecord(manifest.scripts)?.[name]
