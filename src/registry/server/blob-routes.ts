@@ -30,7 +30,9 @@ export async function readBlob(exchange: Exchange, { repository, digest }: BlobT
   const handle = size === 0 ? null : await openBlob(exchange, digest, mayStream)
   reply.header('Content-Length', end - start + 1)
   if (range !== null) reply.status(206).header('Content-Range', `bytes ${start}-${end}/${size}`)
-  if (handle === null) return reply.stream(await begun(exchange, await store.readBlob(repository, digest, signal)))
+  // Awaited here: its share of the room is given back when this ends.
+  if (handle === null)
+    return await reply.stream(await begun(exchange, await store.readBlob(repository, digest, signal)))
   try {
     await sendFile({ handle, start, end }, reply.head(), exchange.sendRoom)
   } finally {
