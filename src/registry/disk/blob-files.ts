@@ -51,6 +51,21 @@ export async function openCheckedBlob(folder: StoreFolder, digest: string, now: 
   return null
 }
 
+/** Whether the bytes of a blob are wrong; it is set aside then. They are read, unless they were found right a short while ago. */
+export async function isDamaged(folder: StoreFolder, digest: string, now: number): Promise<boolean> {
+  try {
+    const checked = await openCheckedBlob(folder, digest, now)
+    if (checked !== null) return checked.close().then(() => false)
+    for await (const _piece of readBlobFile(folder, digest, now)) {
+      // Its digest is what it is read for.
+    }
+    return false
+  } catch (failed) {
+    if (failed instanceof DeployError && failed.code === 'STORE_CORRUPT') return true
+    throw failed
+  }
+}
+
 /** A small blob as a whole, at most `maxBytes`; null when it is not there. */
 export async function readSmallBlob(
   folder: StoreFolder,

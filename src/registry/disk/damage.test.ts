@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { appendFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import http, { type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
 import { registryClient } from '../client/registry-client.ts'
@@ -44,6 +45,25 @@ it.each(DAMAGES)(
     expect((await bytesOf(await store.readBlob('shop', digest, never))).equals(bytes)).toBe(true)
   },
 )
+
+it('F15: a layer that is cut short is missing to whoever pushes its image, who sends it again; one of another size is his mistake', async () => {
+  await using disk = await aDiskStore()
+  const { store, root } = disk
+  const { bytes, descriptor, layers, manifest } = await anImage(store, 'shop', {
+    layers: [Buffer.alloc(5000, 'layer')],
+  })
+  const { digest = '', size = 0 } = layers[0] ?? {}
+  const { mediaType } = descriptor
+  const wrong = { ...manifest, layers: manifest.layers.map((layer) => ({ ...layer, size: size - 1 })) }
+  const put = (body: Buffer) => store.writeManifest('shop', { mediaType, bytes: body }, ['v1'], never)
+  await expect(put(Buffer.from(JSON.stringify(wrong)))).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  expect(await store.statBlob('shop', digest, never)).toBe(size)
+  await truncate(pathOf(root, digest), size - 1)
+  await expect(put(bytes)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' })
+  expect(await store.statBlob('shop', digest, never)).toBeNull()
+  await putBlob(store, 'shop', gzipSync(Buffer.alloc(5000, 'layer')))
+  expect((await put(bytes)).digest).toBe(descriptor.digest)
+})
 
 it('F15: a damaged manifest is refused and set aside', async () => {
   await using disk = await aDiskStore()

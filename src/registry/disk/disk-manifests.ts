@@ -5,7 +5,7 @@ import { DeployError } from '../../model/failure.ts'
 import { algorithmOf, digestOf } from '../digest.ts'
 import { mismatch } from '../failures.ts'
 import { isForeign, MAX_MANIFEST_BYTES, type ParsedManifest, parseManifest } from '../parse-manifest.ts'
-import { notThere, readSmallBlob } from './blob-files.ts'
+import { isDamaged, notThere, readSmallBlob } from './blob-files.ts'
 import { type HeldManifest, HeldManifests } from './held-manifests.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { RepositoryFiles } from './repository-files.ts'
@@ -176,6 +176,8 @@ export class DiskManifests {
         : files.statBlob(child.digest, now))
       if (size === null) missing.push(child.digest)
       else if (size !== child.size) {
+        // Cut short on the disk: whoever pushes has to send it again.
+        if (await isDamaged(this.#folder, child.digest, now)) throw notThere(child.digest)
         throw mismatch(child.digest, `${size} bytes instead of the ${child.size} that it names`)
       }
     }
