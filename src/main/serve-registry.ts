@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { ListenOptions } from 'node:net'
 import { join } from 'node:path'
 import type { OpenRegistry, RegistryOptions } from '../cli/host.ts'
@@ -24,6 +24,7 @@ import { keepingOf, keptByFolder } from './keep-registry.ts'
 import { lockFolder } from './folder-lock.ts'
 import { closeAll, listenOn, listenOnSocket, listenOnTcp, TIMEOUTS } from './listen.ts'
 import { readyFolder } from './ready-folder.ts'
+import { renewTls } from './renew-tls.ts'
 import { readTls } from './tls-files.ts'
 
 /** Clients ask again on the connection that they have: docker within a minute. */
@@ -56,7 +57,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const { folder, listen: address, tls } = options
   const paths = dataPaths(folder)
   await readyFolder(folder)
-  const certificate = tls === null ? null : await readTls(tls)
+  if (tls !== null) await readTls(tls)
   const lock = lockFolder(paths.lock, folder)
   closing.push(() => lock.release())
   const store = await DiskStore.open(paths.registry, clock)
@@ -80,8 +81,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const share = new ConnectionShare(MOST_OF_ONE_ADDRESS)
   const listen = async (at: ListenOptions) => {
     const times = { ...TIMEOUTS, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CHECK_MS }
-    const isSecure = certificate !== null && at.path === undefined
-    const server = isSecure ? createTlsServer({ ...times, ...certificate }) : createServer(times)
+    const server = at.path === undefined ? await serverAt(times, tls, closing) : createServer(times)
     server.maxConnections = MOST_CONNECTIONS
     if (at.path === undefined) share.guard(server)
     server.on('request', app)
@@ -102,6 +102,18 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
       await closeAll(closing)
     },
   }
+}
+
+/** A server for other machines: by TLS, with the certificate that the files hold at the time, where there is one. */
+async function serverAt(
+  times: ServerOptions,
+  tls: RegistryOptions['tls'],
+  closing: (() => unknown)[],
+): Promise<Server | TlsServer> {
+  if (tls === null) return createServer(times)
+  const server = createTlsServer({ ...times, ...(await readTls(tls)) })
+  closing.push(renewTls(server, tls, (message) => process.stderr.write(`tls: ${message}\n`)))
+  return server
 }
 
 function cacheOf(store: DiskStore, quota: Quota | null, { cache, cacheFreshMs }: RegistryOptions): PullThrough | null {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { request as plainRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { once } from 'node:events'
+import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/registry/digest.ts'
@@ -150,6 +151,38 @@ describe('naru registry serve', () => {
     plain.end()
     await expect(answerTo(plain)).rejects.toThrow()
   })
+
+  it.skipIf(!existsSync('/usr/bin/openssl'))(
+    'shows a renewed certificate to new connections, and the earlier one until both its files are there (left out without openssl)',
+    async () => {
+      const stage = aStage()
+      const { certFile, keyFile, cert } = await aCertificate(stage.folder)
+      await using registry = await aServedRegistry(stage, [
+        '--tls-cert',
+        certFile,
+        '--tls-key',
+        keyFile,
+        '--anonymous',
+        'all',
+      ])
+      const isShown = async (ca: string) => {
+        const request = tlsRequest(`${registry.url}/v2/`, { ca, agent: false }).end()
+        return answerTo(request).then(
+          ({ statusCode }) => statusCode === 200,
+          () => false,
+        )
+      }
+      const next = join(stage.folder, 'next')
+      await mkdir(next)
+      const renewed = await aCertificate(next)
+      await copyFile(renewed.certFile, certFile)
+      await registry.told('the earlier certificate stays')
+      expect(await isShown(cert)).toBe(true)
+      await copyFile(renewed.keyFile, keyFile)
+      await expect.poll(() => isShown(renewed.cert), { timeout: 60_000 }).toBe(true)
+      expect(await isShown(cert)).toBe(false)
+    },
+  )
 
   it('lets in whoever was given rights, from then on and until they are taken', async () => {
     const stage = aStage()

@@ -6,6 +6,8 @@ export interface ServedRegistry extends AsyncDisposable {
   /** What it wrote when it served. */
   readonly serving: { readonly url: string; readonly socket: string }
   readonly ended: Promise<number | null>
+  /** Waits until it has written a text to stderr. */
+  told(text: string): Promise<unknown>
   /** What it wrote to stdout, once it has ended. */
   written(): string
   signal(name: NodeJS.Signals): void
@@ -30,6 +32,7 @@ export async function aServedRegistry(stage: CliStage, args: readonly string[] =
     url: serving.url,
     serving,
     ended,
+    told: (text) => running.told(text),
     written: () => written,
     signal: (name) => void running.child.kill(name),
     end,
