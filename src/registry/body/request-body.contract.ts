@@ -86,6 +86,26 @@ export function describeBodies(name: string, bodyOf: BodyOf): void {
       await expect.poll(() => client.answers, answered).toEqual([`413 more than ${300 * KIB} bytes`, '200 ok'])
     })
 
+    it('are answered when nobody asked for them, and the connection goes on', async () => {
+      await using server = await aServer(bodyOf)
+      using client = new RawClient(server.port)
+      const body = randomBytes(900 * KIB)
+      const wanted = `200 ${digestOf(body)}`
+      for (const whole of [
+        withLength(body, 'Unwanted: 1\r\n'),
+        withLength(body),
+        inChunks(body, 9000, 'Unwanted: 1\r\n'),
+        withLength(body, 'Unwanted: 1\r\n'),
+        inChunks(body, 9000),
+      ]) {
+        const { length } = client.answers
+        await client.write(whole)
+        await expect.poll(() => client.answers.length, answered).toBe(length + 1)
+      }
+      const unwanted = '413 unwanted'
+      expect(client.answers).toEqual([unwanted, wanted, unwanted, unwanted, wanted])
+    })
+
     it('break the connection off when they are no chunks', async () => {
       await using server = await aServer(bodyOf)
       using client = new RawClient(server.port)

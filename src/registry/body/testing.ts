@@ -60,7 +60,7 @@ export interface Taken {
   readonly isQuiet: boolean
 }
 
-/** A server that answers each request with the digest of its body, or 413 with what went wrong; GET with `ok`. */
+/** A server that answers each request with the digest of its body, or 413 with what went wrong (or that it is unwanted, as its header says); GET with `ok`. */
 export async function aServer(bodyOf: BodyOf, { most = Number.POSITIVE_INFINITY, stallMs = 0 } = {}) {
   const taken: Taken[] = []
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -71,6 +71,7 @@ export async function aServer(bodyOf: BodyOf, { most = Number.POSITIVE_INFINITY,
     // As a gate would.
     await Promise.resolve()
     try {
+      if (request.headers.unwanted !== undefined) throw new Error('unwanted')
       await inflow.into(sink)
       tell(null)
       response.end(request.method === 'GET' ? 'ok' : sink.digest())
