@@ -81,10 +81,19 @@ const CASES: readonly (readonly [name: string, texts: Texts, ...wanted: readonly
   ],
   [
     'Node: yarn since 2',
-    node({ ...START, dependencies: { a: '1' }, packageManager: 'yarn@4.9.1' }, { 'yarn.lock': '', '.yarnrc.yml': '' }),
+    node(
+      { ...START, dependencies: { a: '1' }, packageManager: 'yarn@4.9.1' },
+      { 'yarn.lock': '', '.yarnrc.yml': '', '.yarn/install-state.gz': '' },
+    ),
     '@yarnpkg/cli-dist@4.9.1\nENV YARN_NODE_LINKER=node-modules',
     'COPY package.json yarn.lock .yarnrc.yml ./',
     'yarn workspaces focus --all --production',
+  ],
+  [
+    'Node: patches of yarn need all sources before',
+    node({ ...START, dependencies: { a: '1' } }, { 'yarn.lock': '', '.yarnrc.yml': '', '.yarn/patches/a.patch': '' }),
+    '@yarnpkg/cli-dist@4\n',
+    'COPY . .\n\nFROM manifests AS packages',
   ],
   [
     'Node: workspaces need all sources before',

@@ -92,7 +92,7 @@ function yarnModern({ names }: ProjectFiles, manifest: Manifest, written: string
     manifests: ['yarn.lock', '.yarnrc.yml'],
     isLocked: true,
     // Patches and plugins are in .yarn.
-    isWorkspace: manifest.workspaces !== undefined || names.some((name) => name.startsWith('.yarn/')),
+    isWorkspace: manifest.workspaces !== undefined || names.some((name) => /^\.yarn\/(?:patches|plugins)\//.test(name)),
     whole,
     // Versions 2 and 3 know no way without a plugin.
     production: /^[23]\./.test(version) ? whole : 'yarn workspaces focus --all --production',
