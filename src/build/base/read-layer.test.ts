@@ -6,6 +6,7 @@ import { MEDIA_TYPES } from '../../model/descriptor.ts'
 import { digestOf } from '../../registry/digest.ts'
 import { anImage, putBlob } from '../../registry/testing.ts'
 import { aBuild, never, type TestBuild } from '../testing.ts'
+import { readLayer } from './read-layer.ts'
 
 const tarOf = async (name: string) => packTar([{ header: { name, size: 1 }, body: 'x' }])
 
@@ -26,6 +27,12 @@ async function base({ store }: TestBuild, layer: Uint8Array, more: { plain?: Uin
   }
   const bytes = Buffer.from(JSON.stringify(manifest))
   await store.writeManifest('base', { mediaType: manifest.mediaType, bytes }, ['1'], never)
+}
+
+/** One file in so many folders. */
+async function deep(build: TestBuild, folders: number) {
+  const plain = await tarOf(`${'d/'.repeat(folders)}a`)
+  await base(build, gzipSync(plain), { plain })
 }
 
 const aChild = () => aBuild({ Dockerfile: 'FROM base:1\nCOPY Dockerfile /sub/\n' })
@@ -77,6 +84,8 @@ describe('a layer of a base image', () => {
       'IMAGE_INVALID',
       (build) => base(build, zstdCompressSync(Buffer.alloc(300 * 2 ** 20)), { mediaType: MEDIA_TYPES.layerZstd }),
     ],
+    ['is a bomb of folders (A7)', 'IMAGE_INVALID', (build) => deep(build, 300_000)],
+    ['has a path that is longer than any of Linux', 'IMAGE_INVALID', (build) => deep(build, 2050)],
     ['is of a type that is no layer', 'IMAGE_INVALID', (build) => base(build, randomBytes(9), { mediaType: 'a/b' })],
     ['is no zstd', 'IMAGE_INVALID', (build) => base(build, randomBytes(9), { mediaType: MEDIA_TYPES.layerZstd })],
   ])('that %s is refused, and nothing is pushed', async (_name, code, make) => {
@@ -84,5 +93,27 @@ describe('a layer of a base image', () => {
     await make(build)
     await expect(build.run()).rejects.toMatchObject({ code })
     expect(await build.store.tags('shop', never)).toEqual([])
+  })
+
+  it('as deep as Linux goes is taken, and one of its files can be copied', async () => {
+    const path = `${'d/'.repeat(2000)}a`
+    await using build = await aBuild({ Dockerfile: `FROM base:1\nCOPY Dockerfile /sub/\nCOPY --from=base:1 / /x/\n` })
+    const plain = await tarOf(path)
+    await base(build, gzipSync(plain), { plain })
+    expect((await build.run()).layers.length).toBe(3)
+  })
+
+  it.each([
+    ['bytes', { bytes: 2000, entries: 9 }, 'unpacks to more than 2000 bytes'],
+    ['entries', { bytes: 1e6, entries: 2 }, 'has more than 2 entries'],
+  ])('with more %s than are taken is refused (A7)', async (_, limits, message) => {
+    await using build = await aChild()
+    const entries = ['a', 'b', 'c'].map((name) => ({ header: { name, size: 1 }, body: 'x' }))
+    const plain = await packTar(entries)
+    const blob = await putBlob(build.store, 'base', plain)
+    const layer = { mediaType: MEDIA_TYPES.layer, ...blob }
+    const source = { store: build.store, repository: 'base', layer, diffId: digestOf(plain) }
+    const reading = readLayer(source, async () => {}, never, limits)
+    await expect(reading).rejects.toMatchObject({ code: 'IMAGE_INVALID', message: expect.stringContaining(message) })
   })
 })

@@ -16,9 +16,16 @@ export interface LayerSource {
   readonly diffId: string
 }
 
-/** A layer that is larger than this once unpacked, or has more entries, is refused: a bomb (A7). */
-const MOST_BYTES = 32 * 2 ** 30
-const MOST_ENTRIES = 2_000_000
+/** What is more than this once unpacked is refused: a bomb (A7). */
+export interface LayerLimits {
+  readonly bytes: number
+  readonly entries: number
+}
+
+const LIMITS: LayerLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
+
+/** No path of Linux is longer (PATH_MAX), so none is deeper than half of it. */
+const MOST_PATH_BYTES = 4096
 
 /** Real files give some 10 times their size, a sparse one 1000 times: beyond this ratio and size it is a bomb (A7). */
 const MOST_RATIO = 400
@@ -36,16 +43,17 @@ export async function readLayer(
   source: LayerSource,
   each: (header: TarHeader, body: AsyncIterable<Uint8Array>) => Promise<void>,
   signal: AbortSignal,
+  limits = LIMITS,
 ): Promise<void> {
   const { layer, store, repository, diffId } = source
   const blob = await store.readBlob(repository, layer.digest, signal)
   const hash = createHash('sha256')
   const plain = new PassThrough({ highWaterMark: 2 ** 20 })
-  const unpacked = unpack(source, blob, counted(source, hash), plain, signal)
+  const unpacked = unpack(source, blob, counted(source, hash, limits.bytes), plain, signal)
   // Awaited below, in either case.
   unpacked.catch(() => {})
   try {
-    await readEntries(plain, source, each)
+    await readEntries(plain, source, each, limits.entries)
   } catch (failed) {
     plain.destroy()
     throw await firstReason(source, failed, unpacked)
@@ -108,14 +116,14 @@ const unzstd = (source: LayerSource, blob: Readable): AsyncIterable<Uint8Array> 
 
 const isZlibError = (failed: unknown): boolean => /^Z_/.test(String((failed as { code?: unknown } | null)?.code))
 
-function counted(source: LayerSource, hash: ReturnType<typeof createHash>): Transform {
+function counted(source: LayerSource, hash: ReturnType<typeof createHash>, mostBytes: number): Transform {
   let total = 0
   return new Transform({
     highWaterMark: 2 ** 20,
     transform(part: Uint8Array, _encoding, done) {
       total += part.length
       hash.update(part)
-      if (total > MOST_BYTES) return done(invalid(source, `unpacks to more than ${MOST_BYTES} bytes`))
+      if (total > mostBytes) return done(invalid(source, `unpacks to more than ${mostBytes} bytes`))
       const isBomb = total > FREE_BYTES && total > source.layer.size * MOST_RATIO
       done(isBomb ? invalid(source, `unpacks to more than ${MOST_RATIO} times its size`) : null, part)
     },
@@ -126,6 +134,7 @@ async function readEntries(
   plain: PassThrough,
   source: LayerSource,
   each: (header: TarHeader, body: AsyncIterable<Uint8Array>) => Promise<void>,
+  mostEntries: number,
 ): Promise<void> {
   const decoder = createTarDecoder({ strict: true })
   const feeding = feed(plain, decoder.writable)
@@ -133,7 +142,10 @@ async function readEntries(
   let count = 0
   for await (const entry of decoder.readable) {
     count += 1
-    if (count > MOST_ENTRIES) throw invalid(source, `has more than ${MOST_ENTRIES} entries`)
+    if (count > mostEntries) throw invalid(source, `has more than ${mostEntries} entries`)
+    const pathBytes = Buffer.byteLength(entry.header.name)
+    if (pathBytes > MOST_PATH_BYTES)
+      throw invalid(source, `has a path of ${pathBytes} bytes; at most ${MOST_PATH_BYTES} are a path`)
     let used = false
     const body = {
       [Symbol.asyncIterator]() {
