@@ -3,6 +3,7 @@ import {
   JAVA_IGNORED,
   javaDockerfile,
   javaReadiness,
+  javaSplit,
   type JavaProgram,
   javaVersion,
   springBootLauncher,
@@ -44,6 +45,7 @@ export function findGradle(files: ProjectFiles): Proposal | Unready | null {
     what: program.form === 'war' ? `Tomcat ${program.tomcat}, Java ${version}` : `Java ${version}, ${program.form}`,
     dockerfile: javaDockerfile(build, program, version, health),
     readiness: javaReadiness(program, health),
+    ...javaSplit(program),
     ignore: JAVA_IGNORED,
     notes: [],
   }

@@ -7,6 +7,7 @@ import {
   IGNORED_ALWAYS,
   ORDINARY_USER,
   PORT,
+  type Proposal,
   type Readiness,
 } from './kind.ts'
 
@@ -69,6 +70,10 @@ export const javaDockerfile = (
 /** Tomcat listens before it has deployed the application. */
 export const javaReadiness = ({ form }: JavaProgram, found: HealthPath | null): Readiness =>
   found ?? (form === 'war' ? 'image' : 'connect')
+
+/** An unpacked archive is copied in one line: its libraries and its classes are to be layers of their own. */
+export const javaSplit = ({ form }: JavaProgram): Pick<Proposal, 'split'> =>
+  form === 'war' || form === 'spring-boot' ? { split: 'java' } : {}
 
 function tomcatStage(tomcat: number, version: number, found: HealthPath | null): readonly string[] {
   const source = 'org.apache.tomcat.util.digester'

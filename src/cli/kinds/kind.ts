@@ -34,6 +34,8 @@ export interface Proposal {
   readonly because: string
   readonly dockerfile: string
   readonly readiness: Readiness
+  /** How its COPY of the program becomes several layers (`build.split`); else its lines do that. */
+  readonly split?: 'java'
   /** What the image is, in a few words. */
   readonly what: string
   /** Lines of `.dockerignore`. */

@@ -3,6 +3,7 @@ import {
   JAVA_IGNORED,
   javaDockerfile,
   javaReadiness,
+  javaSplit,
   type JavaProgram,
   javaVersion,
   onlyMainClass,
@@ -38,6 +39,7 @@ export function findMaven(files: ProjectFiles): Proposal | Unready | null {
     what: program.form === 'war' ? `Tomcat ${program.tomcat}, Java ${version}` : `Java ${version}, ${program.form}`,
     dockerfile: javaDockerfile(build, program, version, health),
     readiness: javaReadiness(program, health),
+    ...javaSplit(program),
     ignore: JAVA_IGNORED,
     notes: [],
   }

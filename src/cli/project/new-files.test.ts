@@ -53,6 +53,20 @@ it.each<[string, Found['project'], RegExp]>([
   expect(textOf({ project }, 'naru.yaml')).toMatch(wanted)
 })
 
+const POM = (more: string) => ({ 'pom.xml': `<project>${more}</project>` })
+
+it.each<[string, Found['project'], boolean]>([
+  ['a WAR', projectOf(POM('<packaging>war</packaging>')), true],
+  ['a Spring Boot jar', projectOf(POM('<artifactId>spring-boot-maven-plugin</artifactId>')), true],
+  ['a Gradle WAR', projectOf({ 'build.gradle': 'plugins {\n  war\n}' }), true],
+  ['a plain jar, whose libraries are copied by themselves', projectOf(POM('<mainClass>b.B</mainClass>')), false],
+  ['Node', NODE, false],
+])('splits layers where an unpacked archive is copied in one line: %s', (_name, project, isSplit) => {
+  const text = textOf({ project }, 'naru.yaml')
+  expect(() => readAppFile(text, 'naru.yaml')).not.toThrow()
+  expect(/^build: \{ split: java \}/m.test(text)).toBe(isSplit)
+})
+
 it('suggests a route on the port that was found', () => {
   const dockerfile = { name: 'Dockerfile', text: 'FROM a\nEXPOSE 3000\n' }
   expect(textOf({ dockerfile }, 'naru.yaml')).toContain('listen: "127.0.0.1:3000"')

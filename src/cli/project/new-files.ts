@@ -58,7 +58,7 @@ function forKind(found: Found, proposal: Proposal, kind: FoundKind): NewFiles {
   const { dockerfile, what, ignore } = proposal
   const comment = `# port: ${PORT}                        # where the program listens (EXPOSE of the Dockerfile)`
   const files = [
-    naruYaml(found.app, [comment, ...readinessLines(proposal.readiness)], PORT),
+    naruYaml(found.app, [comment, ...splitLines(proposal), ...readinessLines(proposal.readiness)], PORT),
     { name: 'Dockerfile', text: dockerfile, what },
     ...(found.project.names.includes('.dockerignore')
       ? []
@@ -114,6 +114,11 @@ function forNothing({ app }: Found): NewFiles {
     ],
   }
 }
+
+const splitLines = ({ split }: Proposal): readonly string[] =>
+  split === undefined
+    ? []
+    : [`build: { split: ${split} }            # layers by how often they change: a change of code sends only code`]
 
 /** Nothing where it is the HEALTHCHECK: that is the default. */
 function readinessLines(readiness: Readiness): readonly string[] {
