@@ -13,6 +13,8 @@ export interface SandboxKind {
   readonly missing: string | null
   /** Whether it can hold a command to a size of memory here. */
   readonly limitsMemory: boolean
+  /** Whether it filters system calls. */
+  readonly filters: boolean
   readonly attempt: (trial: Trial) => Promise<Outcome>
 }
 
@@ -25,7 +27,7 @@ const CANARY = 'naru-caller-canary'
 const MINUTE_MS = 60_000
 
 /** RUN is the same, whatever executes it: what a command sees, how its end is told, what it leaves, and that nothing else is left. */
-export function describeSandbox(name: string, { missing, limitsMemory, attempt }: SandboxKind): void {
+export function describeSandbox(name: string, { missing, limitsMemory, filters, attempt }: SandboxKind): void {
   const title = `RUN by ${name}${missing === null ? '' : ` (left out: ${missing})`}`
   describe.skipIf(missing !== null)(title, { timeout: 2 * MINUTE_MS }, () => {
     const built = async (trial: Trial): Promise<Outcome> => {
@@ -46,6 +48,12 @@ export function describeSandbox(name: string, { missing, limitsMemory, attempt }
     describe('mounts', () => mounts(built))
     describe('stands', () => stands(built, refused, attempt))
     describe('ends', () => ends(built, attempt))
+
+    it.skipIf(!filters)('does not let a command have all rights in a namespace of its own', async () => {
+      const commands = ['unshare -Ur mount -t tmpfs none /old', 'unshare -n true', 'setsid true']
+      const { said } = await built({ lines: commands.map((command) => `RUN ${command} && echo did || echo did not`) })
+      expect(said.filter((line) => line.startsWith('did'))).toEqual(['did not', 'did not', 'did'])
+    })
 
     it.skipIf(!limitsMemory)('does not let a command have more memory than it may', async () => {
       const lines = ['RUN head -c 400000000 /dev/zero | tr "\\000" x | sed "s/y/z/" > /big']
