@@ -8,7 +8,7 @@ import { differences, readFacts } from './image-facts.ts'
 
 const missing = await missingForBoth()
 const missingProgram = await missingForFacts()
-const EVERY = 12
+const EVERY = 5
 const CUT = Object.entries(GROUPS)
   .flatMap(([group, cases]) => cases.map((one) => [`${group}: ${one.name}`, one] as const))
   .filter((_, index) => index % EVERY === 0)
