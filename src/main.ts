@@ -44,6 +44,16 @@ export async function main(args: readonly string[], takeOver: () => void): Promi
   takeOver()
   const { runProgram } = await import('./cli/program.ts')
   process.exitCode = await runProgram(args, hostFor(args), interrupts)
-  // Everything is told and closed by now. A handle that somebody forgot must not hold a CI job.
+  // Everything is closed by now; who does not read what was told is not waited for without end.
   setTimeout(() => process.exit(), LINGER_MS).unref()
+  await Promise.all([process.stdout, process.stderr].map(written))
+  // A Node that ends by itself gives the signals back first: one more Ctrl-C would decide the exit code.
+  process.exit()
 }
+
+/** Resolves when a stream has handed over what it was given, or can not. */
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => {
+    if (stream.destroyed || !stream.writable) resolve()
+    else stream.write('', () => resolve())
+  })

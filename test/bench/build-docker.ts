@@ -21,6 +21,7 @@ const never = new AbortController().signal
 const ROUNDS = Math.max(Number(process.argv[2]) || 9, 3)
 const PART = process.argv[3]
 const COLD_ROUNDS = 3
+const WARM_ROUNDS = 8
 const CRANE = process.env.CRANE ?? 'crane'
 
 await using buildkit = await startBuildkit()
@@ -119,7 +120,9 @@ async function changedFile(): Promise<Figure[]> {
     dockerWay(buildkit, root, registry.host),
     ...(crane === null ? [] : [crane]),
   ]
-  for (const way of ways) await way.run()
+  // Naru's server and dockerd run for months: neither is measured in its first minute.
+  console.log('before it is measured')
+  await inTurns(ways, WARM_ROUNDS, (round) => app.change(1000 + round))
   console.log('one file changed')
   const changed = await inTurns(ways, ROUNDS, (round) => app.change(round))
   console.log('nothing changed')

@@ -99,8 +99,8 @@ describe.each([
     await runAll(count - count / 10)
     await until('no socket is left', () => openSockets() <= before.sockets)
     await until('no file is left', () => openFiles() <= before.files)
-    // One of a connection's objects alone would take more.
-    expect((memory() - used) / count).toBeLessThan(800)
+    // One of a connection's objects alone would take more. What Node frees a turn later is waited for.
+    await until('no memory is kept', () => (memory() - used) / count < 800)
   })
 
   it('tells another target of a last word that was heard on the way to the first', async () => {
