@@ -144,7 +144,8 @@ function putEntry({ copy, tree, added }: Target, path: string, entry: FileEntry)
   }
   const settled = owner === null && mode === null ? entry : changed(entry, owner, mode)
   if (there?.type === 'directory' && isSameFolder(there, settled)) return
-  makeFolder({ copy, tree, added }, parentOf(path))
+  const parent = parentOf(path)
+  if (tree.at(parent)?.type !== 'directory') makeFolder({ copy, tree, added }, parent)
   tree.set(path, settled)
   added.set(path, settled)
 }

@@ -8,7 +8,7 @@ export const nameOf = (path: string): string => path.slice(path.lastIndexOf('/')
 export const joinPath = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`)
 
 /** Whether a name in a layer means that something is gone (OCI image-spec layer.md, "Whiteouts"). */
-export const isWhiteout = (path: string): boolean => nameOf(path).startsWith('.wh.')
+export const isWhiteout = (path: string): boolean => path.includes('.wh.') && nameOf(path).startsWith('.wh.')
 
 /** The file system of a stage, in memory: what is where, and where its content can be read. */
 export class FileTree implements Files {
@@ -53,8 +53,12 @@ export class FileTree implements Files {
     this.#entries.set(path, entry)
     const folder = parentOf(path)
     const names = this.#names.get(folder)
-    if (names === undefined) this.#names.set(folder, new Set([nameOf(path)]))
-    else names.add(nameOf(path))
+    // A folder with names in it is there.
+    if (names !== undefined && names.size > 0) {
+      names.add(nameOf(path))
+      return
+    }
+    this.#names.set(folder, new Set([nameOf(path)]))
     if (folder !== '' && !this.#entries.has(folder)) this.set(folder, FOLDER)
   }
 

@@ -14,6 +14,8 @@ const FORM = 'naru-layer-4'
 
 /** Files are read synchronously (see content.ts): after so long other work of the process gets its turn. */
 const SLICE_MS = 5
+/** Entries of a layer that keeps nobody waiting. */
+const LITTLE = 200
 
 /** A layer as it goes into manifest and configuration. */
 export interface MadeLayer {
@@ -35,6 +37,8 @@ async function inOrder(
   signal: AbortSignal,
 ): Promise<readonly LayerFile[]> {
   const files: LayerFile[] = []
+  // What a little layer asks of a registry goes out before a large one is looked at.
+  if (added.size > LITTLE) await turn()
   let turnAtMs = performance.now() + SLICE_MS
   for (const path of [...added.keys()].sort()) {
     const entry = added.get(path)
