@@ -118,6 +118,9 @@ class Way {
   readonly #agents: { readonly http: http.Agent; readonly https: https.Agent }
   /** Where the user's own address was; null: not reached yet. */
   #start: AddressClass | null = null
+  /** The host that is asked now, and whether it was looked up here: a proxy looks names up itself. */
+  #host = ''
+  #isLookedUp = false
 
   constructor(limits: DownloadLimits, env: Environment, signal: AbortSignal) {
     this.#limits = limits
@@ -137,7 +140,7 @@ class Way {
       if (![301, 302, 303, 307, 308].includes(status) || location === null) {
         throw new DownloadFailed(`${url.host} answered ${status}`)
       }
-      this.#start ??= addressClass(answer.socket.remoteAddress ?? '')
+      this.#start ??= this.#classOf(answer)
       url = next(url, location)
     }
     throw new DownloadFailed(`it was led on more than ${MOST_REDIRECTS} times`)
@@ -150,8 +153,9 @@ class Way {
 
   #ask(url: URL, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
     const secure = url.protocol === 'https:'
-    const literal = url.hostname.replace(/^\[|\]$/g, '')
-    if (isIP(literal) !== 0 && !this.#allows(literal)) throw new DownloadFailed(leadsTo(url.host))
+    this.#host = url.hostname.replace(/^\[|\]$/g, '')
+    this.#isLookedUp = false
+    if (isIP(this.#host) !== 0 && !this.#allows(this.#host)) throw new DownloadFailed(leadsTo(url.host))
     return new Promise((resolve, reject) => {
       const asked = (secure ? https : http).get(url, {
         headers: { 'user-agent': 'naru', 'accept-encoding': 'identity', ...headers },
@@ -171,14 +175,23 @@ class Way {
 
   /** Looks a name up, and refuses it when any of its addresses may not be asked: checked on what is connected to. */
   readonly #lookup: LookupFunction = (name, options, callback) => {
+    // What a proxy is called is the user's own word.
+    const isAsked = name === this.#host
+    if (isAsked) this.#isLookedUp = true
     systemLookup(name, { ...options, all: true }, (failed, addresses) => {
       const [first] = addresses ?? []
       if (failed !== null || first === undefined) return callback(failed, options.all ? [] : '', 4)
-      if (!addresses.every(({ address }) => this.#allows(address))) {
+      if (isAsked && !addresses.every(({ address }) => this.#allows(address))) {
         return callback(new DownloadFailed(leadsTo(name)), options.all ? [] : '', 4)
       }
       return options.all ? callback(null, addresses) : callback(null, first.address, first.family)
     })
+  }
+
+  /** Behind a proxy it is not known where a name leads: it is taken for a public one. */
+  #classOf({ socket }: IncomingMessage): AddressClass {
+    const isProxied = isIP(this.#host) === 0 && !this.#isLookedUp
+    return isProxied ? 'public' : addressClass(isIP(this.#host) === 0 ? (socket.remoteAddress ?? '') : this.#host)
   }
 
   #allows(address: string): boolean {
