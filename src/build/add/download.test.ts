@@ -65,6 +65,13 @@ it('lets a server of this machine, asked for by its name, lead to this machine',
   expect(await got(`http://localhost:${first}/`)).toBe('here')
 })
 
+it('looks up where a public server leads, and goes to no name of this machine', async () => {
+  const inside = await listening((_, response) => response.end('a secret of this machine'))
+  const proxy = await aProxy(`http://localhost:${inside}/admin`)
+  const env = { HTTP_PROXY: `http://127.0.0.1:${proxy}`, NO_PROXY: 'localhost' }
+  await expect(got('http://public.example/x', env)).rejects.toThrow('an address that a build may not ask')
+})
+
 it.each(['http://169.254.169.254/', 'http://[fd00:ec2::254]/'])('asks no metadata service: %s', async (location) => {
   await expect(got(location)).rejects.toThrow('an address that a build may not ask')
   const first = await listening((_, response) => response.writeHead(302, { location }).end())

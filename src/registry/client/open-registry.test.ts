@@ -12,6 +12,7 @@ import { openRegistry } from './open-registry.ts'
 import { registryClient } from './registry-client.ts'
 import { proxyFor } from './settings/proxy-for.ts'
 import { aCertificate, HAS_DOCKER_REGISTRY } from './testing-docker-registry.ts'
+import { cleanUp, play } from './testing-play.ts'
 
 let home = new AsyncDisposableStack()
 afterEach(async () => {
@@ -240,6 +241,25 @@ describe('proxies of the environment', () => {
     expect(await store.tags('shop', never)).toEqual(['v1'])
     expect(proxy.seen).toEqual([])
   })
+
+  it.each(['localhost', '127.0.0.1'])(
+    'do not let a registry behind them lead to this machine, as %s (A9)',
+    async (name) => {
+      const inside = await play((_, response) => response.end('a secret of this machine'))
+      const port = inside.host.split(':')[1]
+      const registry = await play((_, response) =>
+        response.writeHead(307, { Location: `http://${name}:${port}/x` }).end(),
+      )
+      await using proxy = await aProxy(registry.host)
+      const env = { HTTP_PROXY: proxy.url() }
+      const store = await opened('reg.example.test', { 'reg.example.test': { plainHttp: true } }, env)
+      const reading = store.readBlob('shop', `sha256:${'a'.repeat(64)}`, never).then(bytesOf)
+      await expect(reading).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+      expect(registry.seen.length).toBeGreaterThan(0)
+      expect(inside.seen).toEqual([])
+      await cleanUp()
+    },
+  )
 
   it('that fall silent are given up after the time for silence', async () => {
     const silent = createServer().on('connect', () => {})
