@@ -1,3 +1,4 @@
+import type { DeployError } from '../model/failure.ts'
 import { notSupported, type Place, syntaxError } from './dockerfile/place.ts'
 import type { Instruction } from './dockerfile/instruction.ts'
 import { type Dockerfile, findStage, type Stage } from './dockerfile/stages.ts'
@@ -30,7 +31,10 @@ export function stageOrigin({ dockerfile: { stages }, contexts, expand }: Origin
   return above === undefined ? { kind: 'image', name } : { kind: 'stage', stage: above }
 }
 
-/** What `--from=` means: a context that was given, a stage above by name or number, or an image. Variables are not allowed in it (BuildKit's rule). */
+/**
+ * What `--from=` means: a context that was given, a stage above by name or number, or an image. BuildKit's rules: no variables
+ * are allowed in it, and the last stage of a name is meant wherever it stands, so one that is not above is never an image.
+ */
 export function copyOrigin(
   { dockerfile: { stages }, contexts }: Origins,
   below: number,
@@ -43,15 +47,28 @@ export function copyOrigin(
   }
   const given = contexts.find(from, place)
   if (given !== null) return given
-  const stage = findStage(stages.slice(0, below), from)
+  const stage = findStage(stages, from)
+  if (stage !== undefined && stage.index >= below) throw notAbove(from, stage, below, place)
   if (stage !== undefined) return { kind: 'stage', stage }
   if (from === 'scratch') return { kind: 'scratch' }
-  if (!/^[0-9]+$/.test(from)) return { kind: 'image', name: from }
+  if (!NUMBER.test(from)) return { kind: 'image', name: from }
   throw syntaxError(
     place,
     `there is no stage ${from} above`,
     'Stages count from 0; only those above can be copied from.',
   )
+}
+
+const NUMBER = /^[0-9]+$/
+
+function notAbove(from: string, stage: Stage, below: number, place: Place): DeployError {
+  const isNamed = !NUMBER.test(from)
+  const message =
+    stage.index === below
+      ? `stage ${from} takes files from itself`
+      : `stage ${from} begins at line ${stage.from.place.line}; it needs to be defined before the current stage`
+  const hint = `Name a stage above${isNamed ? `; an image that is called so is meant with its tag: ${from}:latest` : ''}.`
+  return syntaxError(place, message, hint)
 }
 
 /** The stages that a target needs, itself last, in the order of the file. Others are not built, whatever is in them. */

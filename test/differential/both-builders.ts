@@ -134,7 +134,10 @@ function verdict(one: DockerfileCase, ours: Outcome, theirs: Outcome): Verdict {
     const found = differences(ours.facts, theirs.facts, one.except)
     return found.length === 0 ? { kind: 'same' } : differs(...found)
   }
-  if (one.refused && 'refusal' in ours && 'refusal' in theirs) return { kind: 'same' }
+  if (one.refused !== undefined && 'refusal' in ours && 'refusal' in theirs) {
+    const says = one.refused === true || ours.refusal.includes(one.refused)
+    return says ? { kind: 'same' } : differs(`does not say ${one.refused}`, refusedBy('naru', ours))
+  }
   return differs(refusedBy('naru', ours), refusedBy('buildkit', theirs))
 }
 

@@ -10,8 +10,8 @@ export interface DockerfileCase {
   readonly args?: Readonly<Record<string, string>>
   readonly target?: string
   readonly secrets?: Readonly<Record<string, string>>
-  /** Both must refuse it. */
-  readonly refused?: true
+  /** Both must refuse it; a text: Naru must say so, not fail for another reason. */
+  readonly refused?: true | string
   /** Paths whose time the Dockerfile determines. Times are not compared elsewhere: Naru's are reproducible, BuildKit's the clock's. */
   readonly times?: readonly string[]
   /** Facts in which the two differ on purpose, each with its reason. */

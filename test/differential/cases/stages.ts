@@ -202,10 +202,54 @@ export const STAGES: readonly DockerfileCase[] = [
   { name: 'FROM an empty variable', dockerfile: ['FROM $NONE', 'ENV a=1'], refused: true },
   {
     name: 'COPY --from a later stage',
-    dockerfile: ['FROM busybox:1', 'COPY --from=later /x /x', 'FROM busybox:1 AS later', 'RUN touch /x'],
-    target: 'later',
+    dockerfile: ['FROM busybox:1 AS b', 'COPY --from=later /x /x', 'FROM busybox:1 AS later', 'RUN touch /x', 'FROM b'],
+    refused: 'needs to be defined before',
   },
-  { name: 'COPY --from its own stage', dockerfile: ['FROM busybox:1 AS me', 'COPY --from=me /old /x'], refused: true },
+  {
+    name: 'COPY --from a later stage in a stage that nobody needs',
+    dockerfile: ['FROM busybox:1', 'COPY --from=later /x /x', 'FROM busybox:1 AS later', 'RUN touch /x'],
+  },
+  {
+    name: 'COPY --from a later stage by its number',
+    dockerfile: ['FROM busybox:1 AS b', 'COPY --from=1 /x /x', 'FROM busybox:1', 'RUN touch /x', 'FROM b'],
+    refused: 'needs to be defined before',
+  },
+  {
+    name: 'COPY --from a name that stages above and below have',
+    dockerfile: [
+      ...['FROM busybox:1 AS c', 'RUN touch /x', 'FROM busybox:1 AS b', 'COPY --from=c /x /x'],
+      ...['FROM busybox:1 AS C', 'RUN touch /x', 'FROM b', 'ENV a=1'],
+    ],
+    refused: 'needs to be defined before',
+  },
+  {
+    name: 'COPY --from its own stage',
+    dockerfile: ['FROM busybox:1 AS me', 'COPY --from=me /old /x'],
+    refused: 'from itself',
+  },
+  {
+    name: 'COPY --from the number of its own stage',
+    dockerfile: ['FROM busybox:1', 'COPY --from=0 /old /x'],
+    refused: 'from itself',
+  },
+  {
+    name: 'a stage that nobody needs copies from itself',
+    dockerfile: ['FROM busybox:1 AS me', 'COPY --from=me /old /x', 'FROM busybox:1', 'ENV a=1'],
+    onlyNaru: 'a stage that nobody needs is not looked into',
+  },
+  {
+    name: 'a mount from a later stage',
+    dockerfile: [
+      ...['FROM busybox:1 AS b', 'RUN --mount=from=later,target=/m cat /m/x > /y'],
+      ...['FROM busybox:1 AS later', 'RUN touch /x', 'FROM b'],
+    ],
+    refused: 'needs to be defined before',
+  },
+  {
+    name: 'a mount from its own stage',
+    dockerfile: ['FROM busybox:1 AS me', 'RUN --mount=from=me,target=/m true'],
+    refused: 'from itself',
+  },
   {
     name: 'COPY --from with a variable',
     dockerfile: [...ONE, 'FROM busybox:1', 'ARG S=one', 'COPY --from=$S /o /o'],
