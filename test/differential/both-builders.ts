@@ -112,10 +112,18 @@ async function judge(one: DockerfileCase, around: Around): Promise<Verdict> {
   return verdict(one, ours, theirs)
 }
 
+const differs = (...lines: readonly string[]): Verdict => ({ kind: 'differs', lines })
+
+const refusedBy = (name: string, outcome: Outcome): string =>
+  'refusal' in outcome ? `${name} refuses it: ${outcome.refusal}` : `${name} builds it`
+
+/** Both refuse it: whether Naru does for the reason that is meant. */
+function refusal(reason: true | string, ours: { readonly refusal: string }): Verdict {
+  if (reason === true || ours.refusal.includes(reason)) return { kind: 'same' }
+  return differs(`does not say ${reason}`, refusedBy('naru', ours))
+}
+
 function verdict(one: DockerfileCase, ours: Outcome, theirs: Outcome): Verdict {
-  const differs = (...lines: readonly string[]): Verdict => ({ kind: 'differs', lines })
-  const refusedBy = (name: string, outcome: Outcome) =>
-    'refusal' in outcome ? `${name} refuses it: ${outcome.refusal}` : `${name} builds it`
   if (one.notYet !== undefined) {
     return 'refusal' in ours
       ? { kind: 'not yet', reason: one.notYet }
@@ -134,10 +142,7 @@ function verdict(one: DockerfileCase, ours: Outcome, theirs: Outcome): Verdict {
     const found = differences(ours.facts, theirs.facts, one.except)
     return found.length === 0 ? { kind: 'same' } : differs(...found)
   }
-  if (one.refused !== undefined && 'refusal' in ours && 'refusal' in theirs) {
-    const says = one.refused === true || ours.refusal.includes(one.refused)
-    return says ? { kind: 'same' } : differs(`does not say ${one.refused}`, refusedBy('naru', ours))
-  }
+  if (one.refused !== undefined && 'refusal' in ours && 'refusal' in theirs) return refusal(one.refused, ours)
   return differs(refusedBy('naru', ours), refusedBy('buildkit', theirs))
 }
 
