@@ -14,6 +14,8 @@ const START_MS = 60_000
 export interface Buildkit extends AsyncDisposable {
   /** Versions of Docker and buildx, for a record of what was measured. */
   readonly versions: string
+  /** What a client needs to reach it, its programs first on PATH. */
+  readonly env: Readonly<Record<string, string>>
   /** Runs `docker` with these arguments and answers what it printed; throws CallFailed. */
   docker(args: readonly string[], options?: { readonly cwd?: string; readonly timeoutMs?: number }): Promise<string>
 }
@@ -22,11 +24,14 @@ export interface Buildkit extends AsyncDisposable {
 export const buildkitPrograms = (): Promise<string> =>
   debianPackages('sid', ['docker.io', 'docker-cli', 'docker-buildx', 'containerd'])
 
+/** Where dockerd keeps images: that of containerd is the default since Docker 29, the other one its own of before. */
+export type ImageStore = 'containerd' | 'classic'
+
 /**
- * Debian sid's dockerd with the image store of containerd, and its buildx, beside the system's. Needs root, apt and runc.
- * No bridge and no rules of a firewall are made: builds are given `--network host`.
+ * Debian sid's dockerd, by default with the image store of containerd, and its buildx, beside the system's. Needs root, apt
+ * and runc. No bridge and no rules of a firewall are made: builds are given `--network host`.
  */
-export async function startBuildkit(): Promise<Buildkit> {
+export async function startBuildkit(store: ImageStore = 'containerd'): Promise<Buildkit> {
   const programs = await buildkitPrograms()
   const folder = await mkdtemp(join(tmpdir(), 'naru-buildkit-'))
   const env = {
@@ -47,12 +52,13 @@ export async function startBuildkit(): Promise<Buildkit> {
       join(programs, 'usr/libexec/docker/cli-plugins/docker-buildx'),
       join(folder, 'config/cli-plugins/docker-buildx'),
     )
-    child = await startDaemon(folder, env)
+    child = await startDaemon(folder, env, store)
     await answers(child, docker, join(folder, 'log'))
     const versions = await docker(['version', '--format', 'docker {{.Server.Version}}'])
     const buildx = await docker(['buildx', 'version'])
     return {
       versions: `${versions.trim()}, buildx ${buildx.trim().split(' ')[1]}`,
+      env,
       docker,
       [Symbol.asyncDispose]: dispose,
     }
@@ -62,9 +68,15 @@ export async function startBuildkit(): Promise<Buildkit> {
   }
 }
 
-async function startDaemon(folder: string, env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+async function startDaemon(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+  store: ImageStore,
+): Promise<ChildProcess> {
   const config = join(folder, 'daemon.json')
-  await writeFile(config, JSON.stringify({ features: { 'containerd-snapshotter': true } }))
+  const ofStore = store === 'containerd' ? {} : { 'storage-driver': 'vfs' }
+  const features = { 'containerd-snapshotter': store === 'containerd' }
+  await writeFile(config, JSON.stringify({ features, ...ofStore }))
   const at = (name: string) => join(folder, name)
   const args = ['--config-file', config, '--data-root', at('data'), '--exec-root', at('exec'), '-p', at('pid')]
   const network = ['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-forward=false']

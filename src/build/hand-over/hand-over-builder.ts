@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Descriptor, platformText } from '../../model/descriptor.ts'
 import type { Report } from '../../model/event.ts'
 import { DeployError } from '../../model/failure.ts'
-import { ProgramNotStarted, run } from '../../os/run.ts'
+import { ProgramNotStarted, run, type RunResult } from '../../os/run.ts'
 import type { Builder, BuildRequest, BuildResult } from '../builder.ts'
 import { folderOf, openFolder } from './open-folder.ts'
 import { LayerCache } from '../publish/layer-cache.ts'
@@ -144,7 +144,7 @@ class HandOver {
       )
     }
     if (!hasBuildx) this.#env.DOCKER_BUILDKIT = '0'
-    return dockerPlan(common, hasBuildx)
+    return dockerPlan(common, { hasBuildx, hasContainerdStore: await this.#hasContainerdStore() })
   }
 
   async #store({ form, path }: ToolResult, out: string): Promise<Omit<BuildResult, 'images'>> {
@@ -162,14 +162,24 @@ class HandOver {
     return storeDockerArchive(folder, storing, this.#signal)
   }
 
+  /** A docker that does not answer is told by its build. */
+  async #hasContainerdStore(): Promise<boolean> {
+    const answer = await this.#ask('docker', ['info', '--format', '{{json .DriverStatus}}'])
+    return answer?.stdout.includes('io.containerd.snapshotter') === true
+  }
+
   /** Whether a program is there and knows these arguments. */
   async #answers(program: string, args: readonly string[]): Promise<boolean> {
+    return (await this.#ask(program, args))?.code === 0
+  }
+
+  /** null: there is no such program. */
+  #ask(program: string, args: readonly string[]): Promise<RunResult | null> {
     const options = { env: this.#env, timeoutMs: ASK_MS, signal: this.#signal }
-    const answer = await run(program, args, options).catch((failed: unknown) => {
+    return run(program, args, options).catch((failed: unknown) => {
       if (failed instanceof ProgramNotStarted) return null
       throw failed
     })
-    return answer?.code === 0
   }
 
   /** Runs a program, its lines told as they come. Throws BUILD_TOOL_MISSING, BUILD_TOOL_FAILED with its last lines. */

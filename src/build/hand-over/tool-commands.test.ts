@@ -15,9 +15,17 @@ const BUILD: ToolBuild = {
   out: '/out',
 }
 
+const BUILDX = { hasBuildx: true, hasContainerdStore: false }
+const OLD = { hasBuildx: false, hasContainerdStore: false }
+
 describe('what a tool is started with', () => {
+  it('is not asked to save by an id that the store of containerd does not know', () => {
+    const plan = dockerPlan(BUILD, { hasBuildx: true, hasContainerdStore: true })
+    expect([plan.result.form, plan.fetch('sha256:1'), plan.idFile]).toEqual(['layout-tar', null, null])
+  })
+
   it('docker with buildx', () => {
-    const { build, fetch } = dockerPlan(BUILD, true)
+    const { build, fetch } = dockerPlan(BUILD, BUILDX)
     expect(build.args.join(' ')).toBe(
       'buildx build --progress=plain --provenance=false --load --file=/w/app/docker/Dockerfile.prod --target=run ' +
         '--build-arg SOURCE_DATE_EPOCH=7 --build-arg A=x y --secret id=npm,env=NARU_SECRET_0 --ssh default=/run/agent ' +
@@ -34,7 +42,7 @@ describe('what a tool is started with', () => {
     ['buildctl', '--local lib=/w/lib --opt context:lib=local:lib --opt context:img=docker-image://a:1'],
   ])('named contexts for %s', (program, expected) => {
     const build = { ...BUILD, contexts: { lib: '/w/lib', img: 'docker-image://a:1' } }
-    const plan = program === 'docker' ? dockerPlan(build, true) : buildkitPlan(build)
+    const plan = program === 'docker' ? dockerPlan(build, BUILDX) : buildkitPlan(build)
     expect(plan.build.args.join(' ')).toContain(expected)
   })
 
@@ -43,16 +51,16 @@ describe('what a tool is started with', () => {
     ['buildctl', '--opt platform=linux/amd64,linux/arm64', '--output type=oci,dest=/out/image.tar'],
   ])('several platforms for %s', (program, asked, end) => {
     const build = { ...BUILD, platforms: ['linux/amd64', 'linux/arm64'] }
-    const plan = program === 'docker' ? dockerPlan(build, true) : buildkitPlan(build)
+    const plan = program === 'docker' ? dockerPlan(build, BUILDX) : buildkitPlan(build)
     expect(plan.build.args.join(' ')).toContain(asked)
     expect(plan.build.args.join(' ').endsWith(end)).toBe(true)
     expect(plan.idFile).toBeNull()
   })
 
   it.each([
-    ['docker', dockerPlan({ ...BUILD, fresh: true }, true)],
-    ['docker', dockerPlan({ ...BUILD, fresh: true, platforms: ['linux/amd64', 'linux/arm64'] }, true)],
-    ['docker', dockerPlan({ ...BUILD, fresh: true }, false)],
+    ['docker', dockerPlan({ ...BUILD, fresh: true }, BUILDX)],
+    ['docker', dockerPlan({ ...BUILD, fresh: true, platforms: ['linux/amd64', 'linux/arm64'] }, BUILDX)],
+    ['docker', dockerPlan({ ...BUILD, fresh: true }, OLD)],
     ['buildah', buildahPlan({ ...BUILD, fresh: true })],
     ['buildctl', buildkitPlan({ ...BUILD, fresh: true })],
   ])('%s with nothing of earlier builds', (program, { build }) => {
@@ -61,7 +69,7 @@ describe('what a tool is started with', () => {
   })
 
   it('docker without buildx', () => {
-    expect(dockerPlan({ ...BUILD, secrets: [], ssh: {} }, false).build.args.join(' ')).toBe(
+    expect(dockerPlan({ ...BUILD, secrets: [], ssh: {} }, OLD).build.args.join(' ')).toBe(
       'build --file=/w/app/docker/Dockerfile.prod --target=run --build-arg A=x y --build-arg SOURCE_DATE_EPOCH=7 --iidfile=/out/id -- /w/app',
     )
   })

@@ -62,16 +62,23 @@ const common = ({
   ...each(contexts, (name, from) => ['--build-context', `${name}=${from}`]),
 ]
 
+/** What a docker has: buildx, and images in the store of containerd (the default since Docker 29). */
+export interface DockerTraits {
+  readonly hasBuildx: boolean
+  readonly hasContainerdStore: boolean
+}
+
 /**
- * `docker build`, by BuildKit where docker has buildx, and `docker save`. Several platforms need buildx, which writes them itself: docker's
- * own store takes one.
+ * `docker build`, by BuildKit where docker has buildx, and `docker save`. buildx writes the image itself where there are several
+ * platforms, of which docker's own store takes one, and where containerd keeps images: those are not saved by the id that a
+ * build tells.
  */
-export function dockerPlan(build: ToolBuild, hasBuildx: boolean): ToolPlan {
+export function dockerPlan(build: ToolBuild, { hasBuildx, hasContainerdStore }: DockerTraits): ToolPlan {
   const { context, out, platforms } = build
   const idFile = `${out}/id`
   const path = `${out}/image.tar`
   const ofBuildx = ['buildx', 'build', '--progress=plain', '--provenance=false']
-  if (platforms.length > 1) {
+  if (platforms.length > 1 || (hasBuildx && hasContainerdStore)) {
     const args = [...ofBuildx, ...common(withTime(build)), `--output=type=oci,dest=${path}`, '--', context]
     const result: ToolResult = { form: 'layout-tar', path }
     return { build: { program: 'docker', args }, idFile: null, fetch: () => null, result }
