@@ -108,8 +108,10 @@ describe('a source URL', () => {
           return
         }
         expect(place.url).not.toMatch(/^-|^[^/]*::|\n/)
-        if (place.kind === 'remote') expect(place.url).not.toMatch(/^ssh:\/\/([^/]*@)?-|^[^/]*@-|^[^/:]*:-/)
+        // No host and no path begins with a dash. Behind the colon of `host:path` an @ is a part of the path.
+        if (place.kind === 'remote') expect(place.url).not.toMatch(/^ssh:\/\/([^/]*@)?-|^[^/:]*@-|^[^/:]*:-/)
       }),
+      { examples: [[['host', ':', '@', '-']]] },
     )
   })
 })
