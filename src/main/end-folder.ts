@@ -1,11 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { goneWithin } from '../os/gone-within.ts'
 import { type ProcessIdentity, signalProcess } from '../os/process-identity.ts'
+import { systemClock } from '../os/system-clock.ts'
 import { proberFiles } from '../probe/prober-files.ts'
 import { dataPaths } from './data-folder.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openPlace } from './open-place.ts'
 import { readyFolder } from './ready-folder.ts'
+
+/** Longer than a request of a prober may take. */
+const PROBER_END_MS = 12_000
 
 /**
  * Ends everything that runs from a data folder: replicas (killed after `graceMs`), the router with its kernel rules, the keeper,
@@ -21,10 +26,16 @@ export async function endFolder(folder: string, graceMs: number, signal: AbortSi
     const opened = await openPlace(folder, signal)
     await opened.shutdown(graceMs, signal)
     await opened.close()
-    for (const prober of await probers(paths.probes)) signalProcess(prober, 'SIGTERM')
+    await Promise.all((await probers(paths.probes)).map((prober) => endProber(prober, signal)))
   } finally {
     lock.release()
   }
+}
+
+/** It still writes its last lines. */
+async function endProber(prober: ProcessIdentity, signal: AbortSignal): Promise<void> {
+  if (!signalProcess(prober, 'SIGTERM') || (await goneWithin(prober, PROBER_END_MS, systemClock, signal))) return
+  signalProcess(prober, 'SIGKILL')
 }
 
 async function probers(folder: string): Promise<ProcessIdentity[]> {

@@ -2,6 +2,7 @@ import { open, readFile, rm } from 'node:fs/promises'
 import { backoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Measured, NotMeasured } from '../model/receipt.ts'
+import { goneWithin } from '../os/gone-within.ts'
 import { isAlive, type ProcessIdentity, signalProcess } from '../os/process-identity.ts'
 import { parseLedger } from './ledger.ts'
 import type { ProberRun, ProberSpec, ServedBy } from './probe.ts'
@@ -13,6 +14,7 @@ import { summarizeLedger } from './summarize-ledger.ts'
 const READ_MS = 200
 /** How soon a prober that was killed is started again, at the earliest. */
 const RESTART_MS = 1000
+const NEVER = new AbortController().signal
 
 /** What a run needs besides its spec. */
 export interface LedgerRunOptions {
@@ -82,15 +84,8 @@ export class LedgerRun implements ProberRun {
   }
 
   async #untilGone(prober: ProcessIdentity): Promise<void> {
-    const deadline = this.#clock.monotonic() + this.#spec.timeoutMs + 2000
-    for (const delayMs of backoff(5, 50)) {
-      if (!isAlive(prober)) return
-      if (this.#clock.monotonic() > deadline) {
-        signalProcess(prober, 'SIGKILL')
-        return
-      }
-      await this.#pause(delayMs)
-    }
+    const isGone = await goneWithin(prober, this.#spec.timeoutMs + 2000, this.#clock, NEVER)
+    if (!isGone) signalProcess(prober, 'SIGKILL')
   }
 
   async #readOn(): Promise<void> {

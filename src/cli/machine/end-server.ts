@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { ServerBody } from '../../api/responses.ts'
-import { backoff } from '../../lib/backoff.ts'
 import { DeployError } from '../../model/failure.ts'
-import { identify, isAlive, signalProcess } from '../../os/process-identity.ts'
+import { goneWithin } from '../../os/gone-within.ts'
+import { identify, signalProcess } from '../../os/process-identity.ts'
 import { ApiClient } from '../api-client.ts'
 import type { Session } from '../session.ts'
 
@@ -34,12 +34,7 @@ async function endProcess({ signal, clock }: Session, folder: string, socket: st
   const server = identify(pid)
   if (server === null) return
   signalProcess(server, 'SIGTERM')
-  const until = clock.monotonic() + END_MS
-  for (const delayMs of backoff()) {
-    if (!isAlive(server)) return
-    if (clock.monotonic() > until) break
-    await clock.sleep(delayMs, signal)
-  }
+  if (await goneWithin(server, END_MS, clock, signal)) return
   throw new DeployError(
     'TIMED_OUT',
     `the server of ${folder} (process ${pid}) has not ended after ${END_MS / 1000} s`,

@@ -6,10 +6,12 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Scope } from '../../model/app.ts'
 import { DeployError, type FailureReport, failureError } from '../../model/failure.ts'
 import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
+import { goneWithin } from '../../os/gone-within.ts'
 import { openLog } from '../../os/open-log.ts'
+import { identify, signalProcess } from '../../os/process-identity.ts'
 import { keeperLog } from './keeper/handover.ts'
 import { logEnd, logTail } from './keeper/logs/log-file.ts'
-import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest } from './keeper/protocol.ts'
+import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest, type KeeperStatus } from './keeper/protocol.ts'
 
 export interface KeeperClientOptions {
   readonly folder: string
@@ -21,6 +23,8 @@ export interface KeeperClientOptions {
 const CONNECT_TIMEOUT_MS = 2000
 /** A keeper after a killed one is started twice: first by us, then by the router (keeper/started-by-router.ts). */
 const START_TIMEOUT_MS = 30_000
+/** A keeper that keeps nothing any more closes its ledger, and ends. */
+const END_TIMEOUT_MS = 10_000
 const ATTEMPTS = 3
 /** What the keeper, and so tools that it starts, see of our environment: no value in it is a secret. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'NARU_ROUTER_SOCKETS'] as const
@@ -65,11 +69,18 @@ export class KeeperClient {
     throw this.#unreachable('its connection ended again and again', last)
   }
 
-  /** Ends the keeper with all that it keeps. It is not started again by this client. */
+  /**
+   * Ends the keeper with all that it keeps, and waits until its process is gone: until then it still clears up in the folder.
+   * It is not started again by this client.
+   */
   async shutdown(graceMs: number, signal: AbortSignal): Promise<void> {
     this.#closed = true
+    const { pid } = await this.request<KeeperStatus>({ kind: 'status' }, signal)
+    const keeper = identify(pid)
     await this.request({ kind: 'shutdown', graceMs }, signal)
     await this.close()
+    if (keeper === null || (await goneWithin(keeper, END_TIMEOUT_MS, this.#options.clock, signal))) return
+    signalProcess(keeper, 'SIGKILL')
   }
 
   /** Lets go of the keeper; it goes on. */

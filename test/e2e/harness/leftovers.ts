@@ -12,8 +12,14 @@ export function leftovers(folder: string, instanceId: string): string[] {
     ...mounts(folder),
     ...nftTables(instanceId),
     ...cgroups(instanceId),
-    ...[folder, `/dev/shm/naru-${instanceId}`].filter((path) => existsSync(path)).map((path) => `folder ${path}`),
+    ...[folder, `/dev/shm/naru-${instanceId}`].filter((path) => existsSync(path)).map(shown),
   ]
+}
+
+/** A folder with the first of what is in it: tells who wrote there. */
+function shown(path: string): string {
+  const entries = readdirSync(path, { recursive: true }).slice(0, 20)
+  return `folder ${path}: ${entries.join(' ')}`
 }
 
 export interface Found {

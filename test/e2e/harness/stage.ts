@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
@@ -127,7 +128,8 @@ export class Stage {
     const id = readFileSync(join(folder, 'id'), 'utf8').trim()
     await this.server.kill('SIGTERM')
     await endFolder(folder, 500, AbortSignal.timeout(30_000))
-    rmSync(this.folder, { recursive: true, force: true })
+    // Not rmSync: it stops without a word at a file that another process has just taken away.
+    await rm(this.folder, { recursive: true, force: true })
     let left: string[] = []
     const nothingLeft = () => {
       left = leftovers(folder, id)

@@ -9,6 +9,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { hasEnvironment, listProcesses } from '../../../os/process-table.ts'
 import { identify, isAlive } from '../../../os/process-identity.ts'
 import { connectLines } from '../../../os/line-socket.ts'
+import { systemClock } from '../../../os/system-clock.ts'
+import { KeeperClient } from '../keeper-client.ts'
 import { Cgroups } from '../roots/limits/cgroups.ts'
 import { logPath } from './logs/log-file.ts'
 import { treeMembers } from './process/process-tree.ts'
@@ -49,6 +51,15 @@ describe('keeper', { timeout: 90_000 }, () => {
     client.close()
   }
   const livingWith = (entry: string) => listProcesses().filter(({ pid }) => hasEnvironment(pid, entry))
+
+  it('is gone when its end is told, so that nothing touches the folder any more', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const { pid } = await keeper.request<KeeperStatus>({ kind: 'status' })
+    const client = new KeeperClient({ folder: keeper.folder, command: keeper.command, clock: systemClock })
+    await client.shutdown(0, AbortSignal.timeout(60_000))
+    expect(identify(pid)).toBeNull()
+  })
 
   it('is one per data folder: a second one ends at once and changes nothing', async () => {
     const keeper = await make()

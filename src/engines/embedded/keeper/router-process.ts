@@ -6,6 +6,7 @@ import { type Scope, scopeName } from '../../../model/app.ts'
 import { type FromRouter, ROUTER_CHANNEL_VERSION, type ToRouter } from '../../../model/router-channel.ts'
 import { connectLines } from '../../../os/line-socket.ts'
 import { bindSocket, type ListeningSocket, socketOf } from '../../../os/listening-socket.ts'
+import { goneWithin } from '../../../os/gone-within.ts'
 import { openLog } from '../../../os/open-log.ts'
 import { identifyChild, isAlive, type ProcessIdentity, signalProcess } from '../../../os/process-identity.ts'
 import type { Handover, Inheritance } from './handover.ts'
@@ -18,6 +19,7 @@ const SHUTDOWN_TIMEOUT_MS = 5000
 const ANSWER_TIMEOUT_MS = 1000
 /** How long a router that made way may finish its open connections. */
 const LINGER_MS = 60_000
+const NEVER = new AbortController().signal
 
 /**
  * The router process: started with a channel, given the sockets that it asks for, started again at once when it crashes. The
@@ -108,7 +110,7 @@ export class RouterProcess {
       const message: ToRouter = { kind: 'shutdown', remove: true, lingerMs: 0 }
       if (this.#channel !== null) this.#send(message)
       else await this.#request(message).catch(this.#around.complain)
-      const gone = await this.#goneWithin(identity, SHUTDOWN_TIMEOUT_MS)
+      const gone = await goneWithin(identity, SHUTDOWN_TIMEOUT_MS, this.#around.clock, NEVER)
       if (!gone) signalProcess(identity, 'SIGKILL')
     }
     if (this.#former !== null) signalProcess(this.#former, 'SIGKILL')
@@ -128,7 +130,8 @@ export class RouterProcess {
     channel.on('message', (message, handle) => this.#onMessage(channel, message as FromRouter, handle))
     const ended = async () => {
       this.#channel = null
-      if (await this.#goneWithin(router, ANSWER_TIMEOUT_MS)) this.#restart(Number.POSITIVE_INFINITY)
+      if (await goneWithin(router, ANSWER_TIMEOUT_MS, this.#around.clock, NEVER))
+        this.#restart(Number.POSITIVE_INFINITY)
       else this.#adopt(router)
     }
     if (channel.connected) channel.once('disconnect', () => void ended())
@@ -242,16 +245,6 @@ export class RouterProcess {
       if (!existsSync(this.#routerSocket) || this.#around.clock.monotonic() > deadline) return
       await this.#around.clock.sleep(delay, this.#around.signal)
     }
-  }
-
-  async #goneWithin(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-    const deadline = this.#around.clock.monotonic() + timeoutMs
-    for (const delay of backoff(5, 100)) {
-      if (!isAlive(identity)) return true
-      if (this.#around.clock.monotonic() > deadline) return false
-      await this.#around.clock.sleep(delay, AbortSignal.timeout(timeoutMs * 2))
-    }
-    return false
   }
 }
 
