@@ -9,7 +9,7 @@ function read(framing: Framing, bytes: Buffer, sizes: readonly number[]) {
   for (let n = 0; at < bytes.length && !framing.ended; n++) {
     const part = bytes.subarray(at, at + (sizes[n % sizes.length] ?? 1))
     const { parts, used } = framing.split(part)
-    body.push(...parts.map((each) => Buffer.from(each)))
+    body.push(...parts.map(({ at: start, size }) => Buffer.from(part.subarray(start, start + size))))
     expect(used === part.length || framing.ended).toBe(true)
     at += used
   }
@@ -62,6 +62,8 @@ describe('a body in chunks', () => {
     ['no number', 'xyz\r\n'],
     ['nothing', '\r\n'],
     ['a number below zero', '-1\r\n'],
+    ['a number and something else', '1x\r\n'],
+    ['white space', ' \r\n'],
     ['more than a number can say', 'ffffffffffffffffff\r\n'],
     ['bytes after a chunk that do not belong to it', '0a\r\n0123456789aa\r\n'],
   ])('has neither parts nor an end after %s for a size', (_name, bytes) => {

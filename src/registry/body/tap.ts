@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { InternalHandles } from '../../os/internal-handles.ts'
-import type { Framing } from './framing.ts'
+import type { Framing, Part } from './framing.ts'
 import { type HttpConnection, httpConnection } from './http-connection.ts'
 import { brokenOff, type Sink } from './inflow.ts'
 
@@ -79,15 +79,16 @@ export class Tap {
   /** Gives the rest of the body that is held to a sink. Rejects when it breaks off, and as the sink does: what is left then is thrown away. */
   take(request: IncomingMessage, framing: Framing, sink: Sink): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onClose = () => end(request.errored ?? brokenOff())
       const end = (failed?: unknown) => {
         request.off('close', onClose)
         if (failed === undefined) resolve()
         else reject(failed)
       }
+      const body = { request, framing, sink, end, hasFailed: false }
+      const onClose = () => this.#fail(body, request.errored ?? brokenOff())
       // Its failure is told by the rejection.
       request.once('close', onClose).on('error', () => {})
-      this.#body = { request, framing, sink, end, hasFailed: false }
+      this.#body = body
       this.#open()
       this.#start()
     })
@@ -141,7 +142,7 @@ export class Tap {
     }
     // What follows may lie where the parts are put.
     const next = used < bytes.length ? Buffer.from(bytes.subarray(used)) : NOTHING
-    this.#give(body, parts)
+    this.#give(body, bytes, parts)
     if (ended) {
       this.#body = null
       body.end()
@@ -161,10 +162,10 @@ export class Tap {
     }
   }
 
-  #give(body: Body, parts: readonly Uint8Array[]): void {
+  #give(body: Body, bytes: Buffer, parts: readonly Part[]): void {
     if (body.hasFailed) return
     try {
-      for (const part of parts) put(body.sink, part)
+      put(body.sink, bytes, parts)
     } catch (failed) {
       this.#fail(body, failed)
     }
@@ -183,13 +184,22 @@ export class Tap {
   #fail(body: Body, failed: unknown): void {
     body.hasFailed = true
     body.end(failed)
+    if (this.#socket.destroyed) return
+    // The sink's memory is somebody else's from now on.
+    this.#into = SHARED
+    this.#at.handle.useUserBuffer(SHARED)
     this.#start()
   }
 }
 
-/** A part that lies where it belongs is not copied. */
-function put(sink: Sink, part: Uint8Array): void {
+/** Puts the parts of some bytes one after the other. What lies where it belongs is not copied. */
+function put(sink: Sink, bytes: Buffer, parts: readonly Part[]): void {
   const { space } = sink
-  if (part.buffer !== space.buffer || part.byteOffset !== space.byteOffset) space.set(part)
-  sink.took(part.length)
+  const isThere = bytes.buffer === space.buffer && bytes.byteOffset === space.byteOffset
+  let size = 0
+  for (const part of parts) {
+    if (!isThere || part.at !== size) bytes.copy(space, size, part.at, part.at + part.size)
+    size += part.size
+  }
+  if (size > 0) sink.took(size)
 }

@@ -1,10 +1,19 @@
-/** So much is read before it is written: the fewer times something waits for something else, the less does it cost. */
-const PIECE = 1024 * 1024
+/**
+ * So much is read before it is written: each read and each write wakes somebody, which costs as much as tens of KiB do. All that is held for
+ * an upload has to stay below 2 MB.
+ */
+const PIECE = 1536 * 1024
+/** With less space than this it is full: chunks leave a rest, and a read of that alone would cost as much as one of a MiB. */
+const LEAST_SPACE = 64 * 1024
+/** So many are kept for the next ones: new memory each time makes the garbage collector look through everything after a few uploads. */
+const MOST_SPARE = 2
 
 /** A piece of memory that is filled and written in turn: while it is written, what comes waits in the kernel. */
 export class Piece {
+  static readonly #spare: Buffer[] = []
+
   readonly #write: (bytes: Uint8Array) => Promise<void>
-  readonly #memory = Buffer.allocUnsafeSlow(PIECE)
+  readonly #memory = Piece.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE)
   #filled = 0
   /** null: none is on its way. One that failed stays, so that whoever comes next is told. */
   #writing: Promise<void> | null = null
@@ -25,7 +34,7 @@ export class Piece {
   /** So many bytes at the beginning of `space` are filled. */
   fill(bytes: number): void {
     this.#filled += bytes
-    if (this.#filled === PIECE) this.#begin()
+    if (PIECE - this.#filled < LEAST_SPACE) this.#begin()
   }
 
   /** Resolves when nothing is being written. Rejects as a write did. */
@@ -38,6 +47,11 @@ export class Piece {
     await this.#writing
     if (this.#filled > 0) this.#begin()
     await this.#writing
+  }
+
+  /** After the flush that was the last: gives the memory to another piece. */
+  release(): void {
+    if (Piece.#spare.length < MOST_SPARE) Piece.#spare.push(this.#memory)
   }
 
   #begin(): void {

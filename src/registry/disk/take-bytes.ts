@@ -32,5 +32,6 @@ export async function takeBytes(source: Inflow, { each, write }: Taking): Promis
     await source.into(sink)
   } finally {
     await piece.flush()
+    piece.release()
   }
 }

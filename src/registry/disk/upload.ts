@@ -9,13 +9,6 @@ import { algorithmOf, type DigestAlgorithm, hashLike } from '../digest.ts'
 import { takeBytes } from './take-bytes.ts'
 
 /**
- * The most that is written at once. The kernel looks for so much memory in one, and where the host of a virtual machine takes unused memory
- * back it finds large ones there first: 100 MB of 1 MiB each took 133 to 198 ms of system time in five of six, of 512 KiB in one of six, else
- * 19 to 32 ms (ext4, Linux 6.18). Each write wakes two threads: smaller ones cost more.
- */
-const WRITE = 512 * 1024
-
-/**
  * A blob on its way into the store: bytes are hashed while they are appended, and moved to their place only when the
  * digest is right and they are on the disk. Memory does not grow with the blob.
  */
@@ -111,8 +104,7 @@ export class Upload {
   async #write(piece: Uint8Array): Promise<void> {
     try {
       for (let written = 0; written < piece.length; ) {
-        const next = Math.min(WRITE, piece.length - written)
-        written += (await this.#handle.write(piece, written, next)).bytesWritten
+        written += (await this.#handle.write(piece, written)).bytesWritten
       }
     } catch (failed) {
       const ended = this.#state === 'ended'
