@@ -7,6 +7,15 @@ import { brokenOff, type Sink } from './inflow.ts'
 
 /** The most that is read of a body before the rest goes straight to where it belongs. */
 const FIRST_BYTES = 64 * 1024
+/**
+ * Clients hash or compress while they send: what they send is there in small parts, and to be woken for each costs as much as its bytes do. After
+ * less than this nothing is read for a moment, in which the kernel takes what comes. Longer moments save more, but the kernel tells of what came
+ * when it is read, and some senders wait for that (docs/benchmarks.md).
+ */
+const LITTLE = 64 * 1024
+const MOMENT_MS = 1
+/** Bodies of no more than this are over before that pays. */
+const SHORT = 1024 * 1024
 
 /**
  * What is of no body is read into it, on all connections: it is with Node's parser before the next read of any of them. Never freed, as
@@ -24,6 +33,8 @@ interface Body {
   readonly end: (failed?: unknown) => void
   /** The rest is read and thrown away. */
   hasFailed: boolean
+  /** How many bytes of it and its framing were read here. */
+  came: number
 }
 
 /**
@@ -40,6 +51,7 @@ export class Tap {
   #body: Body | null = null
   #isOpen = false
   #heldAt = 0
+  #moment: NodeJS.Timeout | undefined
 
   private constructor(node: InternalHandles, socket: Socket, at: HttpConnection) {
     this.#node = node
@@ -84,7 +96,7 @@ export class Tap {
         if (failed === undefined) resolve()
         else reject(failed)
       }
-      const body = { request, framing, sink, end, hasFailed: false }
+      const body = { request, framing, sink, end, hasFailed: false, came: 0 }
       const onClose = () => this.#fail(body, request.errored ?? brokenOff())
       // Its failure is told by the rejection.
       request.once('close', onClose).on('error', () => {})
@@ -104,6 +116,7 @@ export class Tap {
   }
 
   #start(): void {
+    clearTimeout(this.#moment)
     if (this.#socket.destroyed) return
     this.#at.handle.reading = true
     this.#at.handle.readStart()
@@ -147,7 +160,7 @@ export class Tap {
       this.#body = null
       body.end()
       if (next.length > 0) this.#socket.emit('data', next)
-    } else this.#pace(body)
+    } else this.#pace(body, used)
   }
 
   /** Lets Node's parser see a part of a body without telling of it. It breaks the connection off where that is none. */
@@ -171,14 +184,20 @@ export class Tap {
     }
   }
 
-  /** Reads no more while the sink is busy. */
-  #pace(body: Body): void {
-    if (body.hasFailed || !body.sink.isBusy) return
-    this.#stop()
-    body.sink.settled().then(
-      () => this.#start(),
-      (failed) => this.#fail(body, failed),
-    )
+  /** Reads no more while the sink is busy, nor for a moment when little came. */
+  #pace(body: Body, bytes: number): void {
+    body.came += bytes
+    if (body.hasFailed) return
+    if (body.sink.isBusy) {
+      this.#stop()
+      body.sink.settled().then(
+        () => this.#start(),
+        (failed) => this.#fail(body, failed),
+      )
+    } else if (bytes < LITTLE && body.came > SHORT) {
+      this.#stop()
+      this.#moment = setTimeout(() => this.#start(), MOMENT_MS)
+    }
   }
 
   #fail(body: Body, failed: unknown): void {
