@@ -1,3 +1,4 @@
+import type { RefusedLogin } from '../model/refused-login.ts'
 import type { KeepingReport, KeepingRequest, ListedTag } from '../model/registry-keeping.ts'
 import type { Readable } from 'node:stream'
 
@@ -94,6 +95,8 @@ export interface RegistryOptions {
   }
   /** Rights of whoever has no login, as `pull` or `team/**:pull`. */
   readonly anonymous: readonly string[]
+  /** Told of logins that were refused. */
+  readonly refusedLogin: (login: RefusedLogin) => void
   /** Paths of PEM files; null: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null
 }

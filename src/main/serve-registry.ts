@@ -8,6 +8,7 @@ import { parseRegistryRight } from '../model/registry-right.ts'
 import { systemClock as clock } from '../os/system-clock.ts'
 import type { Access } from '../registry/access/access-gate.ts'
 import { Accounts } from '../registry/access/accounts.ts'
+import { RefusedLogins } from '../registry/access/refused-logins.ts'
 import { SignIn } from '../registry/access/sign-in.ts'
 import { openTokenIssuer } from '../registry/access/token-issuer.ts'
 import { PullThrough } from '../registry/cache/pull-through.ts'
@@ -136,11 +137,12 @@ function housekeepingOf(
 /** Connections over the unix socket, which only this user can open. */
 const locals = new WeakSet<object>()
 
-async function openAccess(folder: string, { anonymous }: RegistryOptions): Promise<Access> {
+async function openAccess(folder: string, { anonymous, refusedLogin }: RegistryOptions): Promise<Access> {
   const accounts = await Accounts.open(folder, clock)
+  const refused = new RefusedLogins(clock, refusedLogin)
   return {
     accounts,
-    signIn: new SignIn(accounts, clock),
+    signIn: new SignIn(accounts, clock, (login) => refused.add(login)),
     issuer: await openTokenIssuer(folder),
     anonymous: anonymous.map(parseRegistryRight),
     clock,

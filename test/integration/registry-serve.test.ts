@@ -184,6 +184,25 @@ describe('naru registry serve', () => {
     },
   )
 
+  it.each([
+    { args: [], line: /^login refused: kim from 127\.0\.0\.1: wrong password$/m },
+    { args: ['-o', 'json'], line: /^\{"kind":"login-refused","atMs":\d+,"name":"kim","address":"127\.0\.0\.1",/m },
+  ])('tells of logins that it refused, without what they showed: $args', async ({ args, line }) => {
+    const stage = aStage()
+    const add = ['registry', 'user', 'add', 'kim', '--allow', 'pull', '--password-stdin']
+    expect((await stage.naru(add, { input: 'correct horse\n' })).code).toBe(0)
+    const running = stage.start(['registry', 'serve', '--listen', '127.0.0.1:0', ...args])
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await running.said('http://'))?.[0] ?? ''
+    const headers = basic('kim', 'a wrong horse')
+    for (const path of ['/v2/', '/token']) expect((await fetch(url + path, { headers })).status).toBe(401)
+    running.child.kill('SIGTERM')
+    const { stdout, stderr } = await running.ended
+    expect(stdout + stderr).toMatch(line)
+    expect(stdout + stderr).not.toContain('horse')
+    // The second one is counted only.
+    expect((stdout + stderr).match(/login.refused/g)).toHaveLength(1)
+  })
+
   it('lets in whoever was given rights, from then on and until they are taken', async () => {
     const stage = aStage()
     const push = { method: 'POST', body: BLOB }

@@ -3,6 +3,7 @@ import { DeployError } from '../../model/failure.ts'
 import { isOfThisMachine } from '../connect.ts'
 import type { Describe } from '../describe.ts'
 import { examples } from '../help.ts'
+import type { RefusedLogin } from '../../model/refused-login.ts'
 import type { KeepingReport } from '../../model/registry-keeping.ts'
 import type { RegistryOptions } from '../host.ts'
 import type { Output } from '../output.ts'
@@ -76,6 +77,7 @@ async function serve(session: Session, options: Options): Promise<void> {
     quota: { repository: options.repositoryQuota ?? null, whole: options.quota ?? null },
     housekeeping: housekeepingOf(output, options),
     anonymous,
+    refusedLogin: (login) => (output.json ? output.object(login) : output.tell(refusedLine(login))),
     tls: tlsOf(options),
   })
   const { url, socket } = opened
@@ -115,6 +117,11 @@ function tellKeeping(output: Output, report: KeepingReport): void {
   if (report.kind === 'collected')
     for (const line of [...collectedLines(report), ...sparedLines(report)]) output.tell(`gc: ${line}`)
   if (report.kind === 'scrubbed') for (const line of scrubbedLines(report)) output.tell(`scrub: ${line}`)
+}
+
+function refusedLine({ name, address, why, more }: RefusedLogin): string {
+  const others = more === 0 ? '' : ` (and ${more} more from there since the last one told)`
+  return `login refused: ${name ?? 'somebody'} from ${address}: ${why}${others}`
 }
 
 /** Who can do something there; where nobody can, how that is changed. */

@@ -56,6 +56,28 @@ describe('who logs in', () => {
       expect(await outcome(new SignIn(accounts, clock), name, secret)).toBe('UNAUTHORIZED')
   })
 
+  it('is told to those who run the registry when he is refused, and why: never what he showed', async () => {
+    const told: unknown[] = []
+    const signIn = new SignIn(accounts, clock, (login) => told.push(login))
+    const late = await change.addRobot('late', PULL, clock.now() - 1)
+    const tries = [
+      ['kim', 'wrong'],
+      ['ci', `naru_${'A'.repeat(43)}`],
+      ['late', late],
+      [PASSWORD, PASSWORD],
+    ] as const
+    for (const [name, secret] of tries) expect(await outcome(signIn, name, secret)).toBe('UNAUTHORIZED')
+    expect(await outcome(signIn, 'kim', PASSWORD)).toBe('ok')
+    const address = '192.0.2.1'
+    expect(told).toEqual([
+      { name: 'kim', address, why: 'wrong password' },
+      { name: 'ci', address, why: 'wrong token' },
+      { name: 'late', address, why: 'expired' },
+      { name: null, address, why: 'no such name' },
+    ])
+    await change.remove('robot', 'late')
+  })
+
   it('is refused with the same words whether there is such an account or not', async () => {
     const signIn = new SignIn(accounts, clock)
     const bodies = await Promise.all(

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
+import type { RefusedLogin } from '../../model/refused-login.ts'
 import { RegistryError } from '../server/registry-error.ts'
 import { type Account, isAccountName, isExpired } from './account.ts'
 import type { Accounts } from './accounts.ts'
@@ -28,10 +29,14 @@ const MOST_REMEMBERED = 10_000
 /** Slow hashes that may wait for their turn; each takes 32 MiB and a quarter of a second, so they are made one by one. */
 const MOST_WAITING = 40
 
-/** Finds out whether somebody is who he says, and makes guessing slow. Tells nobody whether there is such an account. */
+/** Told what was refused, and why: for those who run the registry, nobody else. */
+type Refused = (login: Pick<RefusedLogin, 'name' | 'address' | 'why'>) => void
+
+/** Finds out whether somebody is who he says, and makes guessing slow. Tells no client whether there is such an account. */
 export class SignIn {
   readonly #accounts: Accounts
   readonly #clock: Clock
+  readonly #refused: Refused
   readonly #pair: BackOff
   readonly #address: BackOff
   readonly #name: BackOff
@@ -45,9 +50,10 @@ export class SignIn {
   #turn: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  constructor(accounts: Accounts, clock: Clock) {
+  constructor(accounts: Accounts, clock: Clock, refused: Refused = () => {}) {
     this.#accounts = accounts
     this.#clock = clock
+    this.#refused = refused
     this.#pair = new BackOff(PAIR, clock)
     this.#address = new BackOff(ADDRESS, clock)
     this.#name = new BackOff(NAME, clock)
@@ -73,7 +79,7 @@ export class SignIn {
     if (waitMs > 0) throw tooMany('too many wrong passwords: wait', waitMs)
     const remembered = this.#remembered.get(key)
     const isRemembered = remembered?.id === account?.id && (remembered?.untilMs ?? 0) > this.#clock.monotonic()
-    if (isRemembered && account !== null) return this.#unexpired(account)
+    if (isRemembered && account !== null) return this.#unexpired(account, login)
     const keys = [
       [this.#pair, pair],
       [this.#address, login.address],
@@ -85,20 +91,20 @@ export class SignIn {
       for (const [backOff, of] of keys) backOff.refund(of)
       throw failed
     })
-    if (!isRight || account === null) throw wrong()
+    if (!isRight || account === null) throw this.#wrong(login, account, 'wrong password')
     for (const [backOff, of] of keys) backOff.refund(of)
     this.#pair.forget(pair)
     const now = this.#clock.monotonic()
     remember(this.#known, pair, now)
     remember(this.#remembered, key, { id: account.id, untilMs: now + REMEMBER_MS })
-    return this.#unexpired(account)
+    return this.#unexpired(account, login)
   }
 
   /** A token of 256 bits cannot be guessed: a right one is let in whatever its address did; wrong ones slow down passwords from there. */
   #checkRobot(login: Login, account: Account | null): Account {
-    if (isRobotToken(login.secret, account) && account !== null) return this.#unexpired(account)
+    if (isRobotToken(login.secret, account) && account !== null) return this.#unexpired(account, login)
     this.#address.charge(login.address)
-    throw wrong()
+    throw this.#wrong(login, account, 'wrong token')
   }
 
   #waitMs(address: string, name: string, pair: string): number {
@@ -107,9 +113,15 @@ export class SignIn {
     return Math.max(this.#pair.waitMs(pair), this.#address.waitMs(address), isKnown ? 0 : this.#name.waitMs(name))
   }
 
-  #unexpired(account: Account): Account {
-    if (isExpired(account, this.#clock.now())) throw wrong()
+  #unexpired(account: Account, login: Login): Account {
+    if (isExpired(account, this.#clock.now())) throw this.#wrong(login, account, 'expired')
     return account
+  }
+
+  /** The client is told the same in every case. */
+  #wrong({ address }: Login, account: Account | null, why: RefusedLogin['why']): RegistryError {
+    this.#refused({ name: account?.name ?? null, address, why: account === null ? 'no such name' : why })
+    return new RegistryError('UNAUTHORIZED', 'the name or the password is wrong')
   }
 
   async #oneByOne<T>(work: () => Promise<T>): Promise<T> {
@@ -131,8 +143,6 @@ function remember<T>(map: Map<string, T>, key: string, value: T): void {
   const [oldest] = map.keys()
   if (map.size > MOST_REMEMBERED && oldest !== undefined) map.delete(oldest)
 }
-
-const wrong = () => new RegistryError('UNAUTHORIZED', 'the name or the password is wrong')
 
 const tooMany = (message: string, waitMs: number) =>
   new RegistryError('TOOMANYREQUESTS', message, {
