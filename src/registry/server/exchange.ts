@@ -11,6 +11,9 @@ import type { Reply } from './reply.ts'
 export interface RegistryLimits {
   /** A connection on which nothing moves for so long is closed. */
   readonly stallMs: number
+  /** So many bytes a second an upload has to bring while it is sent, on an average of `paceMs`: less, and its connection is closed. */
+  readonly leastBytesPerSecond: number
+  readonly paceMs: number
   /** The most that one blob may have. */
   readonly maxBlobBytes: number
   /** All of a manifest must have arrived within this time. */
@@ -24,6 +27,8 @@ export interface RegistryLimits {
 /** What the embedded registry takes of one request unless told otherwise. */
 export const DEFAULT_LIMITS: RegistryLimits = {
   stallMs: 60_000,
+  leastBytesPerSecond: 1024,
+  paceMs: 60_000,
   maxBlobBytes: 2 ** 36,
   manifestMs: 30_000,
   manifestsBytes: 64 * 2 ** 20,
@@ -86,6 +91,22 @@ function goneSignal({ raw }: Reply): AbortSignal {
 /** The body of a request. Whoever stops reading half-way can still answer: the connection is left alone. */
 export const bodyOf = (request: IncomingMessage): AsyncIterable<Uint8Array> =>
   request.iterator({ destroyOnReturn: false })
+
+/** Waits for `work` that takes what the client sends, and closes the connection of one that sends next to nothing: a byte now and then is no stall. */
+export async function paced<T>({ request, limits }: Exchange, work: () => Promise<T>): Promise<T> {
+  const { socket } = request
+  const least = (limits.leastBytesPerSecond * limits.paceMs) / 1000
+  let before = socket.bytesRead
+  const timer = setInterval(() => {
+    if (socket.bytesRead - before < least) socket.destroy()
+    before = socket.bytesRead
+  }, limits.paceMs)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}
 
 /** Waits for work of ours, which may take longer than a client may be silent: syncing or checking a large blob. */
 export async function undisturbed<T>({ request, limits }: Exchange, work: () => Promise<T>): Promise<T> {

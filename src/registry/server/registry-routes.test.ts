@@ -249,6 +249,29 @@ describe('A14: clients that take their time', () => {
     await once(socket.resume(), 'close')
   })
 
+  it.each([
+    ['by its length', 'Content-Length: 1000000', '0123456789'],
+    ['in chunks', 'Transfer-Encoding: chunked', 'a\r\n0123456789\r\n'],
+  ])(
+    'lose it when they send some bytes now and then, and can go on with their upload: %s',
+    async (_, framing, some) => {
+      // Not in a hurry otherwise: it does not stall.
+      await using dragged = await aRegistry({ limits: { leastBytesPerSecond: 1e9, paceMs: 400 } })
+      const begun = await ask({ method: 'POST', path: '/v2/slow/blobs/uploads/' }, dragged.host)
+      const path = begun.headers.location ?? ''
+      const [host = '', port = ''] = dragged.host.split(':')
+      const socket = connect(Number(port), host)
+      socket.on('error', () => {})
+      socket.write(`PATCH ${path} HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n${some}`)
+      const sending = setInterval(() => socket.write(some), 20)
+      await once(socket.resume(), 'close')
+      clearInterval(sending)
+      await expect
+        .poll(async () => (await ask({ method: 'GET', path }, dragged.host)).headers.range, { timeout: 20_000 })
+        .toMatch(/^0-[1-9]/)
+    },
+  )
+
   it('lose their connection when they do not read what they asked for', async () => {
     const { digest } = await putBlob(hasty.store, 'slow', aBlob(8_000_000).bytes)
     const [host = '', port = ''] = hasty.host.split(':')

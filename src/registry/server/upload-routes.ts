@@ -1,7 +1,7 @@
 import { isRepository } from '../../model/reference.ts'
 import type { DigestAlgorithm } from '../digest.ts'
 import type { Upload } from '../disk/upload.ts'
-import { type Exchange, undisturbed } from './exchange.ts'
+import { type Exchange, paced, undisturbed } from './exchange.ts'
 import { checkDigest } from './parse-target.ts'
 import { answering, RegistryError } from './registry-error.ts'
 
@@ -115,7 +115,8 @@ async function receive(exchange: Exchange, target: UploadTarget, upload: Upload,
     throw new RegistryError('SIZE_INVALID', `a blob may have ${limits.maxBlobBytes} bytes`, { status: 413 })
   }
   if (upload.offset + (expected || 0) > most) throw await overQuota(exchange, target, expected || 0)
-  const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', upload.append(exchange.body, most))
+  const append = () => upload.append(exchange.body, most)
+  const taking = answering('IMAGE_INVALID', 'SIZE_INVALID', paced(exchange, append))
   await taking.catch(async (failed: unknown) => {
     const isQuota = failed instanceof RegistryError && failed.code === 'SIZE_INVALID' && most < limits.maxBlobBytes
     throw isQuota ? await overQuota(exchange, target, most + 1) : failed
