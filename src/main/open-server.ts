@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { ListenOptions } from 'node:net'
+import { join } from 'node:path'
 import type { OpenServer, ServerOptions } from '../cli/host.ts'
 import { Control } from '../deploy/control.ts'
 import { DeployError } from '../model/failure.ts'
+import type { KeepingReport } from '../model/registry-keeping.ts'
+import { systemClock } from '../os/system-clock.ts'
+import { Housekeeping } from '../registry/keeping/housekeeping.ts'
 import { oneKeyGate } from '../registry/server/gate.ts'
 import { answerKeeping, KEEPING_PATH } from '../registry/server/keeping-routes.ts'
 import { isRegistryPath, registryRoutes } from '../registry/server/registry-routes.ts'
@@ -66,11 +70,19 @@ async function serve(
     signal: ending.signal,
   }
   const server = await buildServer(context)
+  const keeping = keepingOf(opened.images, () => keptByReleases(opened.place.memory))
+  const housekeeping = new Housekeeping(NOTHING_BY_ITSELF, {
+    keeping,
+    folder: join(paths.registry, 'kept'),
+    clock: systemClock,
+    tell: tellFailure,
+  })
+  closing.push(() => housekeeping.close())
   const registry = registryRoutes({
     store: opened.images,
     gate: oneKeyGate((request) => token === null || isLocal(request.socket) || carriesToken(request, token)),
+    full: (reason) => housekeeping.full(reason),
   })
-  const keeping = keepingOf(opened.images, () => keptByReleases(opened.place.memory))
   await server.ready()
   closing.push(async () => {
     ending.abort(new DeployError('INTERRUPTED', 'the server is ending', { hint: 'Start it again: naru server.' }))
@@ -102,6 +114,13 @@ async function serve(
     finish: (waiting, signal) => control.finish(waiting, signal),
     close,
   }
+}
+
+/** Releases come and go with deploys, and `naru registry gc` is asked for. */
+const NOTHING_BY_ITSELF = { collectEveryMs: null, rules: [], scrubEveryMs: null, bytesPerSecond: null }
+
+function tellFailure(report: KeepingReport): void {
+  if (report.kind === 'failed') process.stderr.write(`registry: ${report.code}: ${report.message}\n`)
 }
 
 /**

@@ -66,7 +66,7 @@ async function open(options: RegistryOptions, closing: (() => unknown)[]): Promi
   const ending = { graceMs: 0 }
   const { quota: limits } = options
   const quota = limits.repository === null && limits.whole === null ? null : new Quota(store, limits)
-  const cache = cacheOf(store, quota, options)
+  const cache = cacheOf(store, quota, options, (reason) => housekeeping.full(reason))
   if (cache !== null) closing.push(() => cache.close())
   const keeping = keepingOf(store, () => keptByFolder(folder, AbortSignal.timeout(MEMORY_MS)), options.cache)
   const housekeeping = housekeepingOf(keeping, join(paths.registry, 'kept'), options)
@@ -117,10 +117,15 @@ async function serverAt(
   return server
 }
 
-function cacheOf(store: DiskStore, quota: Quota | null, { cache, cacheFreshMs }: RegistryOptions): PullThrough | null {
+function cacheOf(
+  store: DiskStore,
+  quota: Quota | null,
+  { cache, cacheFreshMs }: RegistryOptions,
+  full: (reason: unknown) => void,
+): PullThrough | null {
   if (cache.length === 0) return null
   const open = (registry: string) => openRegistry(registry, { clock, env: process.env })
-  return new PullThrough({ store, quota, of: cache, open, clock, freshMs: cacheFreshMs })
+  return new PullThrough({ store, quota, of: cache, open, clock, freshMs: cacheFreshMs, full })
 }
 
 function housekeepingOf(

@@ -17,6 +17,9 @@ export function diskFull(thrown: unknown, doing: string, place?: string): unknow
   })
 }
 
+/** Whether something failed so. */
+export const isDiskFull = (failed: unknown): boolean => failed instanceof DeployError && failed.code === 'DISK_FULL'
+
 /** What to do on a full disk: `where` is a file or folder of it. */
 export const freeSpace = (where: string | null): string =>
   `Nothing was changed. Free some space on that file system (df -h${where === null ? '' : ` ${where}`}), then run the same command again. ` +

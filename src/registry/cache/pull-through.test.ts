@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../lib/clock.ts'
@@ -7,15 +10,20 @@ import { aGuardedRegistry } from '../access/testing.ts'
 import { registryClient } from '../client/registry-client.ts'
 import { digestOf } from '../digest.ts'
 import type { ContentStore, RemoteStore } from '../content-store.ts'
+import { DiskStore } from '../disk/disk-store.ts'
+import { aTmpfs, mayMount } from '../disk/testing-tmpfs.ts'
 import { Quota, type QuotaLimits } from '../server/quota.ts'
 import { aBlob, aDiskStore, anImage, aRegistry, never, putBlob, serving } from '../testing.ts'
 import { PullThrough } from './pull-through.ts'
 
 const FRESH_MS = 60_000
 
+type Disk = Pick<Awaited<ReturnType<typeof aDiskStore>>, 'store' | typeof Symbol.asyncDispose>
+
 /** A registry that is a cache of another one below `hub/`, and whose time can be put forward. */
-async function aCache(open: () => RemoteStore, patienceMs = 30_000, limits: QuotaLimits | null = null) {
-  const disk = await aDiskStore()
+async function aCache(open: () => RemoteStore, patienceMs = 30_000, limits: QuotaLimits | null = null, given?: Disk) {
+  const disk = given ?? (await aDiskStore())
+  const told: unknown[] = []
   const quota = limits === null ? null : new Quota(disk.store, limits)
   let ahead = 0
   const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead }
@@ -28,10 +36,12 @@ async function aCache(open: () => RemoteStore, patienceMs = 30_000, limits: Quot
     clock,
     freshMs: FRESH_MS,
     patienceMs,
+    full: (reason) => told.push(reason),
   })
   const server = await serving(disk.store, { cache })
   return {
     store: disk.store,
+    told,
     get: (path: string, init: RequestInit = {}) => fetch(`http://${server.host}/v2/${path}`, init),
     later: () => {
       ahead += FRESH_MS
@@ -312,5 +322,37 @@ describe('a quota', () => {
     const part = await cached.get(`hub/team/shop/blobs/${digest}`, { headers: { Range: 'bytes=10-19' } })
     expect(part.status).toBe(200)
     expect(Buffer.from(await part.arrayBuffer()).equals(bytes)).toBe(true)
+  })
+})
+
+describe.skipIf(!mayMount())('F6: a full disk (needs root to mount a small tmpfs)', () => {
+  it('is told, and pulls go on, straight from the other registry, until there is room again', async () => {
+    using small = aTmpfs('size=4m')
+    const root = small?.path ?? ''
+    const store = await DiskStore.open(join(root, 'registry'), systemClock)
+    await using hub = await aRegistry()
+    const image = await anImage(hub.store, 'team/shop', { tags: ['v1'], layers: [randomBytes(3_000_000)] })
+    const disk = { store, [Symbol.asyncDispose]: () => store.close() }
+    await using cached = await aCache(() => clientOf(hub.host), 30_000, null, disk)
+    const filler = join(root, 'filler')
+    const { bavail, bsize } = await statfs(root)
+    await writeFile(filler, Buffer.alloc((bavail - 1) * bsize))
+    const pulled = async () => {
+      const manifest = await cached.get('hub/team/shop/manifests/v1')
+      expect(Buffer.from(await manifest.arrayBuffer()).equals(image.bytes)).toBe(true)
+      for (const { digest } of [image.configBlob, ...image.layers]) {
+        const blob = await cached.get(`hub/team/shop/blobs/${digest}`)
+        expect(digestOf(Buffer.from(await blob.arrayBuffer()))).toBe(digest)
+      }
+    }
+    for (let n = 0; n < 2; n++) await pulled()
+    expect(cached.told[0]).toMatchObject({ code: 'DISK_FULL' })
+    expect(await store.uploads.openBytes(null)).toBe(0)
+    await rm(filler)
+    cached.later()
+    await pulled()
+    const isHere = async () => (await store.statBlob('hub/team/shop', image.layers[0]?.digest ?? '', never)) !== null
+    await expect.poll(isHere, { timeout: 20_000 }).toBe(true)
+    expect(await store.tags('hub/team/shop', never)).toEqual(['v1'])
   })
 })

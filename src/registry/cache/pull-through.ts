@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../lib/clock.ts'
 import type { Descriptor } from '../../model/descriptor.ts'
+import { isDiskFull } from '../../model/disk-full.ts'
 import { DeployError } from '../../model/failure.ts'
 import { streamInflow } from '../body/inflow.ts'
 import type { RemoteStore } from '../content-store.ts'
@@ -26,6 +28,8 @@ export interface PullThroughOptions {
   readonly freshMs: number
   /** How long a registry may say nothing about what is here. Default 10 s. */
   readonly patienceMs?: number
+  /** Told why something was handed on and not kept: the disk is full. */
+  readonly full?: (reason: unknown) => void
 }
 
 /** A manifest, and why it may not be what its registry has now; null: it is. */
@@ -55,6 +59,8 @@ interface Fetched {
 /** A registry that was away is not asked for the same tag again for so long. */
 const AWAY_MS = 10_000
 const MOST_TAGS = 20_000
+/** Nothing is tried to be kept for so long after the disk was full: half-way through a blob it is too late to hand on the whole. */
+const FULL_MS = 60_000
 /** Whoever asks for what is here is not let wait longer for a registry that says nothing. */
 const PATIENCE_MS = 10_000
 
@@ -67,6 +73,7 @@ export class PullThrough {
   readonly #manifests = new Map<string, Promise<CachedManifest | null>>()
   readonly #blobs = new Map<string, Promise<GrowingBlob | null>>()
   readonly #ending = new AbortController()
+  #fullUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: PullThroughOptions) {
     this.#options = options
@@ -87,15 +94,34 @@ export class PullThrough {
     })
   }
 
-  /** A blob that is not here: on its way. null: it came meanwhile. Throws IMAGE_NOT_FOUND, REGISTRY_*. */
+  /** A blob that is not here: on its way. null: it came meanwhile. Throws IMAGE_NOT_FOUND, REGISTRY_*, DISK_FULL. */
   blob(repository: string, digest: string): Promise<GrowingBlob | null> {
     const key = `${repository}:${digest}`
     return shared(this.#blobs, key, async (keep) => {
-      const growing = await this.#fetch(repository, digest)
+      const fetching = this.#fetch(repository, digest)
+      fetching.catch((failed) => this.#noteFull(failed))
+      const growing = await fetching
+      growing?.stored.catch((failed) => this.#noteFull(failed))
       // Whoever asks while it grows reads along.
       if (growing !== null) keep(growing.stored)
       return growing
     })
+  }
+
+  /** Whether the disk was full a moment ago. */
+  get isFull(): boolean {
+    return this.#options.clock.monotonic() < this.#fullUntilMs
+  }
+
+  /** A blob as its registry gives it, for whom there is no room here; verified on its way. null: its registry does not have it. */
+  async passed(
+    repository: string,
+    digest: string,
+  ): Promise<{ readonly size: number; readonly bytes: Readable } | null> {
+    const { signal } = this.#ending
+    const { name, upstream } = await this.#origins.of(repository)
+    const size = await upstream.statBlob(name, digest, signal)
+    return size === null ? null : { size, bytes: await upstream.readBlob(name, digest, signal) }
   }
 
   /**
@@ -217,11 +243,16 @@ export class PullThrough {
   /** False: there was no room for it. */
   async #whole(repository: string, digest: string): Promise<boolean> {
     if ((await this.#options.store.statBlob(repository, digest, this.#ending.signal)) !== null) return true
-    const growing = await this.blob(repository, digest)
-    return growing === null || growing.stored
+    try {
+      const growing = await this.blob(repository, digest)
+      return growing === null || (await growing.stored)
+    } catch (failed) {
+      if (isDiskFull(failed)) return false
+      throw failed
+    }
   }
 
-  /** Runs `work`, which keeps so many bytes. False: the quota has no room for them, and they are not kept. */
+  /** Runs `work`, which keeps so many bytes. False: the quota or the disk has no room for them, and they are not kept. */
   async #keep(repository: string, digest: string, bytes: number, work: () => Promise<unknown>): Promise<boolean> {
     const { quota } = this.#options
     try {
@@ -229,8 +260,16 @@ export class PullThrough {
       return true
     } catch (failed) {
       if (failed instanceof RegistryError && failed.code === 'DENIED') return false
+      this.#noteFull(failed)
+      if (isDiskFull(failed)) return false
       throw failed
     }
+  }
+
+  #noteFull(reason: unknown): void {
+    if (!isDiskFull(reason)) return
+    this.#fullUntilMs = this.#options.clock.monotonic() + FULL_MS
+    this.#options.full?.(reason)
   }
 
   async #fetch(repository: string, digest: string): Promise<GrowingBlob | null> {

@@ -1,37 +1,21 @@
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmdirSync } from 'node:fs'
 import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../os/system-clock.ts'
 import { registryClient } from '../client/registry-client.ts'
 import { aBlob, anImage, bytesOf, never, putBlob, serving } from '../testing.ts'
 import { DiskStore } from './disk-store.ts'
+import { aTmpfs, mayMount, type Tmpfs } from './testing-tmpfs.ts'
 
-const mounts: string[] = []
+const mounts: Tmpfs[] = []
 
-/** A tmpfs of some size, or null where we may not mount. */
-function aTmpfs(options: string): string | null {
-  const path = mkdtempSync(join(tmpdir(), 'naru-full-'))
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'naru-test', path])
-  if (status !== 0) {
-    rmdirSync(path)
-    return null
-  }
-  mounts.push(path)
-  return path
+function aSmallDisk(options: string): string {
+  const mounted = aTmpfs(options)
+  if (mounted === null) throw new Error('it cannot be mounted')
+  mounts.push(mounted)
+  return mounted.path
 }
-
-const unmountAll = () => {
-  for (const path of mounts.splice(0)) {
-    spawnSync('umount', ['-l', path])
-    rmdirSync(path)
-  }
-}
-const mayMount = aTmpfs('size=64k') !== null
-unmountAll()
 
 const freeBytes = async (path: string) => {
   const { bavail, bsize } = await statfs(path)
@@ -39,11 +23,13 @@ const freeBytes = async (path: string) => {
 }
 const freeFiles = async (path: string) => (await statfs(path)).ffree
 
-describe.skipIf(!mayMount)('F6: a full disk (needs root to mount a small tmpfs)', () => {
-  afterEach(unmountAll)
+describe.skipIf(!mayMount())('F6: a full disk (needs root to mount a small tmpfs)', () => {
+  afterEach(() => {
+    for (const mounted of mounts.splice(0)) mounted[Symbol.dispose]()
+  })
 
   it('fails cleanly at whichever write the space ends, keeps what was there, and works again with room', async () => {
-    const root = aTmpfs('size=512k') ?? ''
+    const root = aSmallDisk('size=512k')
     const store = await DiskStore.open(root, systemClock)
     const old = await anImage(store, 'shop', { tags: ['old'], layers: [randomBytes(10_000)] })
     const filler = join(root, 'filler')
@@ -76,7 +62,7 @@ describe.skipIf(!mayMount)('F6: a full disk (needs root to mount a small tmpfs)'
   })
 
   it('fails cleanly at whichever file or folder cannot be made any more', async () => {
-    const root = aTmpfs('size=4m,nr_inodes=400') ?? ''
+    const root = aSmallDisk('size=4m,nr_inodes=400')
     const store = await DiskStore.open(root, systemClock)
     await anImage(store, 'shop', { tags: ['old'] })
     let failures = 0
@@ -104,7 +90,7 @@ describe.skipIf(!mayMount)('F6: a full disk (needs root to mount a small tmpfs)'
   })
 
   it('answers a push 507, which the client tells as a refusal, and serves on', async () => {
-    const root = aTmpfs('size=256k') ?? ''
+    const root = aSmallDisk('size=256k')
     const store = await DiskStore.open(root, systemClock)
     const { digest } = await putBlob(store, 'shop', aBlob(1000).bytes)
     await using server = await serving(store)

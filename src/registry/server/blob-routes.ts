@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { RegistryError } from './registry-error.ts'
 import { type Exchange, undisturbed } from './exchange.ts'
+import { isDiskFull } from '../../model/disk-full.ts'
 import type { PullThrough } from '../cache/pull-through.ts'
 import type { Reply } from './reply.ts'
 import { sendFile } from './send-file.ts'
@@ -66,6 +67,18 @@ async function readCopy(
     if (size === null) throw blobUnknown(repository, digest)
     return describe(reply, digest).header('Content-Length', size).send()
   }
+  if (cache.isFull) return pass(exchange, cache, target)
+  try {
+    await readKept(exchange, cache, target, range)
+  } catch (failed) {
+    if (!isDiskFull(failed) || reply.sent) throw failed
+    await pass(exchange, cache, target)
+  }
+}
+
+async function readKept(exchange: Exchange, cache: PullThrough, target: BlobTarget, range: string | null) {
+  const { reply } = exchange
+  const { repository, digest } = target
   const growing = await undisturbed(exchange, () => cache.blob(repository, digest))
   if (growing !== null && range === null) {
     const begin = () => describe(reply, digest).header('Content-Length', growing.size).head()
@@ -74,6 +87,16 @@ async function readCopy(
   const isHere = await undisturbed(exchange, async () => growing?.stored ?? true)
   // Of what cannot be kept the whole is sent, which whoever asked for a part has to expect (RFC 9110, "Range").
   return isHere ? readBlob(exchange, target) : readCopy(exchange, cache, target, null)
+}
+
+/** Sends what there is no room for here on a full disk: the pull goes on. */
+async function pass(exchange: Exchange, cache: PullThrough, { repository, digest }: BlobTarget): Promise<void> {
+  using share = exchange.sendRoom.share()
+  if (!share.take(STREAM_BYTES))
+    throw new RegistryError('TOOMANYREQUESTS', 'too much is sent at once', { headers: { 'Retry-After': '5' } })
+  const passed = await undisturbed(exchange, () => cache.passed(repository, digest))
+  if (passed === null) throw blobUnknown(repository, digest)
+  await describe(exchange.reply, digest).header('Content-Length', passed.size).stream(passed.bytes)
 }
 
 const describe = (reply: Reply, digest: string): Reply =>

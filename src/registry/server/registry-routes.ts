@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { DeployError } from '../../model/failure.ts'
+import { isDiskFull } from '../../model/disk-full.ts'
 import { isRepository } from '../../model/reference.ts'
 import type { RegistryAction } from '../../model/registry-right.ts'
 import { type BodyOf, chooseBodies } from '../body/choose-bodies.ts'
@@ -112,9 +112,7 @@ export function registryRoutes(options: RegistryRoutesOptions): RegistryRoutes {
 
 /** A full disk, or a quota. */
 const isWantOfRoom = (failed: unknown): boolean =>
-  failed instanceof RegistryError
-    ? failed.code === 'DENIED' && failed.status === 413
-    : failed instanceof DeployError && failed.code === 'DISK_FULL'
+  failed instanceof RegistryError ? failed.code === 'DENIED' && failed.status === 413 : isDiskFull(failed)
 
 const bodiesOfProcess = () => {
   const asked = process.env.NARU_REGISTRY_BODIES === 'streams' ? 'streams' : 'handles'
