@@ -8,7 +8,7 @@ import { DeployError, type FailureReport, failureError } from '../../model/failu
 import { connectLines, type LineClient, LineFailure } from '../../os/line-socket.ts'
 import { goneWithin } from '../../os/gone-within.ts'
 import { openLog } from '../../os/open-log.ts'
-import { identify, signalProcess } from '../../os/process-identity.ts'
+import { identify, type ProcessIdentity, signalProcess } from '../../os/process-identity.ts'
 import { keeperLog } from './keeper/handover.ts'
 import { logEnd, logTail } from './keeper/logs/log-file.ts'
 import { type ChangedPush, KEEPER_PROTOCOL, type KeeperRequest, type KeeperStatus } from './keeper/protocol.ts'
@@ -35,6 +35,8 @@ export class KeeperClient {
   readonly #changes: ((scope: Scope | null) => void)[] = []
   #connection: Promise<LineClient> | null = null
   #closed = false
+  /** Nobody starts a keeper for what is asked while, or after, one is ended. */
+  #mayStart = true
 
   constructor(options: KeeperClientOptions) {
     this.#options = options
@@ -71,21 +73,37 @@ export class KeeperClient {
 
   /**
    * Ends the keeper with all that it keeps, and waits until its process is gone: until then it still clears up in the folder.
-   * It is not started again by this client.
+   * It is not started again by this client, whatever is asked of it meanwhile.
    */
   async shutdown(graceMs: number, signal: AbortSignal): Promise<void> {
     this.#closed = true
-    const { pid } = await this.request<KeeperStatus>({ kind: 'status' }, signal)
-    const keeper = identify(pid)
-    await this.request({ kind: 'shutdown', graceMs }, signal)
+    const keeper = await this.#endOne(graceMs, signal)
     await this.close()
     if (keeper === null || (await goneWithin(keeper, END_TIMEOUT_MS, this.#options.clock, signal))) return
     signalProcess(keeper, 'SIGKILL')
   }
 
+  /** One that is killed before it has ended leaves replicas: the next one adopts them, and is ended. */
+  async #endOne(graceMs: number, signal: AbortSignal): Promise<ProcessIdentity | null> {
+    for (let attempt = 1; ; attempt++) {
+      this.#mayStart = true
+      const { pid } = await this.request<KeeperStatus>({ kind: 'status' }, signal)
+      const keeper = identify(pid)
+      this.#mayStart = false
+      try {
+        await this.request({ kind: 'shutdown', graceMs }, signal)
+        return keeper
+      } catch (failed) {
+        const isGone = failed instanceof DeployError && failed.code === 'ENGINE_UNREACHABLE'
+        if (!isGone || attempt === ATTEMPTS) throw failed
+      }
+    }
+  }
+
   /** Lets go of the keeper; it goes on. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#mayStart = false
     const connection = await this.#connection?.catch(() => null)
     connection?.close()
   }
@@ -100,7 +118,9 @@ export class KeeperClient {
 
   async #open(signal: AbortSignal): Promise<LineClient> {
     if (Buffer.byteLength(this.#socket) > 107) throw tooLong(this.#socket)
-    const found = (await this.#tryConnect()) ?? (await this.#startKeeper(signal))
+    const running = await this.#tryConnect()
+    if (running === null && !this.#mayStart) throw this.#unreachable('it is ending, or has ended')
+    const found = running ?? (await this.#startKeeper(signal))
     const client = found.peerVersion === KEEPER_PROTOCOL ? found : await this.#replace(found, signal)
     client.onPush((push) => this.#tell((push as ChangedPush).scope))
     client.onClose(() => this.#lost())

@@ -61,6 +61,23 @@ describe('keeper', { timeout: 90_000 }, () => {
     expect(identify(pid)).toBeNull()
   })
 
+  it('is not started again by what is asked of it while it is ended', async () => {
+    const keeper = await make()
+    await start(keeper)
+    const client = new KeeperClient({ folder: keeper.folder, command: keeper.command, clock: systemClock })
+    const ended = new AbortController()
+    const asking = async () => {
+      while (!ended.signal.aborted)
+        await client.request({ kind: 'observe', scope: null }, AbortSignal.timeout(60_000)).catch(() => {})
+    }
+    const asked = asking()
+    await client.shutdown(0, AbortSignal.timeout(60_000))
+    await client.request({ kind: 'observe', scope: null }, AbortSignal.timeout(60_000)).catch(() => {})
+    ended.abort()
+    await asked
+    await expect(connectLines(join(keeper.folder, 'keeper.sock'), KEEPER_PROTOCOL, 10_000)).rejects.toThrow()
+  })
+
   it('is one per data folder: a second one ends at once and changes nothing', async () => {
     const keeper = await make()
     await start(keeper)
