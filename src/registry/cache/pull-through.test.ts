@@ -347,7 +347,7 @@ describe.skipIf(!mayMount())('F6: a full disk (needs root to mount a small tmpfs
     }
     for (let n = 0; n < 2; n++) await pulled()
     expect(cached.told[0]).toMatchObject({ code: 'DISK_FULL' })
-    expect(await store.uploads.openBytes(null)).toBe(0)
+    expect(store.uploads.openBytes(null)).toBe(0)
     await rm(filler)
     cached.later()
     await pulled()
